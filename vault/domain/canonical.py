@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Canonical JSON, digests and base64url: the one form in which anything is hashed.
+
+Sorted keys, no white space, no floats, no nulls, integers below 2^53. Link and facts hold printable
+ASCII only; bundles and evidence values may hold any UTF-8. What is stored is never serialised again
+to be hashed: readers hash the bytes, decode them, and refuse bytes that would encode differently.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from typing import Any, Final
+
+import msgspec
+
+_ENCODER: Final = msgspec.json.Encoder(order="sorted")
+_PRINTABLE_ASCII: Final = re.compile(rb"[\x20-\x7e]*")
+LARGEST_INTEGER: Final = 2**53 - 1
+
+HASH_LENGTH: Final = 43
+"""Characters of a SHA-256 digest in base64url without padding."""
+
+
+def encode(value: Any) -> bytes:
+    """Encode structs, lists, objects, strings, integers and booleans as canonical JSON."""
+    return _ENCODER.encode(value)
+
+
+def is_printable_ascii(data: bytes) -> bool:
+    """Say whether canonical JSON holds printable ASCII only, as link and facts must."""
+    return _PRINTABLE_ASCII.fullmatch(data) is not None
+
+
+def b64(data: bytes) -> str:
+    """Encode bytes as base64url without padding (RFC 4648 section 5)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def unb64(text: str) -> bytes:
+    """Decode base64url without padding.
+
+    Raises:
+        ValueError: if the text is not exactly what `b64` would have written.
+    """
+    data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    if b64(data) != text:
+        msg = "not canonical base64url"
+        raise ValueError(msg)
+    return data
+
+
+def digest(data: bytes) -> str:
+    """Return the SHA-256 of bytes as base64url, 43 characters."""
+    return b64(hashlib.sha256(data).digest())

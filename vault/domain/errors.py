@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tree of errors that a caller can be told.
+
+Each class has a stable `reason` (a value of `ErrorReason` in the protos) and a message that says
+what happened and what to do. Nothing here ever holds evidence, a person's name, or somebody's id.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class VaultError(Exception):
+    """The root: something that a caller can be told.
+
+    Args:
+        field: the offending field of the command, as a path, or "".
+    """
+
+    reason: ClassVar[str]
+    message: ClassVar[str]
+
+    def __init__(self, field: str = "", detail: str = "") -> None:
+        super().__init__(f"{self.message} {detail}".strip())
+        self.field = field
+        self.detail = detail
+
+
+class InvalidError(VaultError):
+    """The command itself is wrong, whatever the state."""
+
+
+class FieldInvalidError(InvalidError):
+    """A field breaks its constraint."""
+
+    reason = "FIELD_INVALID"
+    message = "A field is not valid. Correct it and try again."
+
+
+class FieldUnknownError(InvalidError):
+    """No such evidence type, or no such field in it, is published."""
+
+    reason = "FIELD_UNKNOWN"
+    message = "No such evidence type or field is published. See ListEvidenceTypes."
+
+
+class EvidenceInvalidError(InvalidError):
+    """The evidence does not fit the schema of its type.
+
+    Args:
+        violations: (JSON pointer, message without the value) for each place.
+    """
+
+    reason = "EVIDENCE_INVALID"
+    message = "The evidence does not fit the schema of its type."
+
+    def __init__(self, violations: tuple[tuple[str, str], ...]) -> None:
+        super().__init__()
+        self.violations = violations
+
+
+class TokenInvalidError(InvalidError):
+    """A position token or page token is not one of ours, or not for this call."""
+
+    reason = "TOKEN_INVALID"
+    message = "The token is not one that this server gave for this call."
+
+
+class NotFoundError(VaultError):
+    """Absent, or not the caller's: the same answer, byte for byte."""
+
+    reason = "NOT_FOUND"
+    message = "There is no such thing for you."
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class RequestIdReusedError(VaultError):
+    """The `request_id` was used before with another command."""
+
+    reason = "REQUEST_ID_REUSED"
+    message = "This request_id was used before with another command. Use a new one."
+
+
+class StateError(VaultError):
+    """The state forbids it; a retry changes nothing.
+
+    `receipt` is the receipt of an earlier disclosure that this attempt tried to repeat, if any.
+    """
+
+    receipt: object | None = None
+
+
+class VaultNotOpenError(StateError):
+    """The caller has no vault."""
+
+    reason = "VAULT_NOT_OPEN"
+    message = "You have no vault yet. Open one first."
+
+
+class PurposeExceededError(StateError):
+    """The request asks for more than its purpose allows."""
+
+    reason = "PURPOSE_EXCEEDED"
+    message = "The purpose does not allow this. Ask for less, or publish another purpose."
+
+
+class PurposeNotAllowedError(StateError):
+    """The purpose is unknown, withdrawn, or not published for this service."""
+
+    reason = "PURPOSE_NOT_ALLOWED"
+    message = "This purpose is unknown, withdrawn, or not published for this service."
+
+
+class ServiceSuspendedError(StateError):
+    """The service is suspended."""
+
+    reason = "SERVICE_SUSPENDED"
+    message = "This service is suspended. Ask the operator."
+
+
+class RequestAlreadyClaimedError(StateError):
+    """Somebody else claimed the request."""
+
+    reason = "REQUEST_ALREADY_CLAIMED"
+    message = "Somebody else has already opened this link. Ask the service for a new one."
+
+
+class RequestAlreadyDecidedError(StateError):
+    """The request was decided before."""
+
+    reason = "REQUEST_ALREADY_DECIDED"
+    message = "This request was decided before."
+
+
+class RequestExpiredError(StateError):
+    """The request was not answered in time."""
+
+    reason = "REQUEST_EXPIRED"
+    message = "This request was not answered in time. Ask the service for a new one."
+
+
+class CodeAlreadyRedeemedError(StateError):
+    """The code was redeemed before, under another `request_id`."""
+
+    reason = "CODE_ALREADY_REDEEMED"
+    message = "This code was redeemed before."
+
+
+class ChoiceNotOfferedError(StateError):
+    """The choice goes beyond the request, or leaves out what it requires."""
+
+    reason = "CHOICE_NOT_OFFERED"
+    message = "The choice does not fit the request."
+
+
+class ShownDiffersError(StateError):
+    """What is decided is not what was shown."""
+
+    reason = "SHOWN_DIFFERS"
+    message = "What you decide on is not what was shown, or was shown too long ago. Show it again."
+
+
+class ConsentRevokedError(StateError):
+    """The consent was revoked."""
+
+    reason = "CONSENT_REVOKED"
+    message = "This consent was revoked. Nothing was sent."
+
+
+class ConsentExpiredError(StateError):
+    """The consent has ended."""
+
+    reason = "CONSENT_EXPIRED"
+    message = "This consent has ended. Nothing was sent."
+
+
+class ConsentNotStartedError(StateError):
+    """The consent has not started."""
+
+    reason = "CONSENT_NOT_STARTED"
+    message = "This consent has not started yet. Nothing was sent."
+
+
+class PurposeDiffersError(StateError):
+    """The consent is for another purpose."""
+
+    reason = "PURPOSE_DIFFERS"
+    message = "This consent is for another purpose. Nothing was sent."
+
+
+class FieldNotGrantedError(StateError):
+    """A field is not in the consent."""
+
+    reason = "FIELD_NOT_GRANTED"
+    message = "This consent does not cover that. Nothing was sent. Ask for it with a new request."
+
+
+class FrequencyExhaustedError(StateError):
+    """The disclosures of this consent, or of this window, are used up."""
+
+    reason = "FREQUENCY_EXHAUSTED"
+    message = "This consent is used up for now. Nothing was sent."
+
+
+class EvidenceTooOldError(StateError):
+    """The evidence is older than the consent allows."""
+
+    reason = "EVIDENCE_TOO_OLD"
+    message = "The evidence is older than this consent allows. Nothing was sent."
+
+
+class EvidenceChangedError(StateError):
+    """The same bytes can no longer be sent."""
+
+    reason = "EVIDENCE_CHANGED"
+    message = "The same bytes can no longer be sent. Use a new request_id."
+
+
+class RegistryConflictError(StateError):
+    """What is registered already stands otherwise."""
+
+    reason = "REGISTRY_CONFLICT"
+    message = "The registry already stands otherwise."
+
+
+class ConcurrentChangeError(VaultError):
+    """Other changes came first, again and again."""
+
+    reason = "CONCURRENT_CHANGE"
+    message = "Another change came first. Retry with the same request_id."
+
+
+class LimitExceededError(VaultError):
+    """A limit is reached."""
+
+    reason = "LIMIT_EXCEEDED"
+    message = "This is beyond the limit. Send less, or retry later."
+
+
+class ReleaseTooLateError(VaultError):
+    """It was recorded, but too slowly to be sent."""
+
+    reason = "RELEASE_TOO_LATE"
+    message = "It was recorded, but too slowly to be sent. Retry with the same request_id."
+
+
+class StoreUnavailableError(VaultError):
+    """The store cannot be written."""
+
+    reason = "STORE_UNAVAILABLE"
+    message = "The store cannot be written now. Retry with the same request_id."
+
+
+class ClockUnsureError(VaultError):
+    """The server's clocks disagree."""
+
+    reason = "CLOCK_UNSURE"
+    message = "The server's clocks disagree, so nothing is recorded. Retry later."
+
+
+class DeadlinePassedError(VaultError):
+    """The deadline passed before the append."""
+
+    reason = "DEADLINE_PASSED"
+    message = "The deadline passed and nothing happened. Retry with the same request_id."
+
+
+class HistoryBrokenError(VaultError):
+    """The stored history does not hold together."""
+
+    reason = "HISTORY_BROKEN"
+    message = (
+        "The stored history does not hold together. Nothing is decided on it; tell the operator."
+    )

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every event has: a link, which is hers, and facts, which a service may see.
+
+A stored name never gains a field: a change is a new number and an upcast. `stored_names.py` is the
+allow-list of what may be read.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from vault.domain.values import (
+    Acting,
+    Approval,
+    Item,
+    PayloadMark,
+    RegistryMark,
+    Time,
+    Value,
+)
+
+
+class Facts(Value, frozen=True, tag_field="type"):
+    """The part of a record that says what happened. Each subclass has a stored name as its tag."""
+
+    time: Time
+    salt: str
+
+
+class Link(Value, frozen=True):
+    """The part of a record that ties it to its stream and evidence. It stays with the citizen."""
+
+    origin: str
+    stream: str
+    version: int
+    previous_leaf: str
+    request_key: str
+    acting: Acting
+    approval: Approval
+    items: tuple[Item, ...]
+    registry: RegistryMark
+    payloads: tuple[PayloadMark, ...]
+    salt: str
+
+
+class Draft(Value, frozen=True):
+    """An event that a rule decided, before it is linked to its stream."""
+
+    facts: Facts
+    items: tuple[Item, ...] = ()
+
+
+class Event(Value, frozen=True):
+    """A linked event; meets the event-sourcing library's `DomainEventProtocol`.
+
+    `leaf` is the RFC 6962 leaf of the bytes as stored; it is computed from them, never stored.
+    """
+
+    link: Link
+    facts: Facts
+    leaf: str
+
+    @property
+    def originator_id(self) -> str:
+        """Return the stream."""
+        return self.link.stream
+
+    @property
+    def originator_version(self) -> int:
+        """Return the version, from 1."""
+        return self.link.version
+
+
+class StreamState(Struct, frozen=True, kw_only=True):
+    """What is true of any stream: how far it goes and whether it holds together."""
+
+    stream: str
+    version: int = 0
+    last_time: Time = Time("")
+    last_leaf: str = ""
+    broken_at: int = 0
+    """The first version that does not follow from the one before it; 0 if all do."""
+
+    def advanced(self, event: Event) -> Self:
+        """Return the state with its head moved to an event, noting where the stream is broken."""
+        link = event.link
+        follows = link.version == self.version + 1 and (
+            link.previous_leaf == self.last_leaf or self.version == 0
+        )
+        return replace(
+            self,
+            version=link.version,
+            last_time=event.facts.time,
+            last_leaf=event.leaf,
+            broken_at=self.broken_at or (0 if follows else link.version),
+        )

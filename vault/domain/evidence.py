@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evidence: a piece is provided once and replaced by revisions, each sealed with a key of its own.
+
+Events name the fields that a revision has, never their values; values lie sealed in payloads.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from vault.domain.errors import FieldInvalidError, NotFoundError
+from vault.domain.events import Draft, Event, Facts
+from vault.domain.values import Item, PayloadMark, Source, Stamp, Time, Value
+from vault.domain.vault import must_be_sound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from vault.domain.state import VaultState
+
+WHOLE_PIECE = 0
+"""The item number by which an event names the piece of evidence that it is about."""
+
+
+class EvidenceProvided(Facts, frozen=True, tag="evidence-provided.1"):
+    """She provided a piece of evidence. `issuer` is the attesting organisation, "" if none."""
+
+    evidence_type: str
+    schema_version: int
+    issued_date: str
+    source: Source
+    issuer: str
+    names: tuple[str, ...]
+
+
+class EvidenceReplaced(Facts, frozen=True, tag="evidence-replaced.1"):
+    """She replaced it by a new revision; `changed` are the fields whose values differ."""
+
+    evidence_type: str
+    schema_version: int
+    issued_date: str
+    source: Source
+    issuer: str
+    names: tuple[str, ...]
+    changed: tuple[str, ...]
+
+
+class Revision(Value, frozen=True):
+    """One revision of a piece of evidence; `updated` says when each field last changed.
+
+    `version` is that of the event in her stream, beside which the values lie sealed.
+    """
+
+    revision: int
+    version: int
+    mark: PayloadMark | None
+    schema_version: int
+    issued_date: str
+    source: Source
+    issuer: str
+    time: Time
+    updated: dict[str, Time]
+
+    @property
+    def issued_time(self) -> Time:
+        """Return from when its age counts: the start of its issued date, or when it was given."""
+        return Time(f"{self.issued_date}T00:00:00.000000Z") if self.issued_date else self.time
+
+
+class Evidence(Value, frozen=True):
+    """A piece of evidence with all its revisions, oldest first."""
+
+    evidence_id: str
+    evidence_type: str
+    revisions: tuple[Revision, ...]
+
+    @property
+    def current(self) -> Revision:
+        """Return the current revision."""
+        return self.revisions[-1]
+
+    def revision(self, number: int) -> Revision:
+        """Return a revision by number; 0 is the current one."""
+        return self.revisions[number - 1] if number else self.current
+
+
+class Content(Value, frozen=True):
+    """What a command says of the evidence that it brings, values left out."""
+
+    schema_version: int
+    names: tuple[str, ...]
+    issued_date: str
+    source: Source
+
+
+def provide(
+    state: VaultState | None, stamp: Stamp, evidence_id: str, evidence_type: str, content: Content
+) -> Draft:
+    """Provide a new piece of evidence.
+
+    Raises:
+        VaultNotOpenError: if there is no vault.
+        FieldInvalidError: if it was issued in the future.
+    """
+    must_be_sound(state)
+    _issued_in_the_past(stamp, content)
+    facts = EvidenceProvided(
+        time=stamp.time,
+        salt=stamp.salt,
+        evidence_type=evidence_type,
+        schema_version=content.schema_version,
+        issued_date=content.issued_date,
+        source=content.source,
+        issuer="",
+        names=tuple(sorted(content.names)),
+    )
+    return Draft(facts=facts, items=(Item(item=WHOLE_PIECE, evidence_id=evidence_id, revision=1),))
+
+
+def replace_by(
+    state: VaultState | None,
+    stamp: Stamp,
+    evidence_id: str,
+    content: Content,
+    changed: Iterable[str],
+) -> Draft:
+    """Replace a piece of evidence by a new revision.
+
+    Raises:
+        VaultNotOpenError: if there is no vault.
+        NotFoundError: if there is no such piece.
+        FieldInvalidError: if it was issued in the future.
+    """
+    evidence = find(must_be_sound(state), evidence_id)
+    _issued_in_the_past(stamp, content)
+    facts = EvidenceReplaced(
+        time=stamp.time,
+        salt=stamp.salt,
+        evidence_type=evidence.evidence_type,
+        schema_version=content.schema_version,
+        issued_date=content.issued_date,
+        source=content.source,
+        issuer="",
+        names=tuple(sorted(content.names)),
+        changed=tuple(sorted(changed)),
+    )
+    number = evidence.current.revision + 1
+    item = Item(item=WHOLE_PIECE, evidence_id=evidence_id, revision=number)
+    return Draft(facts=facts, items=(item,))
+
+
+def find(state: VaultState, evidence_id: str) -> Evidence:
+    """Return a piece of evidence.
+
+    Raises:
+        NotFoundError: if there is none.
+    """
+    evidence = state.evidence.get(evidence_id)
+    if evidence is None:
+        raise NotFoundError
+    return evidence
+
+
+def provided(state: VaultState, event: Event, facts: EvidenceProvided) -> VaultState:
+    """Fold `EvidenceProvided`."""
+    return _with_revision(state, event, facts, dict.fromkeys(facts.names, facts.time))
+
+
+def replaced(state: VaultState, event: Event, facts: EvidenceReplaced) -> VaultState:
+    """Fold `EvidenceReplaced`."""
+    before = state.evidence.get(event.link.items[0].evidence_id)
+    updated_before = before.current.updated if before else {}
+    updated = {
+        name: facts.time if name in facts.changed else updated_before.get(name, facts.time)
+        for name in facts.names
+    }
+    return _with_revision(state, event, facts, updated)
+
+
+def _with_revision(
+    state: VaultState,
+    event: Event,
+    facts: EvidenceProvided | EvidenceReplaced,
+    updated: Mapping[str, Time],
+) -> VaultState:
+    item = event.link.items[0]
+    before = state.evidence.get(item.evidence_id)
+    revision = Revision(
+        revision=item.revision,
+        version=event.link.version,
+        mark=next((mark for mark in event.link.payloads if mark.kind == "evidence"), None),
+        schema_version=facts.schema_version,
+        issued_date=facts.issued_date,
+        source=facts.source,
+        issuer=facts.issuer,
+        time=facts.time,
+        updated=dict(updated),
+    )
+    evidence = Evidence(
+        evidence_id=item.evidence_id,
+        evidence_type=facts.evidence_type,
+        revisions=(*(before.revisions if before else ()), revision),
+    )
+    return replace(state, evidence={**state.evidence, item.evidence_id: evidence})
+
+
+def _issued_in_the_past(stamp: Stamp, content: Content) -> None:
+    # A day of grace: the citizen's calendar may be ahead of UTC.
+    if content.issued_date and content.issued_date[:10] > stamp.time[:10]:
+        raise FieldInvalidError("issued_date", "It lies in the future.")
