@@ -1,0 +1,561 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every event store promises; each database inherits the suite and says how it is opened."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import uuid4
+
+import pytest
+from eventsourcing.persistence import IntegrityError, Notification, StoredEvent, Subscription
+
+from vault.store import subscription as subscriptions
+from vault.store.append import Append, BatchResult, Payload, StoredRecord, Verdict
+from vault.store.committer import Committer
+from vault.store.errors import StoreClosedError
+from vault.store.record import entry_of
+
+
+class EventStore(Protocol):
+    """A recorder with what the vault needs beyond the library's."""
+
+    def insert_batch(self, batch: Sequence[Append]) -> BatchResult: ...
+    def maintain(self, *, is_idle: bool) -> None: ...
+    def insert_events(
+        self, stored_events: Sequence[StoredEvent], **kwargs: Any
+    ) -> Sequence[int] | None: ...
+    def select_events(
+        self,
+        originator_id: str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]: ...
+    def select_notifications(
+        self, start: int | None, limit: int, stop: int | None = None, topics: Sequence[str] = ()
+    ) -> Sequence[Notification]: ...
+    def max_notification_id(self) -> int | None: ...
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Subscription[Any]: ...
+    def select_records(
+        self,
+        stream: str,
+        *,
+        after_version: int = 0,
+        below_position: int | None = None,
+        limit: int,
+    ) -> Sequence[StoredRecord]: ...
+    def find_request(self, stream: str, request_key: str) -> StoredRecord | None: ...
+    def select_payloads(self, stream: str, version: int) -> Sequence[Payload]: ...
+    def tree_size(self) -> int: ...
+    def close(self) -> None: ...
+
+
+def an_event(stream: str, version: int, state: bytes = b"link\nfacts") -> StoredEvent:
+    """Return an event of some topic."""
+    return StoredEvent(stream, version, "something-happened.1", state)
+
+
+def an_append(stream: str, *versions: int, request_key: str = "") -> Append:
+    """Return an append of one event for each version."""
+    return Append(tuple(an_event(stream, v) for v in versions), request_key=request_key)
+
+
+def is_refused(verdict: Verdict) -> bool:
+    """Tell whether a verdict is a conflict."""
+    return isinstance(verdict, IntegrityError)
+
+
+class EventStoreContract(ABC):
+    """The promises. A place is a folder: opened twice, it is the same store."""
+
+    @abstractmethod
+    def open_store(self, place: Path) -> EventStore:
+        """Open the store of a place, or make it."""
+
+    @abstractmethod
+    def run_sql(self, place: Path, statement: str) -> None:
+        """Run a statement as someone who has all rights on the database; raise if it refuses."""
+
+    @pytest.fixture
+    def place(self, tmp_path: Path) -> Path:
+        return tmp_path
+
+    @pytest.fixture
+    def store(self, place: Path) -> Iterator[EventStore]:
+        store = self.open_store(place)
+        yield store
+        store.close()
+
+    @pytest.fixture
+    def stream(self) -> str:
+        return str(uuid4())
+
+    # --- Verdicts and positions
+
+    def test_an_empty_store_has_no_positions(self, store: EventStore) -> None:
+        assert store.tree_size() == 0
+        assert store.max_notification_id() is None
+
+    def test_positions_are_dense_across_streams_and_batches(self, store: EventStore) -> None:
+        first = store.insert_batch([an_append("a", 1, 2), an_append("b", 1)])
+        second = store.insert_batch([an_append("b", 2), an_append("a", 3, 4)])
+
+        assert first.verdicts == ((0, 1), (2,))
+        assert second.verdicts == ((3,), (4, 5))
+        assert store.tree_size() == 6
+
+    def test_a_refused_append_takes_no_position(self, store: EventStore) -> None:
+        verdicts = store.insert_batch(
+            [an_append("a", 1), an_append("a", 1), an_append("b", 1)]
+        ).verdicts
+
+        assert verdicts[0] == (0,)
+        assert is_refused(verdicts[1])
+        assert verdicts[2] == (1,)
+
+    def test_a_large_batch_is_stored_in_order(self, store: EventStore) -> None:
+        batch = [an_append(f"stream {number}", 1) for number in range(700)]
+
+        verdicts = store.insert_batch(batch).verdicts
+
+        assert verdicts == tuple((position,) for position in range(700))
+        notifications = store.select_notifications(1, 1000)
+        assert [n.originator_id for n in notifications] == [f"stream {n}" for n in range(700)]
+
+    def test_a_version_that_is_taken_is_refused(self, store: EventStore, stream: str) -> None:
+        store.insert_batch([an_append(stream, 1)])
+
+        (verdict,) = store.insert_batch([an_append(stream, 1)]).verdicts
+
+        assert is_refused(verdict)
+
+    @pytest.mark.parametrize("version", [2, 3, 50])
+    def test_a_version_without_predecessor_is_refused(
+        self, store: EventStore, stream: str, version: int
+    ) -> None:
+        (verdict,) = store.insert_batch([an_append(stream, version)]).verdicts
+
+        assert is_refused(verdict)
+        assert store.tree_size() == 0
+
+    def test_a_predecessor_in_the_same_batch_counts(self, store: EventStore, stream: str) -> None:
+        batch = [an_append(stream, 1), an_append(stream, 2), an_append(stream, 3)]
+
+        assert store.insert_batch(batch).verdicts == ((0,), (1,), (2,))
+
+    def test_a_refused_predecessor_in_the_same_batch_does_not_count(
+        self, store: EventStore, stream: str
+    ) -> None:
+        store.insert_batch([an_append(stream, 1, request_key="key")])
+        batch = [an_append(stream, 2, request_key="key"), an_append(stream, 3)]
+
+        assert all(map(is_refused, store.insert_batch(batch).verdicts))
+
+    def test_an_append_is_stored_whole_or_not_at_all(self, store: EventStore, stream: str) -> None:
+        store.insert_batch([an_append(stream, 1)])
+        both = Append((an_event("other", 1), an_event(stream, 1)))
+
+        verdicts = store.insert_batch([both, an_append(stream, 2, 3)]).verdicts
+
+        assert is_refused(verdicts[0])
+        assert verdicts[1] == (1, 2)
+        assert store.select_events("other") == []
+
+    def test_a_verdict_never_says_what_is_there(self, store: EventStore, stream: str) -> None:
+        store.insert_batch([an_append(stream, 1, request_key="key")])
+
+        verdicts = store.insert_batch(
+            [an_append(stream, 1), an_append(stream, 9), an_append(stream, 2, request_key="key")]
+        ).verdicts
+
+        assert len({str(verdict) for verdict in verdicts}) == 1
+        assert stream not in str(verdicts[0])
+
+    def test_the_commit_was_sent_between_call_and_return(
+        self, store: EventStore, stream: str
+    ) -> None:
+        before = time.monotonic()
+        result = store.insert_batch([an_append(stream, 1)])
+
+        assert before < result.commit_sent < time.monotonic()
+
+    def test_insert_events_returns_ids_that_are_positions_plus_one(
+        self, store: EventStore, stream: str
+    ) -> None:
+        assert store.insert_events([an_event(stream, 1), an_event(stream, 2)]) == [1, 2]
+        with pytest.raises(IntegrityError):
+            store.insert_events([an_event(stream, 2)])
+
+    def test_insert_events_drops_nothing_that_it_is_given(
+        self, store: EventStore, stream: str
+    ) -> None:
+        with pytest.raises(TypeError, match="tracking"):
+            store.insert_events([an_event(stream, 1)], tracking=object())
+
+    # --- Request keys
+
+    def test_a_request_key_is_used_once_in_a_stream(self, store: EventStore, stream: str) -> None:
+        store.insert_batch([an_append(stream, 1, request_key="key")])
+
+        (verdict,) = store.insert_batch([an_append(stream, 2, request_key="key")]).verdicts
+
+        assert is_refused(verdict)
+
+    def test_a_request_key_is_used_once_in_a_batch(self, store: EventStore, stream: str) -> None:
+        batch = [
+            an_append(stream, 1, request_key="key"),
+            an_append(stream, 2, request_key="key"),
+            an_append(stream, 2, request_key="other key"),
+        ]
+
+        verdicts = store.insert_batch(batch).verdicts
+
+        assert list(map(is_refused, verdicts)) == [False, True, False]
+
+    def test_a_request_key_is_free_in_another_stream(self, store: EventStore) -> None:
+        batch = [an_append("a", 1, request_key="key"), an_append("b", 1, request_key="key")]
+
+        assert store.insert_batch(batch).verdicts == ((0,), (1,))
+
+    def test_no_request_key_is_used_as_often_as_you_like(
+        self, store: EventStore, stream: str
+    ) -> None:
+        store.insert_batch([an_append(stream, 1), an_append(stream, 2)])
+
+        assert store.insert_batch([an_append(stream, 3)]).verdicts == ((2,),)
+        assert store.find_request(stream, "") is None
+
+    def test_a_request_key_finds_the_first_event_of_its_append(
+        self, store: EventStore, stream: str
+    ) -> None:
+        store.insert_batch([an_append(stream, 1), an_append(stream, 2, 3, request_key="key")])
+
+        found = store.find_request(stream, "key")
+
+        assert found is not None
+        assert (found.position, found.version, found.request_key) == (1, 2, "key")
+        assert [r.request_key for r in store.select_records(stream, limit=9)] == ["", "key", ""]
+
+    def test_a_request_key_finds_nothing_in_another_stream(
+        self, store: EventStore, stream: str
+    ) -> None:
+        store.insert_batch([an_append(stream, 1, request_key="key")])
+
+        assert store.find_request("other", "key") is None
+
+    # --- Records and payloads
+
+    @pytest.mark.parametrize("state", [b"link\nfacts", b"", b"\n", b"no newline", b"\x00\xff\n\n"])
+    def test_a_record_is_read_as_it_was_stored(
+        self, store: EventStore, stream: str, state: bytes
+    ) -> None:
+        store.insert_batch([Append((an_event(stream, 1, state),), request_key="key")])
+
+        (record,) = store.select_records(stream, limit=9)
+
+        assert record == StoredRecord(
+            position=0,
+            stream=stream,
+            version=1,
+            entry=entry_of(state),
+            request_key="key",
+            topic="something-happened.1",
+            state=state,
+        )
+
+    def test_records_are_selected_by_version_and_position(
+        self, store: EventStore, stream: str
+    ) -> None:
+        store.insert_batch(
+            [an_append(stream, 1, 2), an_append("other", 1), an_append(stream, 3, 4, 5)]
+        )
+
+        def versions(**bounds: Any) -> list[int]:
+            return [record.version for record in store.select_records(stream, **bounds)]
+
+        assert versions(limit=9) == [1, 2, 3, 4, 5]
+        assert versions(limit=2) == [1, 2]
+        assert versions(limit=2, after_version=2) == [3, 4]
+        assert versions(limit=9, below_position=4) == [1, 2, 3]
+        assert versions(limit=9, below_position=3) == [1, 2]
+        assert versions(limit=9, below_position=0) == []
+
+    def test_payloads_lie_beside_their_own_event(self, store: EventStore, stream: str) -> None:
+        first = (Payload("evidence", b"\x00sealed"), Payload("command", b""))
+        third = (Payload("command", b"\xff"),)
+        append = Append(tuple(an_event(stream, v) for v in (1, 2, 3)), (first, (), third))
+
+        store.insert_batch([an_append("other", 1), append])
+
+        assert tuple(store.select_payloads(stream, 1)) == first
+        assert tuple(store.select_payloads(stream, 2)) == ()
+        assert tuple(store.select_payloads(stream, 3)) == third
+
+    def test_payloads_of_a_refused_append_are_not_stored(
+        self, store: EventStore, stream: str
+    ) -> None:
+        refused = Append((an_event(stream, 2),), ((Payload("evidence", b"sealed"),),))
+
+        store.insert_batch([refused, an_append(stream, 1)])
+        store.insert_batch([an_append(stream, 2)])
+
+        assert store.select_payloads(stream, 2) == []
+
+    def test_insert_events_stores_payloads_and_the_request_key(
+        self, store: EventStore, stream: str
+    ) -> None:
+        payloads = [[Payload("evidence", b"sealed")]]
+
+        store.insert_events([an_event(stream, 1)], payloads=payloads, request_key="key")
+
+        assert store.select_payloads(stream, 1) == payloads[0]
+        assert store.find_request(stream, "key") is not None
+
+    def test_a_deleted_record_leaves_its_entry(
+        self, store: EventStore, place: Path, stream: str
+    ) -> None:
+        store.insert_batch([an_append(stream, 1, 2, request_key="key")])
+
+        self.run_sql(place, "DELETE FROM records WHERE position = 0")
+
+        first, second = store.select_records(stream, limit=9)
+        assert (first.version, first.topic, first.state) == (1, None, None)
+        assert first.entry == entry_of(b"link\nfacts")
+        assert second.state == b"link\nfacts"
+        assert store.find_request(stream, "key") == first
+        assert [e.originator_version for e in store.select_events(stream)] == [2]
+        assert [n.id for n in store.select_notifications(1, 9)] == [2]
+        assert store.max_notification_id() == 2
+
+    def test_a_stream_goes_on_after_its_last_record_was_deleted(
+        self, store: EventStore, place: Path, stream: str
+    ) -> None:
+        store.insert_batch([an_append(stream, 1)])
+        self.run_sql(place, "DELETE FROM records")
+
+        verdicts = store.insert_batch([an_append(stream, 1), an_append(stream, 2)]).verdicts
+
+        assert is_refused(verdicts[0])
+        assert verdicts[1] == (1,)
+
+    def test_a_payload_can_be_deleted(self, store: EventStore, place: Path, stream: str) -> None:
+        append = Append((an_event(stream, 1),), ((Payload("evidence", b"sealed"),),))
+        store.insert_batch([append])
+
+        self.run_sql(place, "DELETE FROM payloads")
+
+        assert store.select_payloads(stream, 1) == []
+        assert store.select_records(stream, limit=1)[0].state == b"link\nfacts"
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE entries SET request_key = 'x'",
+            "DELETE FROM entries",
+            "UPDATE records SET topic = 'x'",
+            "UPDATE payloads SET kind = 'x'",
+        ],
+    )
+    def test_the_database_refuses_to_change_history(
+        self, store: EventStore, place: Path, stream: str, statement: str
+    ) -> None:
+        append = Append((an_event(stream, 1),), ((Payload("evidence", b"sealed"),),))
+        store.insert_batch([append])
+        before = store.select_records(stream, limit=9)
+
+        with pytest.raises(Exception, match=r"are never (updated|deleted)"):
+            self.run_sql(place, statement)
+
+        assert store.select_records(stream, limit=9) == before
+        assert store.select_payloads(stream, 1) == [Payload("evidence", b"sealed")]
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "INSERT INTO records VALUES (0, 0, 'x', x'00')",
+            "INSERT INTO payloads VALUES (0, 0, 7, 'x', x'00')",
+        ],
+    )
+    def test_nothing_is_put_beside_an_entry_later(
+        self, store: EventStore, place: Path, stream: str, statement: str
+    ) -> None:
+        store.insert_batch([an_append(stream, 1)])
+        self.run_sql(place, "DELETE FROM records")
+
+        with pytest.raises(Exception, match="precede their entry"):
+            self.run_sql(place, statement)
+
+    # --- Following
+
+    def test_a_subscription_yields_what_is_there_and_what_comes(
+        self, store: EventStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # With polls a minute apart, only the commit itself can wake it in time.
+        monkeypatch.setattr(subscriptions, "POLL_SECONDS", 60)
+        store.insert_batch([an_append("a", 1), an_append("b", 1)])
+
+        with store.subscribe() as subscription, ThreadPoolExecutor(1) as thread:
+            assert [n.id for n in itertools.islice(subscription, 2)] == [1, 2]
+            coming = thread.submit(next, subscription)
+            time.sleep(0.05)
+            store.insert_batch([an_append("b", 2)])
+
+            assert coming.result(timeout=10).id == 3
+
+    def test_a_subscription_notices_commits_of_others(self, store: EventStore, place: Path) -> None:
+        other = self.open_store(place)
+        try:
+            with store.subscribe(gt=0) as subscription, ThreadPoolExecutor(1) as thread:
+                coming = thread.submit(next, subscription)
+                time.sleep(0.05)
+                other.insert_batch([an_append("a", 1)])
+
+                assert coming.result(timeout=10).originator_id == "a"
+        finally:
+            other.close()
+
+    def test_a_subscription_to_topics_passes_over_others(self, store: EventStore) -> None:
+        rare = StoredEvent("a", 4, "rare.1", b"")
+        store.insert_batch([an_append("a", 1, 2, 3), Append((rare,))])
+
+        with store.subscribe(topics=["rare.1"]) as subscription:
+            assert next(subscription).id == 4
+
+    @pytest.mark.parametrize("ending", ["stop", "close"])
+    def test_a_waiting_subscription_ends_when_stopped_or_closed(
+        self, store: EventStore, monkeypatch: pytest.MonkeyPatch, ending: str
+    ) -> None:
+        monkeypatch.setattr(subscriptions, "POLL_SECONDS", 60)
+
+        with store.subscribe() as subscription, ThreadPoolExecutor(1) as thread:
+            ended = thread.submit(list, subscription)
+            time.sleep(0.05)
+            subscription.stop() if ending == "stop" else store.close()
+
+            assert ended.result(timeout=10) == []
+
+    # --- Opening and closing
+
+    def test_a_reopened_store_goes_on_where_it_was(self, place: Path, stream: str) -> None:
+        first = self.open_store(place)
+        first.insert_batch([an_append(stream, 1, 2, request_key="key")])
+        first.close()
+
+        second = self.open_store(place)
+        verdicts = second.insert_batch([an_append(stream, 2), an_append(stream, 3)]).verdicts
+        records = second.select_records(stream, limit=9)
+        second.close()
+
+        assert is_refused(verdicts[0])
+        assert verdicts[1] == (2,)
+        assert [record.version for record in records] == [1, 2, 3]
+
+    def test_a_closed_store_says_so(self, place: Path, stream: str) -> None:
+        store = self.open_store(place)
+        store.close()
+        store.close()
+
+        with pytest.raises(StoreClosedError):
+            store.insert_batch([an_append(stream, 1)])
+        with pytest.raises(StoreClosedError):
+            store.tree_size()
+
+    # --- Races
+
+    def test_threads_racing_on_few_streams_each_get_their_own_verdict(
+        self, store: EventStore
+    ) -> None:
+        check_race(store, [store] * 16)
+
+    def test_two_writers_of_one_store_stay_correct(self, store: EventStore, place: Path) -> None:
+        other = self.open_store(place)
+        try:
+            check_race(store, [store, other] * 4)
+        finally:
+            other.close()
+
+    async def test_tasks_racing_through_a_committer_each_get_their_own_verdict(
+        self, store: EventStore
+    ) -> None:
+        fatal: list[BaseException] = []
+        committer = Committer(store, on_fatal=fatal.append)
+        committer.start()
+        streams = [str(uuid4()) for _ in range(4)]
+        won: dict[int, tuple[str, int]] = {}
+
+        async def race(seed: int) -> None:
+            chance = random.Random(seed)
+            for _ in range(20):
+                stream = chance.choice(streams)
+                while True:
+                    head = len(store.select_records(stream, limit=10_000))
+                    versions = range(head + 1, head + 1 + chance.choice((1, 1, 3)))
+                    try:
+                        commit = await committer.append(an_append(stream, *versions))
+                    except IntegrityError:
+                        continue
+                    won.update(
+                        (p, (stream, v)) for p, v in zip(commit.positions, versions, strict=True)
+                    )
+                    break
+
+        await asyncio.gather(*map(race, range(16)))
+        await committer.close()
+
+        assert fatal == []
+        check_history(store, streams, won)
+
+
+def check_race(store: EventStore, writers: Sequence[EventStore]) -> None:
+    """Let a thread for each writer append to few streams, and check what everyone was told."""
+    streams = [str(uuid4()) for _ in range(4)]
+    won: dict[int, tuple[str, int]] = {}
+    counting = threading.Lock()
+
+    def race(seed: int, writer: EventStore) -> None:
+        chance = random.Random(seed)
+        for _ in range(20):
+            stream = chance.choice(streams)
+            while True:
+                head = len(writer.select_events(stream))
+                versions = range(head + 1, head + 1 + chance.choice((1, 1, 3)))
+                try:
+                    ids = writer.insert_events([an_event(stream, v) for v in versions])
+                except IntegrityError:
+                    continue
+                assert ids is not None
+                with counting:
+                    won.update((i - 1, (stream, v)) for i, v in zip(ids, versions, strict=True))
+                break
+
+    with ThreadPoolExecutor(len(writers)) as threads:
+        list(threads.map(race, range(len(writers)), writers))
+
+    check_history(store, streams, won)
+
+
+def check_history(
+    store: EventStore, streams: Sequence[str], won: dict[int, tuple[str, int]]
+) -> None:
+    """Check that history is what the winners were told: dense, contiguous, nothing else."""
+    found = {
+        record.position: (stream, record.version)
+        for stream in streams
+        for record in store.select_records(stream, limit=10_000)
+    }
+    assert found == won
+    assert sorted(won) == list(range(store.tree_size()))
+    for stream in streams:
+        versions = [record.version for record in store.select_records(stream, limit=10_000)]
+        assert versions == list(range(1, len(versions) + 1))

@@ -1,0 +1,382 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The event-sourcing application: fold, decide, append at the expected version.
+
+One attempt per stream and process at a time, held from fold to COMMIT, so that only committed state
+exists. The lock saves retries; the guarantee is the expected version: if another append came first,
+the state is read and the decision made again. Stops skip the lock and lead the batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial, reduce
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from eventsourcing.application import AggregateNotFoundError, Application
+from eventsourcing.persistence import IntegrityError, MapperDeserialisationError
+
+from vault.domain.canonical import b64
+from vault.domain.errors import (
+    ConcurrentChangeError,
+    DeadlinePassedError,
+    HistoryBrokenError,
+    LimitExceededError,
+    StoreUnavailableError,
+    VaultError,
+)
+from vault.domain.events import Draft, Event, Link, StreamState
+from vault.domain.values import (
+    NO_APPROVAL,
+    NO_REGISTRY,
+    Acting,
+    Approval,
+    PayloadMark,
+    RegistryMark,
+    Stamp,
+    Time,
+    later,
+)
+from vault.store import errors
+from vault.store.append import Append, Commit, Payload, StoredRecord
+from vault.store.record import RecordMapper, first_leaf, link_event, read_event
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from vault.store.clock import Clock
+    from vault.store.committer import Committer
+    from vault.store.sqlite import SQLiteRecorder
+
+R = TypeVar("R")
+S = TypeVar("S", bound=StreamState)
+Fold = Callable[[S | None, Event], S | None]
+
+ATTEMPTS = 16
+"""How often a decision is made again before the caller is told to retry."""
+LONGEST_REPLAY = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class SealedPayload:
+    """A payload and the mark by which the link names it."""
+
+    mark: PayloadMark
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided: a draft, and what goes beside it."""
+
+    draft: Draft
+    payloads: tuple[SealedPayload, ...] = ()
+    approval: Approval = NO_APPROVAL
+    registry: RegistryMark = NO_REGISTRY
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Who wants to append to which stream. `leads`: a stop, which skips the lock."""
+
+    stream: str
+    acting: Acting
+    request_key: str = ""
+    leads: bool = False
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A record that stands: `is_repeat` if an earlier call with the same request key made it."""
+
+    event: Event
+    position: int
+    is_repeat: bool = False
+    commit_sent: float = 0.0
+    committed: float = 0.0
+
+
+Decide = Callable[[S | None, Stamp], Awaitable[Decision]]
+
+
+class Vaults(Application[str]):
+    """Executes commands on streams and reads them back."""
+
+    name = "vaults"
+
+    def __init__(
+        self,
+        origin: str,
+        clock: Clock,
+        committer_of: Callable[[SQLiteRecorder], Committer],
+        env: Mapping[str, str],
+    ) -> None:
+        cache = {
+            "AGGREGATE_CACHE_MAXSIZE": "100000",
+            **env,
+            # A state is immutable and the committer's verdict advances it: no copy, no fetch.
+            "AGGREGATE_CACHE_FASTFORWARD": "n",
+            "DEEPCOPY_FROM_AGGREGATE_CACHE": "n",
+        }
+        super().__init__(env=cache)
+        self.origin = origin
+        self.clock = clock
+        self.store = cast("SQLiteRecorder", self.recorder)
+        self.committer = committer_of(self.store)
+        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
+        self._readers = ThreadPoolExecutor(4, thread_name_prefix="reader")
+
+    def construct_mapper(self) -> RecordMapper:
+        """Return our mapper, which reads listed stored names only."""
+        return RecordMapper()
+
+    async def aclose(self) -> None:
+        """Drain the committer and close the database."""
+        await self.committer.close()
+        self._readers.shutdown()
+        self.close()
+
+    async def execute(self, command: Command, fold: Fold[S], decide: Decide[S]) -> Recorded:
+        """Decide on the state of a stream and append what was decided, durable on return.
+
+        Args:
+            decide: called with the state and the stamp of the event to be; may be called again.
+
+        Returns:
+            The record, or the earlier one of the same request key.
+
+        Raises:
+            VaultError: whatever `decide` raises on a state that is up to date.
+            ConcurrentChangeError: if other appends came first again and again.
+        """
+        async with AsyncExitStack() as held:
+            if not command.leads:
+                await held.enter_async_context(self._attempt(command.stream))
+            state = await self.cached(command.stream, fold)
+            for _ in range(ATTEMPTS):
+                stamp = self._stamp(state)
+                try:
+                    decision = await decide(state, stamp)
+                except VaultError:
+                    # A cached state may be behind another process: it never refuses for good.
+                    fresh = await self.current(command.stream, fold)
+                    if _version(fresh) != _version(state):
+                        state = fresh
+                        continue
+                    earlier = await self.recorded(command.stream, command.request_key)
+                    if earlier is not None:
+                        return earlier
+                    raise
+                event = self._link(command, state, decision)
+                try:
+                    commit = await self._append(command, event, decision, fold)
+                except IntegrityError:
+                    earlier = await self.recorded(command.stream, command.request_key)
+                    if earlier is not None:
+                        return earlier
+                    self._evict(command.stream)
+                    state = await self.cached(command.stream, fold)
+                    continue
+                return Recorded(
+                    event=event,
+                    position=commit.positions[0],
+                    commit_sent=commit.commit_sent,
+                    committed=commit.committed,
+                )
+        raise ConcurrentChangeError
+
+    async def cached(self, stream: str, fold: Fold[S]) -> S | None:
+        """Return the state of a stream, perhaps behind what another process appended."""
+        cached: S | None = self._peek(stream)
+        return cached if cached is not None else await self._read(self._load, stream, fold)
+
+    async def current(self, stream: str, fold: Fold[S]) -> S | None:
+        """Return the state of a stream at the committed head."""
+        state: S | None = self._peek(stream)
+        if state is None:
+            loaded: S | None = await self._read(self._load, stream, fold)
+            return loaded
+        fresh: S = await self._read(self._catch_up, state, fold)
+        # The committer may have advanced the cache meanwhile: it never goes back.
+        if fresh.version > _version(self._peek(stream)):
+            self._put(stream, fresh)
+        return fresh
+
+    async def as_of(self, stream: str, fold: Fold[S], tree_size: int) -> S | None:
+        """Return the state of a stream when the lane held `tree_size` records."""
+        records = await self.records(stream, below_position=tree_size)
+        events = (event for record in records if (event := event_of(record)) is not None)
+        return reduce(fold, events, cast("S | None", None))
+
+    async def recorded(self, stream: str, request_key: str) -> Recorded | None:
+        """Return the record that an earlier call with this request key made."""
+        if not request_key:
+            return None
+        record = await self._read(self.store.find_request, stream, request_key)
+        event = event_of(record) if record else None
+        if record is None or event is None:
+            return None
+        return Recorded(event=event, position=record.position, is_repeat=True)
+
+    async def records(
+        self,
+        stream: str,
+        *,
+        after_version: int = 0,
+        below_position: int | None = None,
+        limit: int = LONGEST_REPLAY,
+    ) -> list[StoredRecord]:
+        """Return records of a stream exactly as stored, oldest first."""
+        select = partial(
+            self.store.select_records,
+            stream,
+            after_version=after_version,
+            below_position=below_position,
+            limit=limit,
+        )
+        return list(await self._read(select))
+
+    async def payload(self, stream: str, version: int, kind: str) -> bytes | None:
+        """Return one payload of a record, or None if it is not there (any more)."""
+        payloads = await self._read(self.store.select_payloads, stream, version)
+        return next((payload.content for payload in payloads if payload.kind == kind), None)
+
+    async def tree_size(self) -> int:
+        """Return how many records the lane holds."""
+        return await self._read(self.store.tree_size)
+
+    async def _append(
+        self, command: Command, event: Event, decision: Decision, fold: Fold[S]
+    ) -> Commit:
+        payloads = tuple(Payload(p.mark.kind, p.content) for p in decision.payloads)
+        append = Append(
+            events=(self.mapper.to_stored_event(event),),
+            payloads=(payloads,),
+            request_key=command.request_key,
+        )
+
+        def advance(commit: Commit) -> None:
+            del commit
+            before = self._peek(command.stream)
+            if _version(before) == event.link.version - 1:
+                self._put(command.stream, fold(before, event))
+            else:
+                self._evict(command.stream)
+
+        try:
+            return await self.committer.append(
+                append, leads=command.leads, deadline=command.deadline, committed=advance
+            )
+        except errors.DeadlinePassedError as error:
+            raise DeadlinePassedError from error
+        except errors.QueueFullError as error:
+            raise LimitExceededError from error
+        except (
+            errors.AppendFailedError,
+            errors.CommitFailedError,
+            errors.StoreClosedError,
+        ) as error:
+            self._evict(command.stream)
+            raise StoreUnavailableError from error
+
+    def _link(self, command: Command, state: S | None, decision: Decision) -> Event:
+        link = Link(
+            origin=self.origin,
+            stream=command.stream,
+            version=_version(state) + 1,
+            previous_leaf=state.last_leaf if state else first_leaf(self.origin, command.stream),
+            request_key=command.request_key,
+            acting=command.acting,
+            approval=decision.approval,
+            items=decision.draft.items,
+            registry=decision.registry,
+            payloads=tuple(payload.mark for payload in decision.payloads),
+            salt=_salt(),
+        )
+        return link_event(link, decision.draft.facts)
+
+    def _stamp(self, state: S | None) -> Stamp:
+        now = self.clock.now()
+        after_last = later(state.last_time, microseconds=1) if state else Time("")
+        return Stamp(time=max(now, after_last), salt=_salt())
+
+    @asynccontextmanager
+    async def _attempt(self, stream: str) -> AsyncIterator[None]:
+        lock, users = self._locks.get(stream, (asyncio.Lock(), 0))
+        self._locks[stream] = (lock, users + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, users = self._locks[stream]
+            if users == 1:
+                del self._locks[stream]
+            else:
+                self._locks[stream] = (lock, users - 1)
+
+    async def _read(self, function: Callable[..., R], *args: Any) -> R:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, function, *args)
+
+    def _load(self, stream: str, fold: Fold[S]) -> S | None:
+        def project(state: S | None, events: Iterable[Event]) -> S | None:
+            return reduce(fold, events, state)
+
+        try:
+            return cast("S", self.repository.get(stream, projector_func=cast("Any", project)))
+        except AggregateNotFoundError:
+            return None
+        except MapperDeserialisationError as error:
+            raise HistoryBrokenError from error
+
+    def _catch_up(self, state: S, fold: Fold[S]) -> S:
+        try:
+            events = self.events.get(state.stream, gt=state.version)
+            return cast("S", reduce(fold, cast("Iterable[Event]", events), cast("S | None", state)))
+        except MapperDeserialisationError as error:
+            raise HistoryBrokenError from error
+
+    def _peek(self, stream: str) -> Any:
+        try:
+            cache = self.repository.cache
+            return cache.get(stream) if cache else None
+        except KeyError:
+            return None
+
+    def _put(self, stream: str, state: S | None) -> None:
+        if self.repository.cache:
+            self.repository.cache.put(stream, cast("Any", state))
+
+    def _evict(self, stream: str) -> None:
+        try:
+            if self.repository.cache:
+                self.repository.cache.get(stream, evict=True)
+        except KeyError:
+            pass
+
+
+def event_of(record: StoredRecord) -> Event | None:
+    """Return the event of a record, or None if the record was deleted.
+
+    Raises:
+        HistoryBrokenError: if its bytes are not a record's.
+    """
+    if record.state is None:
+        return None
+    try:
+        return read_event(record.state)
+    except ValueError as error:
+        raise HistoryBrokenError from error
+
+
+def _version(state: StreamState | None) -> int:
+    return state.version if state else 0
+
+
+def _salt() -> str:
+    return b64(secrets.token_bytes(16))
