@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The path of a disclosure: decide, open exactly what may leave, record, and only then release.
+
+What is recorded leaves promptly or not at all: past `release_before` the bundle is dropped, and a
+stop that is acknowledged a quarter of a second after its COMMIT is never overtaken by it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from vault.application.bundle import bundle_bytes
+from vault.application.commands import (
+    Particulars,
+    command_digest,
+    must_be_same,
+    sealed_particulars,
+)
+from vault.application.evidence import open_revision
+from vault.domain import disclosure
+from vault.domain.canonical import digest
+from vault.domain.disclosure import Attempt, EvidenceDisclosed, Plan
+from vault.domain.errors import (
+    EvidenceChangedError,
+    ReleaseTooLateError,
+    StateError,
+    VaultError,
+    VaultNotOpenError,
+)
+from vault.domain.state import VaultState, fold
+from vault.domain.values import Acting, Stamp
+from vault.sealing.keyring import bundle_salt
+from vault.store.vaults import Command, Decision, Recorded
+
+if TYPE_CHECKING:
+    from vault.application.caller import Caller
+    from vault.application.desk import Desk
+    from vault.application.receipts import Receipt, Receipts
+    from vault.application.registry import Registry
+    from vault.domain.events import Event
+    from vault.sealing.keyring import Keyring
+
+RELEASE_AFTER_COMMIT_SECONDS = 0.25
+RELEASE_AFTER_DECISION_SECONDS = 1.0
+REFUSAL_DELAY_SECONDS = 0.01
+"""A refusal is recorded after the reply, so that the reply's timing tells nothing of it."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosed:
+    """What a service receives."""
+
+    bundle: bytes
+    receipt: Receipt
+    is_repeat: bool
+    tree_size: int
+    external_reference: str
+
+
+@dataclass(slots=True)
+class _Release:
+    """The bundle of the last decision, and until when it may leave, on the monotonic clock."""
+
+    bundle: bytes = b""
+    before: float = 0.0
+
+
+class Disclosures:
+    """Discloses evidence to services."""
+
+    def __init__(self, desk: Desk, registry: Registry, receipts: Receipts) -> None:
+        self._desk = desk
+        self._registry = registry
+        self._receipts = receipts
+        self._refusals: set[asyncio.Task[None]] = set()
+
+    async def disclose(
+        self,
+        caller: Caller,
+        request_id: str,
+        attempt: Attempt,
+        said: Particulars,
+        deadline: float | None = None,
+    ) -> Disclosed:
+        """Disclose fields of a subject's evidence under her consent.
+
+        Args:
+            attempt: its `service` is the caller.
+            said: references of the caller; the digest is filled in here.
+            deadline: on the monotonic clock; past it nothing is appended.
+
+        Raises:
+            NotFoundError: if subject or consent are not the caller's.
+            FieldUnknownError: if a field is not published.
+            StateError: with the reason of the refusal, which is then recorded.
+            ReleaseTooLateError: if it was recorded but may not leave any more.
+        """
+        vault_id = await self._desk.keyrings.vault_of(caller.sub, attempt.subject)
+        registered = await self._registry.confirmed()
+        for index, selection in enumerate(attempt.selections):
+            path = f"fields[{index}]"
+            registered.state.must_know(selection.evidence_type, selection.names, path)
+        keyring = await self._desk.keyrings.of(vault_id)
+        expected = command_digest("DiscloseEvidence", attempt, replace(said, digest=""))
+        particulars = replace(said, digest=expected)
+        command = Command(
+            stream=vault_id,
+            acting=Acting(actor=caller.sub, capacity="service", mandate="", channel="api"),
+            request_key=self._desk.identifiers.request_key(
+                caller.sub, f"DiscloseEvidence/{attempt.subject}", request_id
+            ),
+            deadline=deadline,
+        )
+        salt = bundle_salt(keyring, command.request_key)
+        try:
+            recorded, release = await self._record(command, keyring, attempt, particulars, salt)
+        except StateError as refused:
+            self._refuse(command, keyring, attempt, particulars, refused)
+            raise
+        if not recorded.is_repeat:
+            return self._release(recorded, release, particulars, is_repeat=False)
+
+        await must_be_same(self._desk.vaults, recorded, expected, keyring.history)
+        again = Command(stream=vault_id, acting=command.acting, deadline=deadline)
+        try:
+            repeated, release = await self._record(
+                again, keyring, attempt, particulars, salt, first=recorded.event
+            )
+        except StateError as refused:
+            # The reason and the first receipt, never the values.
+            refused.receipt = self._receipts.of(recorded)
+            self._refuse(command, keyring, attempt, particulars, refused)
+            raise
+        return self._release(repeated, release, particulars, is_repeat=True)
+
+    async def drain(self) -> None:
+        """Wait until every refusal is recorded."""
+        if self._refusals:
+            await asyncio.gather(*self._refusals)
+
+    async def _record(
+        self,
+        command: Command,
+        keyring: Keyring,
+        attempt: Attempt,
+        particulars: Particulars,
+        salt: str,
+        *,
+        first: Event | None = None,
+    ) -> tuple[Recorded, _Release]:
+        release = _Release()
+        beside = sealed_particulars(keyring.history, command.stream, particulars)
+
+        async def decide(state: VaultState | None, stamp: Stamp) -> Decision:
+            decided_at = self._desk.vaults.clock.monotonic()
+            registered = await self._registry.confirmed()
+            plan = disclosure.plan(state, registered.state, stamp.time, attempt, first=first)
+            release.bundle = await self._open(command.stream, keyring, plan, salt)
+            release.before = min(decided_at, registered.monotonic) + RELEASE_AFTER_DECISION_SECONDS
+            bundle_hash = digest(release.bundle)
+            if first is not None and _bundle_hash(first) != bundle_hash:
+                raise EvidenceChangedError
+            draft = disclosure.disclose(stamp, plan, bundle_hash, first.leaf if first else "")
+            return Decision(draft=draft, payloads=(beside,), registry=registered.mark)
+
+        recorded = await self._desk.vaults.execute(command, fold, decide)
+        release.before = min(release.before, recorded.commit_sent + RELEASE_AFTER_COMMIT_SECONDS)
+        return recorded, release
+
+    async def _open(self, vault_id: str, keyring: Keyring, plan: Plan, salt: str) -> bytes:
+        values = [
+            await open_revision(
+                self._desk.vaults, vault_id, keyring, opening.evidence, opening.revision
+            )
+            for opening in plan.openings
+        ]
+        return bundle_bytes(plan, tuple(values), salt)
+
+    def _release(
+        self, recorded: Recorded, release: _Release, particulars: Particulars, *, is_repeat: bool
+    ) -> Disclosed:
+        receipt = self._receipts.of(recorded)
+        if self._desk.vaults.clock.monotonic() > release.before:
+            raise ReleaseTooLateError
+        return Disclosed(
+            bundle=release.bundle,
+            receipt=receipt,
+            is_repeat=is_repeat,
+            tree_size=recorded.position + 1,
+            external_reference=particulars.external_reference,
+        )
+
+    def _refuse(
+        self,
+        command: Command,
+        keyring: Keyring,
+        attempt: Attempt,
+        particulars: Particulars,
+        refused: StateError,
+    ) -> None:
+        """Record a refused attempt on the service's own consent, after the reply."""
+        if isinstance(refused, VaultNotOpenError):
+            return
+        beside = sealed_particulars(keyring.history, command.stream, particulars)
+
+        async def decide(state: VaultState | None, stamp: Stamp) -> Decision:
+            registered = await self._registry.confirmed()
+            draft = disclosure.refuse(state, stamp, attempt, refused.reason)
+            if draft is None:
+                raise _EnoughListedError
+            return Decision(draft=draft, payloads=(beside,), registry=registered.mark)
+
+        async def record() -> None:
+            await asyncio.sleep(REFUSAL_DELAY_SECONDS)
+            silent = Command(stream=command.stream, acting=command.acting)
+            try:
+                await self._desk.vaults.execute(silent, fold, decide)
+            except _EnoughListedError:
+                pass
+            except VaultError as error:
+                _log.warning("a refusal was not recorded: %s", error.reason)
+
+        task = asyncio.create_task(record())
+        self._refusals.add(task)
+        task.add_done_callback(self._refusals.discard)
+
+
+class _EnoughListedError(Exception):
+    """Enough refusals are listed for this consent, reason and day."""
+
+
+def _bundle_hash(event: Event) -> str:
+    return event.facts.bundle_hash if isinstance(event.facts, EvidenceDisclosed) else ""

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ids and secrets that a command creates, each from its HMAC, so that a retry makes the same.
+
+UUIDv8 (RFC 9562 section 5.8) where a command creates an id, v4 where it is drawn at random. A
+stream's id begins with 16 bits of its lane.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets as random
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from vault.domain.canonical import b64, encode
+from vault.domain.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from vault.sealing.keystore import Secrets
+
+LANE = 0
+"""The one lane of an embedded store."""
+
+
+class Identifiers:
+    """Makes ids under the request key, which never rotates."""
+
+    def __init__(self, secrets: Secrets, origin: str) -> None:
+        self._key = secrets.request_key
+        self.registry_stream = in_lane(self._uuid("registry", origin))
+
+    def request_key(self, caller: str, method: str, request_id: str) -> str:
+        """Return the key under which a command's first event stands in its stream."""
+        return self._uuid("request", caller, method, request_id)
+
+    def consent_id(self, consent_request_id: str) -> str:
+        """Return the id of the one consent that can come of a request."""
+        return self._uuid("consent", consent_request_id)
+
+    def pseudonym(self, issuer: str, sub: str) -> str:
+        """Return the name by which events know an auditor or an operator."""
+        return self._uuid("actor", issuer, sub)
+
+    def handoff_token(self, consent_request_id: str) -> str:
+        """Return the secret part of a hand-off link: who holds it may claim the request."""
+        return f"{consent_request_id}.{self._secret('handoff', consent_request_id)}"
+
+    def read_handoff_token(self, token: str) -> str:
+        """Return the request of a hand-off link.
+
+        Raises:
+            NotFoundError: if the token is not one of ours.
+        """
+        consent_request_id = token.partition(".")[0]
+        expected = self.handoff_token(consent_request_id)
+        if not hmac.compare_digest(token.encode(), expected.encode()):
+            raise NotFoundError
+        return consent_request_id
+
+    def code(self, consent_request_id: str, subject: str) -> str:
+        """Return the code that goes back to the service through the browser that claimed."""
+        return self._secret("code", consent_request_id, subject)
+
+    def _uuid(self, *parts: str) -> str:
+        return _version_8(self._hmac(*parts)[:16])
+
+    def _secret(self, *parts: str) -> str:
+        return b64(self._hmac(*parts))
+
+    def _hmac(self, *parts: str) -> bytes:
+        return hmac.digest(self._key, encode(parts), "sha256")
+
+
+def new_vault_id() -> str:
+    """Draw a vault's id, at random but for its lane."""
+    return in_lane(_version_8(random.token_bytes(16)))
+
+
+def in_lane(uuid: str, lane: int = LANE) -> str:
+    """Return a stream's id: the lane in its first 16 bits, the rest as it was."""
+    return str(UUID(bytes=lane.to_bytes(2, "big") + UUID(uuid).bytes[2:]))
+
+
+def _version_8(data: bytes) -> str:
+    number = int.from_bytes(data, "big")
+    number = number & ~(0xF << 76) | (8 << 76)
+    number = number & ~(0x3 << 62) | (2 << 62)
+    return str(UUID(int=number))

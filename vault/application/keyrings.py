@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keyrings and identities, asked off the event loop and remembered for a minute at most.
+
+What is remembered is bounded in time and number: an erased key must not live on here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from uuid import uuid4
+
+from vault.domain.errors import ConcurrentChangeError, NotFoundError, VaultNotOpenError
+from vault.sealing.errors import KeyringConflictError
+from vault.sealing.keyring import Keyring, new_keyring
+from vault.sealing.keystore import Identity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vault.application.caller import Caller
+    from vault.sealing.keystore import KeyStore
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+REMEMBERED_SECONDS = 60.0
+REMEMBERED_NUMBER = 10_000
+ATTEMPTS = 8
+
+
+class Remembered(Generic[K, V]):
+    """A bounded memory whose entries end after a minute."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
+
+    def get(self, key: K) -> V | None:
+        """Return an entry, unless it has ended."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        if entry[0] < time.monotonic():
+            del self._entries[key]
+            return None
+        return entry[1]
+
+    def put(self, key: K, value: V) -> None:
+        """Remember an entry."""
+        self._entries[key] = (time.monotonic() + REMEMBERED_SECONDS, value)
+        self._entries.move_to_end(key)
+        if len(self._entries) > REMEMBERED_NUMBER:
+            self._entries.popitem(last=False)
+
+
+class Keyrings:
+    """The key store, for use cases."""
+
+    def __init__(self, key_store: KeyStore) -> None:
+        self._store = key_store
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="keys")
+        self._keyrings: Remembered[str, Keyring] = Remembered()
+        self._subjects: Remembered[tuple[str, str], str] = Remembered()
+
+    def close(self) -> None:
+        """End the threads; the store is closed by whoever opened it."""
+        self._threads.shutdown()
+
+    async def of(self, stream: str) -> Keyring:
+        """Return the keyring of a stream.
+
+        Raises:
+            NotFoundError: if there is none, or none any more.
+        """
+        keyring = self._keyrings.get(stream)
+        if keyring is None:
+            keyring = await self._ask(self._store.load_keyring, stream)
+            if keyring is None:
+                raise NotFoundError
+            self._keyrings.put(stream, keyring)
+        return keyring
+
+    async def change(self, stream: str, change: Callable[[Keyring], Keyring]) -> Keyring:
+        """Change a keyring, or a new one, and store it durably; a change of nothing stores nothing.
+
+        Args:
+            change: called again if somebody else stored another change first.
+        """
+        for _ in range(ATTEMPTS):
+            before = await self._ask(self._store.load_keyring, stream) or new_keyring()
+            after = change(before)
+            if after == before and before.number:
+                return before
+            try:
+                stored: Keyring = await self._ask(self._store.store_keyring, stream, after)
+            except KeyringConflictError:
+                continue
+            self._keyrings.put(stream, stored)
+            return stored
+        raise ConcurrentChangeError
+
+    async def identity(self, caller: Caller) -> Identity:
+        """Return the vault and sign-in of a citizen.
+
+        Raises:
+            VaultNotOpenError: if her sign-in leads to none.
+        """
+        identity = await self._ask(self._store.find_identity, caller.issuer, caller.sub)
+        if identity is None:
+            raise VaultNotOpenError
+        return Identity(vault_id=identity.vault_id, sign_in_id=identity.sign_in_id)
+
+    async def claim_identity(self, caller: Caller, vault_id: str) -> Identity:
+        """Store that a citizen's sign-in leads to a vault, and return the one that stands."""
+        identity = Identity(vault_id=vault_id, sign_in_id=str(uuid4()))
+        stored: Identity = await self._ask(
+            self._store.add_identity, caller.issuer, caller.sub, identity
+        )
+        return stored
+
+    async def vault_of(self, service_id: str, subject_id: str) -> str:
+        """Return the vault that a service knows by a subject.
+
+        Raises:
+            NotFoundError: if it knows none by it, whoever else may.
+        """
+        vault_id = self._subjects.get((service_id, subject_id))
+        if vault_id is None:
+            vault_id = await self._ask(self._store.find_subject, service_id, subject_id)
+            if vault_id is None:
+                raise NotFoundError
+            self._subjects.put((service_id, subject_id), vault_id)
+        return vault_id
+
+    async def subject_for(self, service_id: str, vault_id: str) -> str:
+        """Return the id by which a service knows a vault, drawn on the first occasion.
+
+        Both rows are durable on return: first the keyring, which says which id it is.
+        """
+        drawn = str(uuid4())
+
+        def with_subject(keyring: Keyring) -> Keyring:
+            if service_id in keyring.subjects:
+                return keyring
+            return keyring.with_subject(service_id, drawn)
+
+        keyring = await self.change(vault_id, with_subject)
+        subject = keyring.subjects[service_id]
+        await self._ask(self._store.add_subject, service_id, subject, vault_id)
+        return subject
+
+    async def _ask(self, function: Callable[..., Any], *args: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, function, *args)

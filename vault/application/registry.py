@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The registry's use cases, and the view of it on which disclosures are decided.
+
+A disclosure stands on a registry confirmed within the last second: so a suspension or withdrawal
+stops disclosures within a second, also those of other processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from vault.application.caller import Answer, Caller
+from vault.application.commands import (
+    Particulars,
+    command_digest,
+    must_be_same,
+    public,
+    public_particulars,
+)
+from vault.domain import registry
+from vault.domain.canonical import encode
+from vault.domain.errors import FieldInvalidError, NotFoundError
+from vault.domain.registry import Bounds, FieldDefinition, Purpose, RegistryState, Service
+from vault.domain.values import Acting, PurposeVersion, RegistryMark
+from vault.evidence_types.schema import CompiledSchema, SchemaError, Schemas
+from vault.store.vaults import Command, Decision, Recorded, SealedPayload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vault.application.identifiers import Identifiers
+    from vault.application.receipts import Receipts
+    from vault.domain.events import Draft
+    from vault.domain.values import Stamp
+    from vault.store.vaults import Vaults
+
+T = TypeVar("T")
+
+CONFIRMED_FOR_SECONDS = 0.5
+"""How long a confirmed registry is taken for current; the promise is one second."""
+
+Texts = dict[str, str]
+"""A text in each language, by language."""
+
+
+class Named(Struct, frozen=True, forbid_unknown_fields=True):
+    """The public payload of an organisation or service."""
+
+    name: Texts
+    contact: Texts = {}
+
+
+class PurposeTexts(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The texts of a purpose in one language, in citizens' words."""
+
+    language: str
+    title: str
+    why: str
+    if_refused: str
+    if_stopped: str
+    other_ways: str
+    help_line: str
+    needed_by: str = ""
+
+
+class TypeField(Struct, frozen=True, forbid_unknown_fields=True):
+    """A field in an evidence type's definition."""
+
+    name: str
+    label: Texts
+    hint: Texts
+    sensitivity: str
+
+
+class Definition(Struct, frozen=True, forbid_unknown_fields=True):
+    """The public payload of an evidence type."""
+
+    evidence_type: str
+    schema_version: int
+    title: Texts
+    description: Texts
+    fields: tuple[TypeField, ...]
+    schema: dict[str, object]
+
+
+_NAMED = msgspec.json.Decoder(Named)
+_PURPOSE_TEXTS = msgspec.json.Decoder(tuple[PurposeTexts, ...])
+_DEFINITION = msgspec.json.Decoder(Definition)
+_LANGUAGE_LENGTH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The registry, and when it was confirmed to be current: as stored, and on our own clock."""
+
+    state: RegistryState
+    mark: RegistryMark
+    monotonic: float
+
+
+class Registry:
+    """Registers and publishes, for operators; shows what is registered, to everybody."""
+
+    def __init__(self, vaults: Vaults, identifiers: Identifiers, receipts: Receipts) -> None:
+        self._vaults = vaults
+        self._identifiers = identifiers
+        self._receipts = receipts
+        self._stream = identifiers.registry_stream
+        self._confirmed: Confirmed | None = None
+        self._confirming = asyncio.Lock()
+        self._payloads: dict[tuple[int, str], bytes] = {}
+        self._schemas = Schemas()
+
+    async def confirmed(self) -> Confirmed:
+        """Return the registry, confirmed within the last half second."""
+        clock = self._vaults.clock
+        known = self._confirmed
+        if known and clock.monotonic() - known.monotonic < CONFIRMED_FOR_SECONDS:
+            return known
+        async with self._confirming:
+            known = self._confirmed
+            if known and clock.monotonic() - known.monotonic < CONFIRMED_FOR_SECONDS:
+                return known
+            return await self.confirm()
+
+    async def confirm(self) -> Confirmed:
+        """Return the registry as it stands at the committed head now."""
+        clock = self._vaults.clock
+        monotonic, time = clock.monotonic(), clock.now()
+        state = await self._vaults.current(self._stream, registry.fold)
+        known = state or RegistryState(stream=self._stream)
+        mark = RegistryMark(size=known.version, confirmed_time=time)
+        self._confirmed = Confirmed(state=known, mark=mark, monotonic=monotonic)
+        return self._confirmed
+
+    async def list_receipt_key(self) -> None:
+        """List this deployment's receipt key, unless it is listed."""
+        key_id, public_key = self._receipts.key_id, self._receipts.public_key
+        if key_id in (await self.confirm()).state.receipt_keys:
+            return
+        operator = Acting(actor="", capacity="operator", mandate="", channel="api")
+
+        async def decide(state: RegistryState | None, stamp: Stamp) -> Decision:
+            del state
+            return Decision(draft=registry.list_receipt_key(stamp, key_id, public_key))
+
+        command = Command(stream=self._stream, acting=operator, request_key=key_id)
+        await self._vaults.execute(command, registry.fold, decide)
+        await self.confirm()
+
+    async def register_organisation(
+        self, caller: Caller, request_id: str, name: Texts, contact: Texts
+    ) -> Answer[str]:
+        """Register an organisation and return its id."""
+        named = Named(name=name, contact=contact)
+        payload = public("texts", encode(named))
+        new_id = self._request_key(caller, "RegisterOrganisation", request_id)
+        decide = partial(registry.register_organisation, organisation=new_id)
+        recorded = await self._change(
+            caller, "RegisterOrganisation", request_id, [named], decide, payload
+        )
+        return self._answer(recorded, new_id)
+
+    async def register_service(
+        self, caller: Caller, request_id: str, organisation_id: str, name: Texts
+    ) -> Answer[str]:
+        """Register a service and return its id."""
+        named = Named(name=name)
+        payload = public("texts", encode(named))
+        new_id = self._request_key(caller, "RegisterService", request_id)
+        decide = partial(registry.register_service, service=new_id, organisation=organisation_id)
+        recorded = await self._change(
+            caller, "RegisterService", request_id, [organisation_id, named], decide, payload
+        )
+        return self._answer(recorded, new_id)
+
+    async def suspend_service(
+        self, caller: Caller, request_id: str, service_id: str
+    ) -> Answer[str]:
+        """Suspend a service."""
+        decide = partial(registry.suspend_service, service=service_id)
+        recorded = await self._change(caller, "SuspendService", request_id, [service_id], decide)
+        return self._answer(recorded, service_id)
+
+    async def reinstate_service(
+        self, caller: Caller, request_id: str, service_id: str
+    ) -> Answer[str]:
+        """Reinstate a service."""
+        decide = partial(registry.reinstate_service, service=service_id)
+        recorded = await self._change(caller, "ReinstateService", request_id, [service_id], decide)
+        return self._answer(recorded, service_id)
+
+    async def publish_purpose(
+        self,
+        caller: Caller,
+        request_id: str,
+        purpose: PurposeVersion,
+        bounds: Bounds,
+        texts: tuple[PurposeTexts, ...],
+    ) -> Answer[Purpose]:
+        """Publish a version of a purpose with its texts."""
+        _in_english([text.language for text in texts], "texts")
+        payload = public("texts", encode(texts))
+        decide = partial(registry.publish_purpose, purpose=purpose, bounds=bounds)
+        recorded = await self._change(
+            caller, "PublishPurpose", request_id, [purpose, bounds, texts], decide, payload
+        )
+        published = await self.purpose(purpose.code, purpose.version)
+        return self._answer(recorded, published)
+
+    async def withdraw_purpose(self, caller: Caller, request_id: str, code: str) -> Answer[Purpose]:
+        """Withdraw a purpose."""
+        decide = partial(registry.withdraw_purpose, code=code)
+        recorded = await self._change(caller, "WithdrawPurpose", request_id, [code], decide)
+        return self._answer(recorded, await self.purpose(code))
+
+    async def publish_evidence_type(
+        self, caller: Caller, request_id: str, definition: bytes
+    ) -> Answer[registry.EvidenceType]:
+        """Publish a version of an evidence type.
+
+        Raises:
+            FieldInvalidError: if the definition is not one, or its schema is not acceptable.
+        """
+        read = self._read_definition(definition)
+        fields = tuple(FieldDefinition(name=f.name, sensitivity=f.sensitivity) for f in read.fields)
+        decide = partial(
+            registry.publish_evidence_type,
+            evidence_type=read.evidence_type,
+            schema_version=read.schema_version,
+            fields=fields,
+        )
+        payload = public("definition", encode(read))
+        recorded = await self._change(
+            caller, "PublishEvidenceType", request_id, [read], decide, payload
+        )
+        published = await self.evidence_type(read.evidence_type, read.schema_version)
+        return self._answer(recorded, published)
+
+    async def state(self) -> RegistryState:
+        """Return what is registered now."""
+        return (await self.confirm()).state
+
+    async def service(self, service_id: str) -> Service:
+        """Return a service, suspended or not.
+
+        Raises:
+            NotFoundError: if it is not registered.
+        """
+        service = (await self.state()).services.get(service_id)
+        if service is None:
+            raise NotFoundError
+        return service
+
+    async def purpose(self, code: str, version: int = 0) -> Purpose:
+        """Return a version of a purpose, withdrawn or not; 0 is the current one.
+
+        Raises:
+            NotFoundError: if it is not published.
+        """
+        versions = (await self.state()).purposes.get(code, ())
+        if not versions or version > len(versions):
+            raise NotFoundError
+        return versions[version - 1]
+
+    async def evidence_type(self, evidence_type: str, version: int = 0) -> registry.EvidenceType:
+        """Return a version of an evidence type; 0 is the current one.
+
+        Raises:
+            NotFoundError: if it is not published.
+        """
+        versions = (await self.state()).evidence_types.get(evidence_type, ())
+        if not versions or version > len(versions):
+            raise NotFoundError
+        return versions[version - 1]
+
+    async def named(self, published: int) -> Named:
+        """Return the name of an organisation or service, by the version at which it lies."""
+        return _NAMED.decode(await self._payload(published, "texts"))
+
+    async def purpose_texts(self, published: int) -> tuple[PurposeTexts, ...]:
+        """Return the texts of a purpose, by the version at which they lie."""
+        return _PURPOSE_TEXTS.decode(await self._payload(published, "texts"))
+
+    async def definition(self, published: int) -> bytes:
+        """Return the definition of an evidence type, by the version at which it lies."""
+        return await self._payload(published, "definition")
+
+    async def schema(self, published: int) -> CompiledSchema:
+        """Return the compiled schema of an evidence type, by the version at which it lies."""
+        definition = _DEFINITION.decode(await self._payload(published, "definition"))
+        return self._schemas.compile(definition.schema)
+
+    def _read_definition(self, definition: bytes) -> Definition:
+        try:
+            read = _DEFINITION.decode(definition)
+            self._schemas.compile(read.schema)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise FieldInvalidError("definition", "It is not a definition.") from None
+        except SchemaError as error:
+            path = error.violations[0].path if error.violations else ""
+            raise FieldInvalidError("definition", f"Its schema is refused at '{path}'.") from None
+        names = [field.name for field in read.fields]
+        properties = read.schema.get("properties")
+        if not isinstance(properties, dict) or sorted(names) != sorted(properties):
+            raise FieldInvalidError("definition", "Its fields are not the schema's properties.")
+        if any(f.sensitivity not in {"ordinary", "sensitive", "special"} for f in read.fields):
+            raise FieldInvalidError("definition", "A field's sensitivity is not a known one.")
+        _in_english(list(read.title), "definition")
+        return read
+
+    async def _payload(self, published: int, kind: str) -> bytes:
+        known = self._payloads.get((published, kind))
+        if known is None:
+            known = await self._vaults.payload(self._stream, published, kind)
+            if known is None:
+                raise NotFoundError
+            self._payloads[published, kind] = known
+        return known
+
+    async def _change(
+        self,
+        caller: Caller,
+        method: str,
+        request_id: str,
+        fields: list[object],
+        decision: Callable[..., Draft],
+        *payloads: SealedPayload,
+    ) -> Recorded:
+        expected = command_digest(method, *fields)
+        beside = (*payloads, public_particulars(Particulars(digest=expected)))
+
+        async def decide(state: RegistryState | None, stamp: Stamp) -> Decision:
+            known = state or RegistryState(stream=self._stream)
+            return Decision(draft=decision(known, stamp), payloads=beside)
+
+        actor = self._identifiers.pseudonym(caller.issuer, caller.sub)
+        command = Command(
+            stream=self._stream,
+            acting=Acting(actor=actor, capacity="operator", mandate="", channel="api"),
+            request_key=self._request_key(caller, method, request_id),
+        )
+        recorded = await self._vaults.execute(command, registry.fold, decide)
+        if recorded.is_repeat:
+            await must_be_same(self._vaults, recorded, expected, None)
+        await self.confirm()
+        return recorded
+
+    def _request_key(self, caller: Caller, method: str, request_id: str) -> str:
+        actor = self._identifiers.pseudonym(caller.issuer, caller.sub)
+        return self._identifiers.request_key(actor, method, request_id)
+
+    @staticmethod
+    def _answer(recorded: Recorded, value: T) -> Answer[T]:
+        return Answer(value=value, tree_size=recorded.position + 1)
+
+
+def _in_english(languages: list[str], field: str) -> None:
+    if "en" not in languages or len(set(languages)) != len(languages):
+        raise FieldInvalidError(field, "Each language once, English among them.")
