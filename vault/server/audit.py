@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`AuditService`: replays history, for auditors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from vault.api.v1 import audit_service_pb2
+from vault.application.audits import CaughtUp
+from vault.server.call import Call
+from vault.server.convert.audit import state_message
+from vault.server.convert.log import record_message
+from vault.server.services import UseCases
+
+
+class AuditHandler:
+    """Handles `vault.api.v1.AuditService`."""
+
+    def __init__(self, use_cases: UseCases) -> None:
+        self._use = use_cases
+
+    async def ReplayVault(
+        self, request: audit_service_pb2.ReplayVaultRequest, call: Call
+    ) -> AsyncIterator[audit_service_pb2.ReplayVaultResponse]:
+        """Stream the history of one vault."""
+        replay = self._use.audits.replay_vault(
+            call.caller,
+            request.vault_id.lower(),
+            as_of=self._as_of(request.as_of_token),
+            after_version=request.after_version,
+            case_ref=request.case_ref,
+        )
+        async for item in replay:
+            if isinstance(item, CaughtUp):
+                yield audit_service_pb2.ReplayVaultResponse(caught_up=self._caught_up(item))
+            else:
+                yield audit_service_pb2.ReplayVaultResponse(record=record_message(item))
+
+    async def ReplayRegistry(
+        self, request: audit_service_pb2.ReplayRegistryRequest, call: Call
+    ) -> AsyncIterator[audit_service_pb2.ReplayRegistryResponse]:
+        """Stream the history of the registry."""
+        replay = self._use.audits.replay_registry(
+            as_of=self._as_of(request.as_of_token), after_version=request.after_version
+        )
+        async for item in replay:
+            if isinstance(item, CaughtUp):
+                yield audit_service_pb2.ReplayRegistryResponse(caught_up=self._caught_up(item))
+            else:
+                yield audit_service_pb2.ReplayRegistryResponse(record=record_message(item))
+
+    async def GetVaultState(
+        self, request: audit_service_pb2.GetVaultStateRequest, call: Call
+    ) -> audit_service_pb2.GetVaultStateResponse:
+        """Return what was true of one vault."""
+        state = await self._use.audits.state(
+            call.caller,
+            request.vault_id.lower(),
+            as_of=self._as_of(request.as_of_token),
+            case_ref=request.case_ref,
+        )
+        return audit_service_pb2.GetVaultStateResponse(state=state_message(state))
+
+    def _as_of(self, token: str) -> int | None:
+        return self._use.positions.read(token, "as_of_token") if token else None
+
+    def _caught_up(self, item: CaughtUp) -> audit_service_pb2.CaughtUp:
+        return audit_service_pb2.CaughtUp(
+            position_token=self._use.positions.write(item.tree_size), record_count=item.count
+        )

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Vaults, who acts in them and what shows that a decision is hers, and lines of their history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from vault.api.v1 import vault_pb2 as pb
+from vault.application.caller import ActingFor
+from vault.application.vaults import Line
+from vault.domain.canonical import digest
+from vault.domain.consent import ConsentGranted, ConsentRequested
+from vault.domain.disclosure import DisclosureRefused, EvidenceDisclosed
+from vault.domain.errors import FieldInvalidError
+from vault.domain.events import Facts
+from vault.domain.state import VaultState
+from vault.domain.values import Acting, Approval, ApprovalKind, Capacity, Channel
+from vault.server.convert.log import receipt_message
+from vault.server.convert.times import timestamp
+
+CAPACITIES: Final[Mapping[pb.Capacity.ValueType, Capacity]] = {
+    pb.CAPACITY_SELF: "self",
+    pb.CAPACITY_HELPER: "helper",
+    pb.CAPACITY_ATTORNEY: "attorney",
+    pb.CAPACITY_DEPUTY: "deputy",
+    pb.CAPACITY_APPOINTEE: "appointee",
+    pb.CAPACITY_PARENT: "parent",
+    pb.CAPACITY_OFFICIAL: "official",
+    pb.CAPACITY_SERVICE: "service",
+    pb.CAPACITY_OPERATOR: "operator",
+    pb.CAPACITY_AUDITOR: "auditor",
+}
+CHANNELS: Final[Mapping[pb.Channel.ValueType, Channel]] = {
+    pb.CHANNEL_WEB: "web",
+    pb.CHANNEL_CLI: "cli",
+    pb.CHANNEL_API: "api",
+    pb.CHANNEL_COUNTER: "counter",
+    pb.CHANNEL_PHONE: "phone",
+    pb.CHANNEL_LETTER: "letter",
+}
+APPROVAL_KINDS: Final[Mapping[pb.ApprovalKind.ValueType, ApprovalKind]] = {
+    pb.APPROVAL_KIND_SESSION: "session",
+    pb.APPROVAL_KIND_OIDC_STEP_UP: "oidc-step-up",
+    pb.APPROVAL_KIND_WEBAUTHN: "webauthn",
+    pb.APPROVAL_KIND_STAFF_ASSISTED: "staff-assisted",
+    pb.APPROVAL_KIND_PAPER: "paper",
+}
+
+_CAPACITY_VALUES: Final = {value: key for key, value in CAPACITIES.items()}
+_CHANNEL_VALUES: Final = {value: key for key, value in CHANNELS.items()}
+
+
+def acting_from(acting: pb.Acting) -> ActingFor:
+    """Return for whom and how somebody acts; what is not said is herself, by API."""
+    return ActingFor(
+        vault_id=acting.vault_id.lower(),
+        capacity=CAPACITIES.get(acting.capacity, "self"),
+        mandate_id=acting.mandate_id.lower(),
+        channel=CHANNELS.get(acting.channel, "api"),
+    )
+
+
+def approval_from(approval: pb.Approval) -> Approval:
+    """Return what shows that a decision is hers.
+
+    Raises:
+        FieldInvalidError: if a sign-in comes with a proof.
+    """
+    kind = APPROVAL_KINDS.get(approval.kind, "session")
+    if kind == "session" and approval.proof:
+        raise FieldInvalidError("approval.proof", "A sign-in alone has no proof.")
+    return Approval(kind=kind, proof_hash=digest(approval.proof) if approval.proof else "")
+
+
+def vault_message(state: VaultState) -> pb.Vault:
+    """Return a vault."""
+    return pb.Vault(
+        vault_id=state.stream, open_time=timestamp(state.open_time), version=state.version
+    )
+
+
+def line_message(line: Line) -> pb.HistoryEntry:
+    """Return a line of history."""
+    event, facts, said = line.event, line.event.facts, line.particulars
+    return pb.HistoryEntry(
+        version=event.link.version,
+        time=timestamp(facts.time),
+        type=str(facts.__struct_config__.tag),
+        acting=_acting_message(event.link.acting),
+        service_id=getattr(facts, "service", ""),
+        purpose=_purpose(facts),
+        consent_request_id=getattr(facts, "consent_request_id", ""),
+        consent_id=getattr(facts, "consent_id", ""),
+        items=[
+            pb.HistoryItem(
+                evidence_id=item.evidence_id, evidence_type=item.evidence_type, names=item.names
+            )
+            for item in line.items
+        ],
+        reason=facts.reason if isinstance(facts, DisclosureRefused) else "",
+        repeated=isinstance(facts, EvidenceDisclosed) and bool(facts.repeats),
+        case_ref=said.case_ref if said else "",
+        staff_ref=said.staff_ref if said else "",
+        receipt=receipt_message(line.receipt),
+    )
+
+
+def _acting_message(acting: Acting) -> pb.Acting:
+    return pb.Acting(
+        capacity=_CAPACITY_VALUES[acting.capacity],
+        mandate_id=acting.mandate,
+        channel=_CHANNEL_VALUES[acting.channel],
+    )
+
+
+def _purpose(facts: Facts) -> str:
+    match facts:
+        case EvidenceDisclosed() | DisclosureRefused():
+            return facts.purpose
+        case ConsentGranted():
+            return facts.terms.purpose.name
+        case ConsentRequested():
+            return facts.asked.purpose.name
+        case _:
+            return ""

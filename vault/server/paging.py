@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pages of lists (AIP-158): opaque, authenticated tokens, each for one caller, method and filter.
+
+A token names the last entry that was sent, so that what is added meanwhile moves nothing.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol, TypeVar
+
+from vault.domain.canonical import b64, encode, unb64
+from vault.domain.errors import TokenInvalidError
+from vault.server.call import Call
+
+DEFAULT_SIZE: Final = 50
+
+_TAG_BYTES: Final = 16
+T = TypeVar("T")
+
+
+class ListRequest(Protocol):
+    """What every `List` request has."""
+
+    @property
+    def page_size(self) -> int:
+        """At most so many entries; 0 takes the default."""
+
+    @property
+    def page_token(self) -> str:
+        """Where the page before ended; empty for the first."""
+
+
+class Pages:
+    """Makes and reads page tokens: HMAC-SHA256 cut to 16 bytes, and the last entry's name."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = hmac.digest(key, b"page/1", "sha256")
+
+    def write(self, last: str, call: Call, kind: str = "") -> str:
+        """Return the token of the page after an entry.
+
+        Args:
+            kind: what else the list depends on, such as a filter.
+        """
+        return b64(self._tag(last, call, kind) + last.encode())
+
+    def read(self, token: str, call: Call, kind: str = "") -> str:
+        """Return the last entry of the page before; "" without a token.
+
+        Raises:
+            TokenInvalidError: if it is not one of ours for this caller, method and filter.
+        """
+        if not token:
+            return ""
+        try:
+            data = unb64(token)
+            last = data[_TAG_BYTES:].decode()
+        except ValueError:
+            raise TokenInvalidError("page_token") from None
+        if not hmac.compare_digest(data[:_TAG_BYTES], self._tag(last, call, kind)):
+            raise TokenInvalidError("page_token")
+        return last
+
+    def cut(
+        self, entries: Sequence[T], name: Callable[[T], str], request: ListRequest, call: Call
+    ) -> tuple[Sequence[T], str]:
+        """Return a page of a list, and the token of the next page, "" on the last.
+
+        Args:
+            entries: the whole list, in order.
+            name: an entry's name, unique in the list and never changed.
+
+        Raises:
+            TokenInvalidError: if the token is not ours, or the list no longer has its entry.
+        """
+        last = self.read(request.page_token, call)
+        names = [name(entry) for entry in entries]
+        if last and last not in names:
+            raise TokenInvalidError("page_token")
+        start = names.index(last) + 1 if last else 0
+        end = start + (request.page_size or DEFAULT_SIZE)
+        return entries[start:end], self.write(names[end - 1], call) if end < len(names) else ""
+
+    def _tag(self, last: str, call: Call, kind: str) -> bytes:
+        caller = call.caller
+        bound = encode([call.method, caller.role, caller.issuer, caller.sub, kind, last])
+        return hmac.digest(self._key, bound, "sha256")[:_TAG_BYTES]
