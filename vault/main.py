@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 async def serve(config: Config) -> int:
     """Serve until SIGTERM or SIGINT, and return the exit code."""
     from vault.server.call_logging import make_logger  # noqa: PLC0415
-    from vault.server.serve import Server, announced  # noqa: PLC0415
+    from vault.server.serve import Server, address_file, announced  # noqa: PLC0415
 
     log = make_logger()
     stop = asyncio.Event()
@@ -71,6 +71,7 @@ async def serve(config: Config) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
         async with AsyncExitStack() as parts:
+            address_file(config.data).unlink(missing_ok=True)
             verifier, issuer = _identity(config, parts)
             use_cases = await _compose(config, fail, parts)
             server = Server(config, use_cases, verifier, log)

@@ -80,8 +80,8 @@ class EventStoreContract(ABC):
     """The promises. A place is a folder: opened twice, it is the same store."""
 
     @abstractmethod
-    def open_store(self, place: Path) -> EventStore:
-        """Open the store of a place, or make it."""
+    def open_store(self, place: Path, lane: int = 0) -> EventStore:
+        """Open a lane of the store of a place, or make it."""
 
     @abstractmethod
     def run_sql(self, place: Path, statement: str) -> None:
@@ -202,6 +202,21 @@ class EventStoreContract(ABC):
     ) -> None:
         with pytest.raises(TypeError, match="tracking"):
             store.insert_events([an_event(stream, 1)], tracking=object())
+
+    def test_lanes_of_one_store_know_nothing_of_each_other(
+        self, store: EventStore, place: Path, stream: str
+    ) -> None:
+        append = Append((an_event(stream, 1),), ((Payload("evidence", b"sealed"),),), "key")
+        other = self.open_store(place, lane=7)
+        try:
+            assert store.insert_batch([append, an_append(stream, 2)]).verdicts == ((0,), (1,))
+            assert other.select_records(stream, limit=9) == other.select_events(stream) == []
+            assert other.select_payloads(stream, 1) == other.select_notifications(1, 9) == []
+            assert other.find_request(stream, "key") is None
+            assert other.insert_batch([append]).verdicts == ((0,),)
+            assert (store.tree_size(), other.tree_size()) == (2, 1)
+        finally:
+            other.close()
 
     # --- Request keys
 

@@ -48,8 +48,8 @@ def run_sql(path: Path, statement: str) -> list[tuple[object, ...]]:
 
 
 class TestSQLiteRecorder(EventStoreContract):
-    def open_store(self, place: Path) -> SQLiteRecorder:
-        return SQLiteRecorder(place / FILE)
+    def open_store(self, place: Path, lane: int = 0) -> SQLiteRecorder:
+        return SQLiteRecorder(place / FILE, lane=lane)
 
     def run_sql(self, place: Path, statement: str) -> None:
         run_sql(place / FILE, statement)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from vault.application.commands import Particulars, command_digest, sealed_particulars
 from vault.domain import vault
-from vault.domain.errors import HistoryBrokenError, NotFoundError
+from vault.domain.errors import HistoryBrokenError, NotFoundError, TokenInvalidError
 from vault.domain.state import VaultState, fold
 from vault.domain.values import Acting
 from vault.store.vaults import Command, Decision
@@ -80,7 +80,7 @@ class Audits:
             NotFoundError: if there was no such vault then.
         """
         await self._record_look(caller, vault_id, case_ref)
-        tree_size = await self._desk.vaults.tree_size() if as_of is None else as_of
+        tree_size = await self._tree_size(as_of)
         state = await self._desk.vaults.as_of(vault_id, fold, tree_size)
         if state is None:
             raise NotFoundError
@@ -89,7 +89,7 @@ class Audits:
     async def _replay(
         self, stream: str, as_of: int | None, after_version: int
     ) -> AsyncIterator[StoredRecord | CaughtUp]:
-        tree_size = await self._desk.vaults.tree_size() if as_of is None else as_of
+        tree_size = await self._tree_size(as_of)
         count = 0
         while True:
             records = await self._desk.vaults.records(
@@ -102,6 +102,14 @@ class Audits:
                 break
             after_version = records[-1].version
         yield CaughtUp(tree_size=tree_size, count=count)
+
+    async def _tree_size(self, as_of: int | None) -> int:
+        """Return the tree size to stop at: a place that this history has reached."""
+        reached = await self._desk.vaults.tree_size()
+        if as_of is not None and as_of > reached:
+            # Ours, but of a history that was longer: this one was restored from a backup.
+            raise TokenInvalidError("as_of_token")
+        return reached if as_of is None else as_of
 
     async def _record_look(self, caller: Caller, vault_id: str, case_ref: str) -> None:
         """Record that an auditor looks, unless the history is too broken to be appended to.

@@ -16,6 +16,7 @@ from vault.domain.canonical import digest, encode
 from vault.domain.errors import HistoryBrokenError, RequestIdReusedError
 from vault.domain.values import PayloadMark
 from vault.sealing.envelope import Context, Key, commitment, open_sealed, seal
+from vault.sealing.errors import SealError
 from vault.store.vaults import Recorded, SealedPayload
 
 if TYPE_CHECKING:
@@ -83,7 +84,10 @@ async def read_particulars(
         if history_key is None or history_key.key_id != mark.key_id:
             return None
         context = _context(history_key, event.link.stream)
-        content = open_sealed(history_key, context, content, mark.commitment)
+        try:
+            content = open_sealed(history_key, context, content, mark.commitment)
+        except SealError as error:
+            raise HistoryBrokenError from error
     return _PARTICULARS.decode(content)
 
 

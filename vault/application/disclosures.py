@@ -27,6 +27,7 @@ from vault.domain.canonical import digest
 from vault.domain.disclosure import Attempt, EvidenceDisclosed, Plan
 from vault.domain.errors import (
     EvidenceChangedError,
+    LimitExceededError,
     ReleaseTooLateError,
     StateError,
     VaultError,
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     from vault.application.registry import Registry
     from vault.domain.events import Event
     from vault.sealing.keyring import Keyring
+
+LARGEST_BUNDLE_BYTES = 224 * 1024
+"""Leaves room in a message of 256 KiB: what is recorded must be able to leave."""
 
 RELEASE_AFTER_COMMIT_SECONDS = 0.25
 RELEASE_AFTER_DECISION_SECONDS = 1.0
@@ -164,6 +168,8 @@ class Disclosures:
             plan = disclosure.plan(state, registered.state, stamp.time, attempt, first=first)
             release.bundle = await self._open(command.stream, keyring, plan, salt)
             release.before = min(decided_at, registered.monotonic) + RELEASE_AFTER_DECISION_SECONDS
+            if len(release.bundle) > LARGEST_BUNDLE_BYTES:
+                raise LimitExceededError("fields", "Fetch fewer fields at once.")
             bundle_hash = digest(release.bundle)
             if first is not None and _bundle_hash(first) != bundle_hash:
                 raise EvidenceChangedError

@@ -19,6 +19,7 @@ from vault.domain.errors import EvidenceInvalidError, HistoryBrokenError, NotFou
 from vault.domain.evidence import Content, Evidence, Revision
 from vault.domain.state import VaultState
 from vault.sealing.envelope import Context, new_key, open_sealed
+from vault.sealing.errors import SealError
 
 if TYPE_CHECKING:
     from vault.application.caller import ActingFor, Caller
@@ -219,7 +220,10 @@ async def open_revision(
         raise HistoryBrokenError
     schema = f"{piece.evidence_type}@{revision.schema_version}"
     context = _context(vault_id, piece.evidence_id, revision.revision, schema, key.key_id)
-    return open_sealed(key, context, content, mark.commitment)
+    try:
+        return open_sealed(key, context, content, mark.commitment)
+    except SealError as error:
+        raise HistoryBrokenError from error
 
 
 def _context(stream: str, evidence_id: str, revision: int, schema: str, key_id: str) -> Context:

@@ -13,8 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import uuid4
 
-from vault.domain.errors import ConcurrentChangeError, NotFoundError, VaultNotOpenError
-from vault.sealing.errors import KeyringConflictError
+from vault.domain.errors import (
+    ConcurrentChangeError,
+    NotFoundError,
+    StoreUnavailableError,
+    VaultNotOpenError,
+)
+from vault.sealing.errors import KeyringConflictError, SealingError
 from vault.sealing.keyring import Keyring, new_keyring
 from vault.sealing.keystore import Identity
 
@@ -154,4 +159,9 @@ class Keyrings:
 
     async def _ask(self, function: Callable[..., Any], *args: Any) -> Any:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, function, *args)
+        try:
+            return await loop.run_in_executor(self._threads, function, *args)
+        except KeyringConflictError:
+            raise
+        except SealingError as error:
+            raise StoreUnavailableError from error

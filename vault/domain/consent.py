@@ -259,7 +259,7 @@ def grant(
 
     Raises:
         ShownDiffersError: if the digest is not that of what the choice comes to, or it was shown
-            in the future or too long ago.
+            before it was asked, in the future, or too long ago.
         ServiceSuspendedError, PurposeNotAllowedError: if the registry forbids it by now.
         See `terms_of` for the others.
     """
@@ -273,8 +273,9 @@ def grant(
     )
     registry.service(terms.recipient.service)
     registry.purpose(terms.purpose.code, terms.recipient.service, terms.purpose.version)
+    request = find_request(must_be_sound(state), consent_request_id)
     shown_until = later(shown.time, seconds=SHOWN_FOR_HOURS * 3600)
-    if not shown.time <= stamp.time <= shown_until or terms.end <= stamp.time:
+    if not request.time <= shown.time <= stamp.time <= shown_until or terms.end <= stamp.time:
         raise ShownDiffersError("shown")
     if digest(shown_bytes(terms, items)) != shown_hash:
         raise ShownDiffersError("shown")
@@ -282,7 +283,7 @@ def grant(
         time=stamp.time,
         salt=stamp.salt,
         service=terms.recipient.service,
-        subject=find_request(must_be_sound(state), consent_request_id).subject,
+        subject=request.subject,
         consent_id=consent_id,
         consent_request_id=consent_request_id,
         terms=terms,
@@ -359,6 +360,8 @@ def _granted_fields(
         if fields is None:
             raise ChoiceNotOfferedError(path, "The request does not ask for this.")
         names = set(chosen.names)
+        if not names:
+            raise FieldInvalidError(f"{path}.names", "Nothing is chosen.")
         if not names.issuperset(fields.required):
             raise ChoiceNotOfferedError(f"{path}.names", "A required field is missing.")
         if not names.issubset(piece.current.updated):

@@ -21,6 +21,7 @@ from vault.domain.errors import (
     ConsentRevokedError,
     EvidenceChangedError,
     EvidenceTooOldError,
+    FieldInvalidError,
     FieldNotGrantedError,
     FrequencyExhaustedError,
     NotFoundError,
@@ -139,6 +140,7 @@ def plan(
 
     Raises:
         NotFoundError: if the consent is not this service's and subject's.
+        FieldInvalidError: if nothing is wanted.
         A `StateError` with the reason otherwise; the attempt may then be recorded by `refuse`.
     """
     vault = must_be_sound(state)
@@ -223,6 +225,8 @@ def find_own(vault: VaultState, attempt: Attempt) -> Consent:
 
 
 def _openings(vault: VaultState, consent: Consent, attempt: Attempt) -> tuple[Opening, ...]:
+    if not attempt.selections:
+        raise FieldInvalidError("fields", "It names no field.")
     openings: dict[int, Opening] = {}
     for index, selection in enumerate(attempt.selections):
         path = f"fields[{index}]"

@@ -266,8 +266,8 @@ def publish_purpose(
     """
     if any(service not in state.services for service in bounds.services):
         raise NotFoundError
-    for index, fields in enumerate(bounds.evidence):
-        state.must_know(fields.evidence_type, fields.names, f"bounds.evidence[{index}]")
+    for fields in bounds.evidence:
+        state.must_know(fields.evidence_type, fields.names, "bounds.evidence")
     if purpose.version != len(state.purposes.get(purpose.code, ())) + 1:
         raise RegistryConflictError("version", "It is not the next version.")
     if purpose.code in state.withdrawn:

@@ -7,6 +7,8 @@ service only for the code that came back through the browser that claimed the re
 
 from __future__ import annotations
 
+from math import gcd
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -215,6 +217,11 @@ def _scope_within(
 
 
 def _is_denser(asked: Frequency, bound: Frequency) -> bool:
-    """Say whether so many windows as fit into one of the bound's could exceed its count."""
-    windows = -(-bound.period_seconds // asked.period_seconds)
-    return asked.count * windows > bound.count
+    """Say whether more disclosures than the bound's count could fall into one of its windows.
+
+    Both sorts of window begin with the consent. Unless one period divides the other, some window of
+    the bound reaches into one asked window more than fit into it.
+    """
+    step = gcd(asked.period_seconds, bound.period_seconds)
+    reached = 1 + max(0, -(-(bound.period_seconds - step) // asked.period_seconds))
+    return asked.count * reached > bound.count

@@ -93,12 +93,11 @@ class ConsentHandler:
         """List the requests that the caller claimed, newest first."""
         await self._use.seen(request.position_token, call)
         views = await self._use.requests.list(call.caller, acting_from(request.acting))
-        page, token = self._use.pages.cut(
-            views, lambda view: view.consent_request_id, request, call
+        page, token = await self._use.pages.page(
+            views, lambda view: view.consent_request_id, request, call, convert.request_message
         )
         return consent_service_pb2.ListRequestsResponse(
-            consent_requests=[convert.request_message(view) for view in page],
-            next_page_token=token,
+            consent_requests=page, next_page_token=token
         )
 
     async def PreviewConsent(
@@ -174,7 +173,7 @@ class ConsentHandler:
         """List the caller's consents, newest first."""
         await self._use.seen(request.position_token, call)
         views = await self._use.consents.list(call.caller, acting_from(request.acting))
-        page, token = self._use.pages.cut(views, lambda view: view.consent_id, request, call)
-        return consent_service_pb2.ListConsentsResponse(
-            consents=[convert.consent_message(view) for view in page], next_page_token=token
+        page, token = await self._use.pages.page(
+            views, lambda view: view.consent_id, request, call, convert.consent_message
         )
+        return consent_service_pb2.ListConsentsResponse(consents=page, next_page_token=token)

@@ -67,9 +67,7 @@ class EvidenceHandler:
         """List the caller's evidence without values, oldest first."""
         await self._use.seen(request.position_token, call)
         views = await self._use.evidence.list(call.caller, acting_from(request.acting))
-        page, token = self._use.pages.cut(
-            views, lambda view: view.evidence.evidence_id, request, call
+        page, token = await self._use.pages.page(
+            views, lambda view: view.evidence.evidence_id, request, call, evidence_message
         )
-        return evidence_service_pb2.ListEvidenceResponse(
-            evidence=[evidence_message(view) for view in page], next_page_token=token
-        )
+        return evidence_service_pb2.ListEvidenceResponse(evidence=page, next_page_token=token)

@@ -108,6 +108,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def stream(data: bytes, context: Context) -> AsyncIterator[bytes]:
             passing = _Passing(method, self._log)
             try:
+                # A stream may last: its name comes first too. Elsewhere that costs 70 µs a call.
+                await context.send_initial_metadata(((CALL_ID, passing.call_id),))
                 call = await self._admit(passing, context)
                 request = _read(data, parse)
                 async with aclosing(behave(request, call)) as items:
@@ -126,8 +128,6 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return grpc.unary_unary_rpc_method_handler(unary)
 
     async def _admit(self, passing: _Passing, context: Context) -> Call:
-        # Sent at once, so that who gives up waiting can name the call.
-        await context.send_initial_metadata(((CALL_ID, passing.call_id),))
         if self._is_draining:
             raise StoreUnavailableError(detail="The server is stopping.")
         caller = await self._verifier.caller(context.invocation_metadata() or ())

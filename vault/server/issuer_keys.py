@@ -107,8 +107,12 @@ def read_key_set(jwks: bytes) -> Mapping[str, Key]:
     return {str(key.kid): key for key in keys}
 
 
-def _usable(data: dict[str, Any]) -> Key | None:
-    if not isinstance(data.get("kid"), str) or data.get("use", "sig") != "sig":
+def _usable(data: object) -> Key | None:
+    if (
+        not isinstance(data, dict)
+        or not isinstance(data.get("kid"), str)
+        or data.get("use", "sig") != "sig"
+    ):
         return None
     try:
         key = JWKRegistry.import_key({k: v for k, v in data.items() if k != "key_ops"})

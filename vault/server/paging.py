@@ -7,17 +7,22 @@ A token names the last entry that was sent, so that what is added meanwhile move
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol, TypeVar
+
+from google.protobuf.message import Message
 
 from vault.domain.canonical import b64, encode, unb64
 from vault.domain.errors import TokenInvalidError
 from vault.server.call import Call
 
 DEFAULT_SIZE: Final = 50
+LARGEST_PAGE_BYTES: Final = 224 * 1024
+"""Leaves room in a message of 256 KiB."""
 
 _TAG_BYTES: Final = 16
 T = TypeVar("T")
+M = TypeVar("M", bound=Message)
 
 
 class ListRequest(Protocol):
@@ -63,14 +68,22 @@ class Pages:
             raise TokenInvalidError("page_token")
         return last
 
-    def cut(
-        self, entries: Sequence[T], name: Callable[[T], str], request: ListRequest, call: Call
-    ) -> tuple[Sequence[T], str]:
-        """Return a page of a list, and the token of the next page, "" on the last.
+    async def page(
+        self,
+        entries: Sequence[T],
+        name: Callable[[T], str],
+        request: ListRequest,
+        call: Call,
+        build: Callable[[T], M | Awaitable[M]],
+    ) -> tuple[list[M], str]:
+        """Return a page of messages, and the token of the next page, "" on the last.
+
+        A page has at least one entry, and fewer than were asked for where they would be too large.
 
         Args:
             entries: the whole list, in order.
             name: an entry's name, unique in the list and never changed.
+            build: makes the message of an entry.
 
         Raises:
             TokenInvalidError: if the token is not ours, or the list no longer has its entry.
@@ -80,10 +93,23 @@ class Pages:
         if last and last not in names:
             raise TokenInvalidError("page_token")
         start = names.index(last) + 1 if last else 0
-        end = start + (request.page_size or DEFAULT_SIZE)
-        return entries[start:end], self.write(names[end - 1], call) if end < len(names) else ""
+        messages: list[M] = []
+        for entry in entries[start : start + (request.page_size or DEFAULT_SIZE)]:
+            built = build(entry)
+            messages.append(await built if isinstance(built, Awaitable) else built)
+            if exceeds_page(messages):
+                messages.pop()
+                break
+        end = start + len(messages)
+        return messages, self.write(names[end - 1], call) if end < len(names) else ""
 
     def _tag(self, last: str, call: Call, kind: str) -> bytes:
         caller = call.caller
         bound = encode([call.method, caller.role, caller.issuer, caller.sub, kind, last])
         return hmac.digest(self._key, bound, "sha256")[:_TAG_BYTES]
+
+
+def exceeds_page(messages: Sequence[Message]) -> bool:
+    """Say whether the last of several messages is one too many for an answer."""
+    total = sum(message.ByteSize() for message in messages)
+    return len(messages) > 1 and total > LARGEST_PAGE_BYTES

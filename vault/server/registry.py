@@ -119,10 +119,11 @@ class RegistryHandler:
         """List organisations in the order of their registration."""
         await self._use.seen(request.position_token, call)
         ids = list((await self._use.registry.state()).organisations)
-        page, token = self._use.pages.cut(ids, lambda entry: entry, request, call)
+        page, token = await self._use.pages.page(
+            ids, lambda entry: entry, request, call, self._organisation
+        )
         return registry_service_pb2.ListOrganisationsResponse(
-            organisations=[await self._organisation(entry) for entry in page],
-            next_page_token=token,
+            organisations=page, next_page_token=token
         )
 
     async def ListServices(
@@ -131,10 +132,10 @@ class RegistryHandler:
         """List services in the order of their registration."""
         await self._use.seen(request.position_token, call)
         ids = list((await self._use.registry.state()).services)
-        page, token = self._use.pages.cut(ids, lambda entry: entry, request, call)
-        return registry_service_pb2.ListServicesResponse(
-            services=[await self._service(entry) for entry in page], next_page_token=token
+        page, token = await self._use.pages.page(
+            ids, lambda entry: entry, request, call, self._service
         )
+        return registry_service_pb2.ListServicesResponse(services=page, next_page_token=token)
 
     async def ListPurposes(
         self, request: registry_service_pb2.ListPurposesRequest, call: Call
@@ -143,12 +144,10 @@ class RegistryHandler:
         await self._use.seen(request.position_token, call)
         state = await self._use.registry.state()
         current = [versions[-1] for versions in state.purposes.values()]
-        page, token = self._use.pages.cut(
-            current, lambda purpose: purpose.purpose.code, request, call
+        page, token = await self._use.pages.page(
+            current, lambda purpose: purpose.purpose.code, request, call, self._purpose
         )
-        return registry_service_pb2.ListPurposesResponse(
-            purposes=[await self._purpose(purpose) for purpose in page], next_page_token=token
-        )
+        return registry_service_pb2.ListPurposesResponse(purposes=page, next_page_token=token)
 
     async def GetPurpose(
         self, request: registry_service_pb2.GetPurposeRequest, call: Call
@@ -165,12 +164,11 @@ class RegistryHandler:
         await self._use.seen(request.position_token, call)
         state = await self._use.registry.state()
         current = [versions[-1] for versions in state.evidence_types.values()]
-        page, token = self._use.pages.cut(
-            current, lambda published: published.evidence_type, request, call
+        page, token = await self._use.pages.page(
+            current, lambda published: published.evidence_type, request, call, self._evidence_type
         )
         return registry_service_pb2.ListEvidenceTypesResponse(
-            evidence_types=[await self._evidence_type(published) for published in page],
-            next_page_token=token,
+            evidence_types=page, next_page_token=token
         )
 
     async def ListReceiptKeys(
@@ -179,10 +177,15 @@ class RegistryHandler:
         """List the keys with which receipts were ever signed, oldest first."""
         await self._use.seen(request.position_token, call)
         keys = (await self._use.registry.state()).receipt_keys
-        page, token = self._use.pages.cut(list(keys), lambda key_id: key_id, request, call)
+        page, token = await self._use.pages.page(
+            list(keys),
+            lambda key_id: key_id,
+            request,
+            call,
+            lambda key_id: convert.receipt_key_message(key_id, keys[key_id]),
+        )
         return registry_service_pb2.ListReceiptKeysResponse(
-            receipt_keys=[convert.receipt_key_message(key_id, keys[key_id]) for key_id in page],
-            next_page_token=token,
+            receipt_keys=page, next_page_token=token
         )
 
     async def _organisation(self, organisation_id: str) -> registry_pb2.Organisation:

@@ -130,10 +130,15 @@ class Server:
         await self._server.stop(self._drain_seconds)
 
 
+def address_file(data: Path) -> Path:
+    """Return the file that tells where the server is; a killed server leaves its own behind."""
+    return data / "server.json"
+
+
 @contextlib.contextmanager
 def announced(data: Path, target: str, issuer: str) -> Iterator[None]:
     """Tell, in a file of the owner's alone, where the server is, while it accepts calls."""
-    path = data / "server.json"
+    path = address_file(data)
     unfinished = path.with_suffix(".unfinished")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -7,7 +7,7 @@ from vault.api.v1 import vault_service_pb2
 from vault.domain.errors import TokenInvalidError
 from vault.server.call import Call
 from vault.server.convert.vault import acting_from, line_message, vault_message
-from vault.server.paging import DEFAULT_SIZE
+from vault.server.paging import DEFAULT_SIZE, exceeds_page
 from vault.server.services import UseCases
 
 
@@ -43,7 +43,8 @@ class VaultHandler:
     ) -> vault_service_pb2.ListHistoryResponse:
         """List what happened in the caller's vault, newest first."""
         await self._use.seen(request.position_token, call)
-        cursor = self._use.pages.read(request.page_token, call) or "0"
+        kind = "disclosures" if request.only_disclosures else ""
+        cursor = self._use.pages.read(request.page_token, call, kind) or "0"
         if not cursor.isdecimal():
             raise TokenInvalidError("page_token")
         page = await self._use.vaults.history(
@@ -54,7 +55,11 @@ class VaultHandler:
             only_disclosures=request.only_disclosures,
         )
         before = page.before_version
+        entries = [line_message(line) for line in page.lines]
+        while exceeds_page(entries):
+            entries.pop()
+            before = entries[-1].version
         return vault_service_pb2.ListHistoryResponse(
-            entries=[line_message(line) for line in page.lines],
-            next_page_token=self._use.pages.write(str(before), call) if before else "",
+            entries=entries,
+            next_page_token=self._use.pages.write(str(before), call, kind) if before else "",
         )
