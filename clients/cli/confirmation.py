@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`citizen-vault confirmation`: a citizen's proof of one entry, to look at, keep and check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clients.cli.command import command, noun
+from clients.cli.errors import CommandError, UsageError
+from clients.cli.numbers import short
+from clients.cli.output import b64
+from clients.cli.receipt import ReceiptError, SignedRecord, kept_keys, listed_keys, write_new
+from clients.cli.seen import happened, history, what, who
+from clients.cli.session import Session
+from clients.cli.times import exact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+app = noun("Your confirmation of what happened: look at it, keep it, check it.")
+
+KeyFile = Annotated[
+    str,
+    typer.Option("--key", metavar="FILE", help="A file with the key to trust."),
+]
+
+
+@command(app, "show", for_citizens=True)
+def show(
+    session: Session,
+    entry: Annotated[int, typer.Argument(metavar="ENTRY", min=0, help="As in history list.")],
+    *,
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="Keep it in a new file.")] = "",
+    key_file: KeyFile = "",
+) -> None:
+    """Show and check your confirmation of one entry, and keep it if you like."""
+    words, output = session.words, session.output
+    whole = history(session, 0, only_disclosures=False)
+    found = next((one for one in whole.entries if one.receipt.leaf_index == entry), None)
+    if found is None:
+        raise CommandError(words("no.such.entry", entry=entry), "citizen-vault history list")
+    record = SignedRecord.of(found.receipt)
+    _check(session, record, kept_keys(key_file) if key_file else listed_keys(session.connection))
+    if out:
+        write_new(out, record.as_file())
+    if output.is_json:
+        output.message(found.receipt)
+        return
+    output.say(words("confirmation", entry=entry), "bold")
+    output.facts(
+        [
+            (words("confirmation.what"), happened(session, found)),
+            (words("column.when"), exact(found.time, words)),
+            (words("column.who"), who(session, found)),
+            (words("column.what"), what(session, found)),
+        ]
+    )
+    _say_genuine(session, record)
+    if out:
+        output.say(words("confirmation.kept", file=out))
+
+
+@command(app, "check", for_citizens=True)
+def check(
+    session: Session,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A confirmation that was kept.")],
+    *,
+    key_file: KeyFile = "",
+) -> None:
+    """Check a confirmation that somebody kept. With a key of yours it needs no server."""
+    try:
+        data = Path(file).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}.") from None
+    keys = kept_keys(key_file) if key_file else listed_keys(session.connection)
+    words, output = session.words, session.output
+    try:
+        record = SignedRecord.read(data)
+    except ReceiptError as error:
+        raise _bad(session, error) from None
+    facts = _check(session, record, keys)
+    if output.is_json:
+        output.json({"verified": True, "key_id": record.key_id, "leaf_index": record.leaf_index})
+        return
+    output.say(words("confirmation", entry=record.leaf_index), "bold")
+    name = str(facts.get("type", "")).partition(".")[0]
+    output.facts([(words("confirmation.what"), words.one_of("happened", name))])
+    _say_genuine(session, record)
+
+
+def _check(
+    session: Session, record: SignedRecord, keys: Mapping[str, bytes]
+) -> Mapping[str, object]:
+    try:
+        return record.verify(keys)
+    except ReceiptError as error:
+        raise _bad(session, error) from None
+
+
+def _bad(session: Session, error: ReceiptError) -> CommandError:
+    words = session.words
+    return CommandError(words("confirmation.bad", why=words(f"bad.{error.kind}")))
+
+
+def _say_genuine(session: Session, record: SignedRecord) -> None:
+    words, output = session.words, session.output
+    output.facts(
+        [
+            (words("confirmation.record"), f"{record.origin}, {record.leaf_index}"),
+            (words("confirmation.digest"), b64(record.leaf_hash)),
+        ]
+    )
+    output.say(words("confirmation.good", key=short(record.key_id)))
+    output.say(words("confirmation.meaning"))

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a command fails: its exit code, what happened, and what to do next.
+
+Citizens read about it in their own words (`words.py`); everybody else reads the server's message
+and a next step from the table here.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from clients.connection import CallError
+
+
+class ExitCode(IntEnum):
+    """What a program learns from a command that ended."""
+
+    OK = 0
+    REFUSED = 1
+    USAGE = 2
+    NOT_ALLOWED = 3
+    UNREACHABLE = 4
+
+
+class CommandError(Exception):
+    """A command that cannot go on.
+
+    Args:
+        message: what happened.
+        next_step: what to do next, or "".
+    """
+
+    def __init__(
+        self, message: str, next_step: str = "", exit_code: ExitCode = ExitCode.REFUSED
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+        self.exit_code = exit_code
+
+
+class UsageError(CommandError):
+    """The command was typed in a way that cannot be carried out."""
+
+    def __init__(self, message: str, next_step: str = "") -> None:
+        super().__init__(message, next_step, ExitCode.USAGE)
+
+
+_EXIT_CODES: Final = {
+    "UNAVAILABLE": ExitCode.UNREACHABLE,
+    "DEADLINE_EXCEEDED": ExitCode.UNREACHABLE,
+    "UNAUTHENTICATED": ExitCode.NOT_ALLOWED,
+    "PERMISSION_DENIED": ExitCode.NOT_ALLOWED,
+}
+
+_SIGN_IN: Final = "Sign in again: citizen-vault sign-in --as NAME --role ROLE"
+_WHO: Final = "See who is signed in: citizen-vault whoami. Choose with --as NAME."
+_TRY_AGAIN: Final = "Try the same command again in a moment."
+
+_NEXT_STEPS: Final = {
+    "CREDENTIAL_MISSING": _SIGN_IN,
+    "CREDENTIAL_INVALID": _SIGN_IN,
+    "CREDENTIAL_EXPIRED": _SIGN_IN,
+    "ROLE_NOT_ALLOWED": _WHO,
+    "NOT_FOUND": "Check the ids, and who is signed in: citizen-vault whoami",
+    "FIELD_UNKNOWN": "See what is published: citizen-vault registry evidence-type list",
+    "PURPOSE_EXCEEDED": "See what the purpose allows: citizen-vault registry purpose show CODE",
+    "PURPOSE_NOT_ALLOWED": "See what is published: citizen-vault registry purpose list",
+    "SERVICE_SUSPENDED": "Ask the operator of this vault.",
+    "REQUEST_ALREADY_CLAIMED": "Ask again, for a new link: citizen-vault service ask",
+    "REQUEST_EXPIRED": "Ask again, for a new link: citizen-vault service ask",
+    "CODE_ALREADY_REDEEMED": "See the request: citizen-vault service request REQUEST_ID",
+    "CONSENT_REVOKED": "She stopped it. Ask again only if you must: citizen-vault service ask",
+    "CONSENT_EXPIRED": "Ask again: citizen-vault service ask",
+    "CONSENT_NOT_STARTED": "See when it starts: citizen-vault service consent CONSENT_ID",
+    "PURPOSE_DIFFERS": "See its purpose: citizen-vault service consent CONSENT_ID",
+    "FIELD_NOT_GRANTED": "See what it covers: citizen-vault service consent CONSENT_ID",
+    "FREQUENCY_EXHAUSTED": "See how often it may be used: citizen-vault service consent CONSENT_ID",
+    "EVIDENCE_TOO_OLD": "Ask her for something newer: citizen-vault service ask",
+    "EVIDENCE_CHANGED": "Fetch it as something new: run the command without --request-id.",
+    "REQUEST_ID_REUSED": "Run the command without --request-id.",
+    "REGISTRY_CONFLICT": "See what is published: citizen-vault registry",
+    "CONCURRENT_CHANGE": _TRY_AGAIN,
+    "LIMIT_EXCEEDED": _TRY_AGAIN,
+    "RELEASE_TOO_LATE": _TRY_AGAIN,
+    "STORE_UNAVAILABLE": _TRY_AGAIN,
+    "CLOCK_UNSURE": _TRY_AGAIN,
+    "DEADLINE_PASSED": _TRY_AGAIN,
+    "HISTORY_BROKEN": "Tell the operator at once; keep the call id.",
+    "INTERNAL": "Tell the operator; keep the call id.",
+}
+
+_NEXT_STEPS_BY_CODE: Final = {
+    "UNAVAILABLE": "Is it running? Name it: CITIZEN_VAULT_TARGET, CITIZEN_VAULT_DATA or --server.",
+    "DEADLINE_EXCEEDED": _TRY_AGAIN,
+    "UNAUTHENTICATED": _SIGN_IN,
+    "PERMISSION_DENIED": _WHO,
+    "UNIMPLEMENTED": "Use a command line of the same version as the server.",
+}
+
+
+def exit_code_of(error: CallError) -> ExitCode:
+    """Return the exit code of a failed call."""
+    return _EXIT_CODES.get(error.code, ExitCode.REFUSED)
+
+
+def next_step_of(error: CallError) -> str:
+    """Return what a service, auditor or operator does next."""
+    return _NEXT_STEPS.get(error.reason) or _NEXT_STEPS_BY_CODE.get(error.code, "")

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts `citizen-vault` together: one group of commands for each noun."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+import typer
+
+from clients.cli import (
+    audit,
+    confirmation,
+    information,
+    registry,
+    registry_definitions,
+    request,
+    seen,
+    service,
+    service_fetch,
+    share,
+    sharing,
+    sign_in,
+)
+from clients.cli.command import FOR_CITIZENS
+
+_EPILOG: Final = """\
+Exit codes: 0 done; 1 refused; 2 typed in a way that cannot be carried out; \
+3 not signed in, or not allowed; 4 the server cannot be reached or cannot answer now.
+
+Environment: CITIZEN_VAULT_TARGET (host:port), or CITIZEN_VAULT_DATA (the folder of a server on \
+this machine); CITIZEN_VAULT_ISSUER, CITIZEN_VAULT_AS, CITIZEN_VAULT_LANGUAGE (en, cy), \
+CITIZEN_VAULT_ZONE (Europe/London), CITIZEN_VAULT_HOME."""
+
+app = typer.Typer(
+    name="citizen-vault",
+    help="Your information, given once: who may see it, who saw it, and proof of it.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    # A trace would show the values of variables, and they may be somebody's.
+    pretty_exceptions_enable=False,
+)
+
+_FOR_OTHERS: Final = "For services, auditors and operators"
+
+app.add_typer(information.app, name="information", rich_help_panel=FOR_CITIZENS)
+app.add_typer(request.app, name="request", rich_help_panel=FOR_CITIZENS)
+app.add_typer(share.top)
+app.add_typer(sharing.app, name="sharing", rich_help_panel=FOR_CITIZENS)
+app.add_typer(seen.app, name="seen", rich_help_panel=FOR_CITIZENS)
+app.add_typer(seen.history_app, name="history", rich_help_panel=FOR_CITIZENS)
+app.add_typer(confirmation.app, name="confirmation", rich_help_panel=FOR_CITIZENS)
+service.app.add_typer(service_fetch.top)
+app.add_typer(service.app, name="service", rich_help_panel=_FOR_OTHERS)
+app.add_typer(audit.app, name="audit", rich_help_panel=_FOR_OTHERS)
+registry.app.add_typer(registry_definitions.purposes, name="purpose")
+registry.app.add_typer(registry_definitions.evidence_types, name="evidence-type")
+app.add_typer(registry.app, name="registry", rich_help_panel=_FOR_OTHERS)
+app.add_typer(sign_in.top)
+
+
+def main() -> None:
+    """Run the command line."""
+    # gRPC's own messages on stderr are for its developers; ours say what to do next.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    app(prog_name="citizen-vault")

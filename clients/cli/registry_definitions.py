@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`citizen-vault registry purpose` and `evidence-type`: what may be asked for, and why."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clients.cli.command import command, noun
+from clients.cli.errors import UsageError
+from clients.cli.published import whole_list
+from clients.cli.registry import RequestId
+from clients.cli.service_views import spoken
+from clients.cli.session import Session
+from clients.cli.times import moment
+from clients.cli.values import read_json
+
+if TYPE_CHECKING:
+    from vault.api.v1.registry_pb2 import Purpose
+
+purposes = noun("Purposes: why data may be used, within bounds that are enforced.")
+evidence_types = noun("Evidence types, with their schemas.")
+
+PurposeCode = Annotated[str, typer.Argument(metavar="CODE")]
+JsonFile = Annotated[
+    str, typer.Argument(metavar="FILE", help="A file with a JSON object; - reads stdin.")
+]
+
+
+@command(purposes, "list")
+def list_purposes(session: Session) -> None:
+    """List the current version of every purpose."""
+    from vault.api.v1.registry_service_pb2 import ListPurposesRequest  # noqa: PLC0415
+
+    call = session.connection.registry.ListPurposes
+    whole = whole_list(call, ListPurposesRequest(), "purposes")
+    if session.output.is_json:
+        session.output.message(whole)
+        return
+    published = session.published
+    session.output.table(
+        ["Purpose", "Title", "Services", "Published", "State"],
+        [
+            (
+                f"{one.purpose_code}@{one.version}",
+                published.purpose_texts(one).title,
+                "\n".join(published.who(service_id) for service_id in one.bounds.service_ids),
+                moment(one.publish_time, session.words),
+                "withdrawn" if one.is_withdrawn else "published",
+            )
+            for one in whole.purposes
+        ],
+        unbroken=(0,),
+    )
+
+
+@command(purposes, "show")
+def show_purpose(
+    session: Session,
+    code: PurposeCode,
+    *,
+    version: Annotated[int, typer.Option("--version", min=0, help="0 is the current one.")] = 0,
+) -> None:
+    """Show a purpose: its bounds, and its texts in the language."""
+    from vault.api.v1.registry_service_pb2 import GetPurposeRequest  # noqa: PLC0415
+
+    response = session.connection.registry.GetPurpose(
+        GetPurposeRequest(purpose_code=code, version=version)
+    )
+    if session.output.is_json:
+        session.output.message(response)
+        return
+    _show_purpose(session, response.purpose)
+
+
+@command(purposes, "publish")
+def publish_purpose(session: Session, file: JsonFile, request_id: RequestId = "") -> None:
+    """Publish a purpose, or its next version. Operators only.
+
+    FILE holds purpose_code, version, bounds and texts, as `PublishPurposeRequest` names them.
+    """
+    from google.protobuf.json_format import ParseDict, ParseError  # noqa: PLC0415
+
+    from vault.api.v1.registry_service_pb2 import PublishPurposeRequest  # noqa: PLC0415
+
+    session.request_id = request_id or session.request_id
+    try:
+        request = ParseDict(json.loads(read_json(file)), PublishPurposeRequest())
+    except ParseError as error:
+        raise UsageError(f"{file} is not a purpose: {error}") from None
+    request.request_id = session.request_id
+    response = session.connection.registry.PublishPurpose(request)
+    _say_purpose(session, response)
+
+
+@command(purposes, "withdraw")
+def withdraw_purpose(session: Session, code: PurposeCode, request_id: RequestId = "") -> None:
+    """Withdraw a purpose: within a second nothing is disclosed for it any more. Operators only."""
+    from vault.api.v1.registry_service_pb2 import WithdrawPurposeRequest  # noqa: PLC0415
+
+    session.request_id = request_id or session.request_id
+    request = WithdrawPurposeRequest(request_id=session.request_id, purpose_code=code)
+    _say_purpose(session, session.connection.registry.WithdrawPurpose(request))
+
+
+@command(evidence_types, "list")
+def list_evidence_types(session: Session) -> None:
+    """List the current version of every evidence type, with its fields."""
+    from vault.api.v1.registry_service_pb2 import ListEvidenceTypesRequest  # noqa: PLC0415
+
+    if session.output.is_json:
+        call = session.connection.registry.ListEvidenceTypes
+        session.output.message(whole_list(call, ListEvidenceTypesRequest(), "evidence_types"))
+        return
+    session.output.table(
+        ["Type", "Version", "Title", "Fields"],
+        [
+            (
+                kind.evidence_type,
+                str(kind.schema_version),
+                kind.title,
+                ", ".join(field.name for field in kind.fields),
+            )
+            for kind in session.published.kinds.values()
+        ],
+        unbroken=(0,),
+        right=(1,),
+    )
+
+
+@command(evidence_types, "publish")
+def publish_evidence_type(session: Session, file: JsonFile, request_id: RequestId = "") -> None:
+    """Publish an evidence type, or the next version of its schema. Operators only.
+
+    FILE holds evidence_type, schema_version, title, description, fields and schema.
+    """
+    from vault.api.v1.registry_service_pb2 import PublishEvidenceTypeRequest  # noqa: PLC0415
+
+    session.request_id = request_id or session.request_id
+    response = session.connection.registry.PublishEvidenceType(
+        PublishEvidenceTypeRequest(request_id=session.request_id, definition=read_json(file))
+    )
+    if session.output.is_json:
+        session.output.message(response)
+        return
+    published = response.evidence_type
+    session.output.facts(
+        [("Evidence type", published.evidence_type), ("Version", str(published.schema_version))]
+    )
+
+
+def _say_purpose(session: Session, response: Any) -> None:
+    if session.output.is_json:
+        session.output.message(response)
+        return
+    _show_purpose(session, response.purpose)
+
+
+def _show_purpose(session: Session, purpose: Purpose) -> None:
+    from vault.api.v1.registry_pb2 import LegalBasisCode, ProcessingMethod  # noqa: PLC0415
+
+    published, bounds = session.published, purpose.bounds
+    texts = published.purpose_texts(purpose)
+    basis = spoken(LegalBasisCode.Name(bounds.legal_basis.code), "LEGAL_BASIS_CODE_")
+    statute = f", {bounds.legal_basis.statute}" if bounds.legal_basis.statute else ""
+    hours = bounds.frequency_period_seconds / 3600
+    session.output.facts(
+        [
+            ("Purpose", f"{purpose.purpose_code}@{purpose.version}"),
+            ("State", "withdrawn" if purpose.is_withdrawn else "published"),
+            ("Published", moment(purpose.publish_time, session.words)),
+            ("Services", "\n".join(published.who(one) for one in bounds.service_ids)),
+            ("DPV purpose", bounds.dpv_iri),
+            ("Legal basis", f"{basis}{statute}"),
+            *((f"May ask {one.evidence_type}", ", ".join(one.names)) for one in bounds.evidence),
+            ("Longest", f"{bounds.longest_days} days"),
+            ("Most often", f"{bounds.frequency_count} in {hours:g} hours"),
+            ("Retention", f"{bounds.retention_days} days"),
+            ("Method", spoken(ProcessingMethod.Name(bounds.method), "PROCESSING_METHOD_")),
+            ("Stored in", bounds.storage),
+            ("Law of", bounds.jurisdiction),
+            ("Title", texts.title),
+            ("Why", texts.why),
+            ("If refused", texts.if_refused),
+            ("If stopped", texts.if_stopped),
+            ("Other ways", texts.other_ways),
+            ("Help line", texts.help_line),
+            ("Needed by", texts.needed_by),
+        ]
+    )

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run of a command: who is signed in, which server, which language, and one `request_id`.
+
+Connections and the registry's texts are fetched when they are first asked for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from clients.cli.errors import CommandError, ExitCode, UsageError
+from clients.cli.output import Output
+from clients.cli.published import Published
+from clients.cli.state import SignIn, State, config_home
+from clients.cli.words import LANGUAGES, Words
+from clients.connection import CallError, Connection, development_token
+
+if TYPE_CHECKING:
+    from clients.connection import CallRecord
+    from vault.api.v1.vault_pb2 import Acting
+    from vault.api.v1.vault_service_pb2 import OpenVaultResponse
+
+TIMEOUT_SECONDS: Final = 10.0
+DEVELOPMENT_TOKEN_SECONDS: Final = 3600
+_REFRESH_BEFORE_SECONDS: Final = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Choices:
+    """What may be said with every command."""
+
+    is_json: bool = False
+    language: str = ""
+    sign_in: str = ""
+    server: str = ""
+    is_explaining: bool = False
+
+
+class Session:
+    """What a command stands on. Close it when the command has ended."""
+
+    def __init__(self, choices: Choices) -> None:
+        language = choices.language or os.environ.get("CITIZEN_VAULT_LANGUAGE") or "en"
+        if language not in LANGUAGES:
+            raise UsageError(
+                f"There are no texts in the language {language}.", "Choose en or cy (Cymraeg)."
+            )
+        self.words = Words(language)
+        self.output = Output(is_json=choices.is_json)
+        self.state = State(config_home(os.environ, Path.home()))
+        self.request_id = str(uuid.uuid4())
+        self._choices = choices
+        self._connection: Connection | None = None
+
+    @functools.cached_property
+    def sign_in(self) -> SignIn:
+        """Return who is signed in.
+
+        Raises:
+            CommandError: if nobody is.
+        """
+        found = self.state.sign_in(self.sign_in_name)
+        if found is None:
+            message, step = self.words("not.signed.in"), self.words("not.signed.in.next")
+            raise CommandError(message, step, ExitCode.NOT_ALLOWED)
+        return found
+
+    @property
+    def sign_in_name(self) -> str:
+        """Return the name said with the command, or ""."""
+        return self._choices.sign_in or os.environ.get("CITIZEN_VAULT_AS", "")
+
+    @property
+    def connection(self) -> Connection:
+        """Return the connection of whoever is signed in."""
+        if self._connection is None:
+            _ = self.sign_in
+            on_call = _explain if self._choices.is_explaining else None
+            self._connection = Connection(
+                self.target, self._token, timeout_seconds=TIMEOUT_SECONDS, on_call=on_call
+            )
+        return self._connection
+
+    @functools.cached_property
+    def published(self) -> Published:
+        """Return what the registry publishes, in the language."""
+        return Published(self.connection, self.words)
+
+    @property
+    def target(self) -> str:
+        """Return the server's address.
+
+        Raises:
+            CommandError: if none is known.
+        """
+        named = self._choices.server or os.environ.get("CITIZEN_VAULT_TARGET", "")
+        return named or self._told_by_server("target")
+
+    @property
+    def issuer(self) -> str:
+        """Return the address of the development issuer.
+
+        Raises:
+            CommandError: if none is known.
+        """
+        return os.environ.get("CITIZEN_VAULT_ISSUER", "") or self._told_by_server("issuer")
+
+    @property
+    def acting(self) -> Acting:
+        """Return how a citizen acts here: for herself, from a command line."""
+        from vault.api.v1.vault_pb2 import CHANNEL_CLI, Acting  # noqa: PLC0415
+
+        return Acting(channel=CHANNEL_CLI)
+
+    def open_place(self) -> OpenVaultResponse:
+        """Make the place for her information, or find the one that is there."""
+        from vault.api.v1.vault_service_pb2 import OpenVaultRequest  # noqa: PLC0415
+
+        request = OpenVaultRequest(request_id=str(uuid.uuid4()), acting=self.acting)
+        return self.connection.vaults.OpenVault(request)
+
+    def opening_place(self, call: Any, request: Any) -> Any:
+        """Make a call, and the place for her information first where there is none."""
+        try:
+            return call(request)
+        except CallError as error:
+            if error.reason != "VAULT_NOT_OPEN":
+                raise
+        self.open_place()
+        return call(request)
+
+    @property
+    def has_fallen_back(self) -> bool:
+        """Return whether a text was not there in the language."""
+        return "published" in self.__dict__ and self.published.fell_back
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def _token(self) -> str:
+        sign_in = self.sign_in
+        try:
+            issuer = self.issuer
+        except CommandError:
+            issuer = sign_in.issuer
+        # A server that was started again has another issuer, with another key.
+        is_stale = sign_in.expires - time.time() < _REFRESH_BEFORE_SECONDS
+        if is_stale or issuer != sign_in.issuer:
+            token = development_token(issuer, sign_in.role, sign_in.sub)
+            expires = int(time.time()) + DEVELOPMENT_TOKEN_SECONDS
+            sign_in = dataclasses.replace(sign_in, issuer=issuer, token=token, expires=expires)
+            self.state.keep_sign_in(sign_in, is_current=False)
+            self.__dict__["sign_in"] = sign_in
+        return sign_in.token
+
+    def _told_by_server(self, name: str) -> str:
+        """Return what a server on this machine wrote down when it began to accept calls."""
+        folder = os.environ.get("CITIZEN_VAULT_DATA", "")
+        if not folder:
+            raise CommandError(
+                "No server is named.",
+                "Set CITIZEN_VAULT_TARGET to its host:port, or CITIZEN_VAULT_DATA to the folder of "
+                "a server that runs on this machine.",
+                ExitCode.UNREACHABLE,
+            )
+        path = Path(folder) / "server.json"
+        try:
+            told: Any = json.loads(path.read_bytes())[name]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise CommandError(
+                f"No server runs in {folder}.",
+                f"Start it: citizen-vault-server serve --data {folder}",
+                ExitCode.UNREACHABLE,
+            ) from None
+        return str(told)
+
+
+def _explain(record: CallRecord) -> None:
+    """Tell of one call on stderr: its name, its time and how it ended."""
+    ended = f"{record.error.code} {record.error.reason}".strip() if record.error else "OK"
+    Output(is_json=False).tell(
+        f"  {record.service}.{record.method}  {record.milliseconds:.1f} ms  {ended}"
+    )

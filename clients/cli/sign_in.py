@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sign-in`, `sign-out` and `whoami`: who uses this command line.
+
+For now people sign in at the development issuer, which believes everybody and is only there in
+development. Several may be signed in at once; `--as NAME` chooses one for a command.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from clients.cli.command import command
+from clients.cli.errors import CommandError, UsageError
+from clients.cli.output import as_json
+from clients.cli.session import DEVELOPMENT_TOKEN_SECONDS, Session
+from clients.cli.state import SignIn
+from clients.cli.times import moment
+from clients.connection import CallError, development_token
+
+top = typer.Typer()
+
+
+class Role(StrEnum):
+    """Who somebody can be."""
+
+    CITIZEN = "citizen"
+    SERVICE = "service"
+    AUDITOR = "auditor"
+    OPERATOR = "operator"
+
+
+@command(top, "sign-in")
+def sign_in(
+    session: Session,
+    *,
+    role: Annotated[Role, typer.Option("--role", help="Who you are to the server.")],
+    sub: Annotated[
+        str,
+        typer.Option(
+            "--id",
+            metavar="ID",
+            help="What the issuer calls you; else the name. A service: its id.",
+        ),
+    ] = "",
+) -> None:
+    """Sign in at the development issuer, under the name said with --as."""
+    name = session.sign_in_name
+    if not name:
+        raise UsageError("Say who you are.", "--as NAME")
+    issuer = session.issuer
+    token = development_token(issuer, role.value, sub or name)
+    expires = int(time.time()) + DEVELOPMENT_TOKEN_SECONDS
+    session.state.keep_sign_in(
+        SignIn(
+            name=name,
+            role=role.value,
+            sub=sub or name,
+            issuer=issuer,
+            token=token,
+            expires=expires,
+        )
+    )
+    if session.output.is_json:
+        session.output.json({"name": name, "role": role.value, "sub": sub or name})
+        return
+    session.output.say(f"Signed in as {name} ({role.value}).")
+
+
+@command(top, "sign-out")
+def sign_out(session: Session) -> None:
+    """Forget whoever signed in last, or the one said with --as."""
+    gone = session.state.forget_sign_in(session.sign_in_name)
+    if not gone:
+        raise CommandError("Nobody of that name is signed in.", "citizen-vault whoami")
+    if session.output.is_json:
+        session.output.json({"name": gone})
+        return
+    session.output.say(f"Signed out: {gone}.")
+
+
+@command(top, "whoami", for_citizens=True)
+def whoami(session: Session) -> None:
+    """Show who is signed in, at which server, and since when a citizen has a place there."""
+    from vault.api.v1.vault_service_pb2 import GetVaultRequest  # noqa: PLC0415
+
+    who = session.sign_in
+    expires = dt.datetime.fromtimestamp(who.expires, tz=dt.UTC)
+    found: dict[str, Any] = {
+        "name": who.name,
+        "role": who.role,
+        "sub": who.sub,
+        "server": session.target,
+        "expire_time": expires.isoformat().replace("+00:00", "Z"),
+    }
+    since = ""
+    if who.role == Role.CITIZEN.value:
+        try:
+            request = GetVaultRequest(acting=session.acting)
+            place = session.connection.vaults.GetVault(request).vault
+        except CallError as error:
+            if error.reason != "VAULT_NOT_OPEN":
+                raise
+            since = session.words("error.VAULT_NOT_OPEN")
+        else:
+            found["vault"] = as_json(place)
+            since = moment(place.open_time, session.words)
+    if session.output.is_json:
+        session.output.json(found)
+        return
+    session.output.facts(
+        [
+            ("Name", who.name),
+            ("Role", who.role),
+            ("Known as", who.sub if who.sub != who.name else ""),
+            ("Server", str(found["server"])),
+            ("Here since", since),
+        ]
+    )
