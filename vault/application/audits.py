@@ -15,7 +15,7 @@ from vault.domain import vault
 from vault.domain.errors import HistoryBrokenError, NotFoundError, TokenInvalidError
 from vault.domain.state import VaultState, fold
 from vault.domain.values import Acting
-from vault.store.vaults import Command, Decision
+from vault.store.vaults import Command, Decision, event_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -90,6 +90,8 @@ class Audits:
         self, stream: str, as_of: int | None, after_version: int
     ) -> AsyncIterator[StoredRecord | CaughtUp]:
         tree_size = await self._tree_size(as_of)
+        # No version is larger; a number that is may be larger than a database can compare.
+        after_version = min(after_version, tree_size)
         count = 0
         while True:
             records = await self._desk.vaults.records(
@@ -117,11 +119,12 @@ class Audits:
         Then the look is shown all the same: to refuse would hide what was done to the history.
         """
         try:
+            await self._must_be_vault(vault_id)
             state = await self._desk.vaults.current(vault_id, fold)
         except HistoryBrokenError:
             return
         if state is None or not state.open_time:
-            raise NotFoundError
+            return
         keyring = await self._desk.keyrings.of(vault_id)
         expected = command_digest("AuditRead", case_ref)
         particulars = Particulars(digest=expected, case_ref=case_ref)
@@ -134,3 +137,17 @@ class Audits:
         actor = self._desk.identifiers.pseudonym(caller.issuer, caller.sub)
         acting = Acting(actor=actor, capacity="auditor", mandate="", channel="api")
         await self._desk.vaults.execute(Command(stream=vault_id, acting=acting), fold, decide)
+
+    async def _must_be_vault(self, stream: str) -> None:
+        """Refuse a stream of another kind: folded as a vault, it would be remembered as one.
+
+        Raises:
+            NotFoundError: if there is no such vault.
+            HistoryBrokenError: if its first record cannot be read.
+        """
+        first = await self._desk.vaults.records(stream, limit=1)
+        if not first:
+            raise NotFoundError
+        event = event_of(first[0])
+        if event and event.link.version == 1 and not isinstance(event.facts, vault.VaultOpened):
+            raise NotFoundError

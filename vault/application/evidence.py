@@ -265,7 +265,8 @@ def _parse(sent: bytes) -> Values:
         raise ValueError(constant)
 
     try:
-        values = json.loads(sent, object_pairs_hook=once, parse_constant=never)
+        # Left to itself the library would take UTF-16 as well.
+        values = json.loads(sent.decode(), object_pairs_hook=once, parse_constant=never)
     except (ValueError, RecursionError):
         raise EvidenceInvalidError((("", "It is not JSON, or names something twice."),)) from None
     if not isinstance(values, dict):

@@ -8,6 +8,7 @@ stops disclosures within a second, also those of other processes.
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -92,7 +93,7 @@ class Definition(Struct, frozen=True, forbid_unknown_fields=True):
 _NAMED = msgspec.json.Decoder(Named)
 _PURPOSE_TEXTS = msgspec.json.Decoder(tuple[PurposeTexts, ...])
 _DEFINITION = msgspec.json.Decoder(Definition)
-_LANGUAGE_LENGTH = 2
+_TYPE_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +307,8 @@ class Registry:
         except SchemaError as error:
             path = error.violations[0].path if error.violations else ""
             raise FieldInvalidError("definition", f"Its schema is refused at '{path}'.") from None
+        if not _TYPE_NAME.fullmatch(read.evidence_type):
+            raise FieldInvalidError("definition", "Its evidence_type does not have the form.")
         names = [field.name for field in read.fields]
         properties = read.schema.get("properties")
         if not isinstance(properties, dict) or sorted(names) != sorted(properties):
