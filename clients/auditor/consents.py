@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The auditor's rule for consents: a request within its purpose, a grant that fits it, a stop.
+
+A consent says what the request asked for or less, and each of its items is evidence that exists. A
+stop hits a consent in force. Whether an approval proves that she decided is not judged here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from clients.auditor.canonical import microseconds
+from clients.auditor.facts import (
+    AskedTerms,
+    ConsentGranted,
+    ConsentRequested,
+    ConsentRevoked,
+    GrantedFields,
+    Item,
+    Link,
+    Terms,
+)
+from clients.auditor.history import Consent, Vault
+from clients.auditor.problem import Problem
+from clients.auditor.registry import DAY, Registry
+
+SHOWN_WITHIN: Final = DAY
+SAME_AS_ASKED: Final = (
+    "recipient",
+    "purpose",
+    "basis",
+    "method",
+    "frequency",
+    "one_time",
+    "largest_age_days",
+    "retention_days",
+    "storage",
+    "jurisdiction",
+    "notice_hash",
+)
+
+State = Literal["not granted", "active", "expired", "revoked"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Whether a consent was in force at a time, and how many more uses would have fitted."""
+
+    state: State
+    allowed: bool
+    why: str
+    uses: int = 0
+    uses_left: int = 0
+
+
+def judge_request(vault: Vault, registry: Registry, facts: ConsentRequested) -> Iterator[Problem]:
+    """Say why a request may not be in her vault."""
+    if facts.consent_request_id in vault.requests:
+        yield Problem("the request is in her vault already")
+    if facts.service != facts.asked.recipient.service:
+        yield Problem("it asks for another service than it names")
+    for request in vault.requests.values():
+        known = request.facts
+        if facts.subject == known.subject and facts.service != known.service:
+            yield Problem(f"services {known.service} and {facts.service} share a subject")
+            break
+    for why in registry.asked_beyond(facts.asked):
+        yield Problem(why)
+
+
+def judge_grant(
+    vault: Vault, registry: Registry, link: Link, facts: ConsentGranted
+) -> Iterator[Problem]:
+    """Say why a consent was not granted as it should be."""
+    terms, time = facts.terms, facts.time
+    if facts.consent_id in vault.consents:
+        yield Problem(f"consent {facts.consent_id} is granted already")
+    if (facts.consent_id, facts.service) != (terms.consent_id, terms.recipient.service):
+        yield Problem("its terms name another consent or service")
+    shown = microseconds(time) - microseconds(terms.shown_time)
+    if not 0 <= shown <= SHOWN_WITHIN or terms.start != terms.shown_time:
+        yield Problem("it was not shown to her within the day before, or starts at another time")
+    if terms.end <= time:
+        yield Problem("it had ended before it was granted")
+    yield from _mapping(vault, link.items, terms)
+    if link.registry.size:
+        for why in registry.permission(terms, link.registry.size):
+            yield Problem(why)
+    yield from _answers_request(vault, facts)
+
+
+def _answers_request(vault: Vault, facts: ConsentGranted) -> Iterator[Problem]:
+    request = vault.requests.get(facts.consent_request_id)
+    if request is None:
+        yield Problem(f"request {facts.consent_request_id} is not in her vault", needs_more=True)
+        return
+    if request.granted_version:
+        yield Problem(f"the request was granted at version {request.granted_version}")
+    if facts.terms.shown_time < request.facts.time:
+        yield Problem("it was shown to her before it was asked for")
+    if facts.time >= request.facts.expires:
+        yield Problem(f"the request had lapsed on {request.facts.expires}")
+    if (facts.service, facts.subject) != (request.facts.service, request.facts.subject):
+        yield Problem("the request is another service's, or knows her by another subject")
+    for part in _wider(facts.terms, request.facts.asked):
+        yield Problem(f"it is not what the request asked for: {part}")
+
+
+def _wider(terms: Terms, asked: AskedTerms) -> Iterator[str]:
+    """Name the parts of terms that differ from what was asked, or go beyond it."""
+    for part in SAME_AS_ASKED:
+        if getattr(terms, part) != getattr(asked, part):
+            yield part
+    if terms.end > asked.end:
+        yield "end"
+    still_asked = list(asked.scope)
+    for fields in terms.scope:
+        fitting = [
+            wanted
+            for wanted in still_asked
+            if wanted.evidence_type == fields.evidence_type
+            and wanted.required == fields.required
+            and set(wanted.optional).issuperset(fields.optional)
+        ]
+        if fitting:
+            still_asked.remove(fitting[0])
+        else:
+            yield f"item {fields.item} ({fields.evidence_type})"
+    for wanted in still_asked:
+        if wanted.required:
+            yield f"{wanted.evidence_type} is required and missing"
+
+
+def _mapping(vault: Vault, items: tuple[Item, ...], terms: Terms) -> Iterator[Problem]:
+    """Say where the items of a consent do not map to evidence with the granted fields."""
+    numbers = list(range(1, len(terms.scope) + 1))
+    is_numbered = [fields.item for fields in terms.scope] == numbers
+    if not numbers or not is_numbered or [item.item for item in items] != numbers:
+        yield Problem("its items are not numbered 1, 2, 3, each with its evidence")
+        return
+    if len({item.evidence_id for item in items}) != len(items):
+        yield Problem("a piece of evidence is named twice")
+    for fields, item in zip(terms.scope, items, strict=True):
+        yield from _mapped(vault, fields, item)
+
+
+def _mapped(vault: Vault, fields: GrantedFields, item: Item) -> Iterator[Problem]:
+    piece = vault.evidence.get(item.evidence_id)
+    if piece is None or not piece.revisions:
+        yield Problem(f"item {item.item} is evidence that does not exist", needs_more=True)
+        return
+    if piece.evidence_type != fields.evidence_type:
+        yield Problem(f"item {item.item} is evidence of another type")
+    if (fields.mode == "following") != (item.revision == 0):
+        yield Problem(f"item {item.item} is {fields.mode}, its revision {item.revision}")
+    revision = piece.revisions.get(item.revision or piece.current)
+    if revision is None:
+        yield Problem(f"item {item.item} has no revision {item.revision}", needs_more=True)
+    elif not fields.names or not revision.names.issuperset(fields.names):
+        # A later revision that was withheld may have had the field; a pinned one has what it has.
+        needs_more = fields.mode == "following"
+        yield Problem(f"item {item.item} does not have every granted field", needs_more)
+
+
+def judge_revocation(vault: Vault, facts: ConsentRevoked) -> Iterator[Problem]:
+    """Say why a stop hits nothing that was in force."""
+    consent = vault.consents.get(facts.consent_id)
+    if consent is None:
+        yield Problem(f"consent {facts.consent_id} was never granted", needs_more=True)
+        return
+    if consent.revoked_version:
+        yield Problem(f"the consent was revoked already at version {consent.revoked_version}")
+    if facts.time >= consent.facts.terms.end:
+        yield Problem(f"the consent had ended on {consent.facts.terms.end}")
+    if (facts.service, facts.subject) != (consent.facts.service, consent.facts.subject):
+        yield Problem("the consent is another service's, or knows her by another subject")
+
+
+def standing(consent: Consent, registry: Registry, time: str) -> Standing:
+    """Say whether a consent is in force at a time, as far as the vault was folded."""
+    terms = consent.facts.terms
+    state: State = "active"
+    why = next(registry.permission(terms, registry.size_at(time)), "")
+    if consent.revoked_version:
+        state = "revoked"
+        why = f"revoked at version {consent.revoked_version}, {consent.revoked_time}"
+    elif time >= terms.end:
+        state, why = "expired", f"ended {terms.end}"
+    elif time < terms.start:
+        why = f"starts {terms.start}"
+    return Standing(
+        state=state,
+        allowed=not why,
+        why=why or f"granted at version {consent.version}, in force until {terms.end}",
+        uses=consent.uses.total(),
+        uses_left=consent.uses_left(time) if not why else 0,
+    )

@@ -1,0 +1,434 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every stored form that a vault's and the registry's history may hold, written down again.
+
+These are the auditor's own declarations of link and facts. A stored name that is not in
+`VAULT_FACTS` or `REGISTRY_FACTS`, or a field that is not declared here, is a finding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from clients.auditor.canonical import DateOrNone, Hash, HashOrNone, Names, Salt, Time, TimeOrNone
+
+Mode = Literal["pinned", "following"]
+Method = Literal["view", "store"]
+Source = Literal["self-declared", "document", "issuer"]
+BasisCode = Literal[
+    "consent",
+    "contract",
+    "legal-obligation",
+    "vital-interest",
+    "public-task",
+    "legitimate-interest",
+]
+
+
+# --- Link: what ties a record to its stream; it stays with the citizen -------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acting:
+    """Who acted, in what capacity, by which mandate, through which channel."""
+
+    actor: str
+    capacity: Literal[
+        "self",
+        "helper",
+        "attorney",
+        "deputy",
+        "appointee",
+        "parent",
+        "official",
+        "service",
+        "operator",
+        "auditor",
+    ]
+    mandate: str
+    channel: Literal["web", "cli", "api", "counter", "phone", "letter"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """What shows that a decision is hers."""
+
+    kind: Literal["session", "oidc-step-up", "webauthn", "staff-assisted", "paper", ""]
+    proof_hash: HashOrNone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """Maps an item's number to a piece of evidence and a revision; 0 follows replacements."""
+
+    item: int
+    evidence_id: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryMark:
+    """The registry's version on which was decided, and when it was last confirmed as the head."""
+
+    size: int
+    confirmed_time: TimeOrNone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayloadMark:
+    """The digest of a payload beside the record."""
+
+    kind: str
+    hash: Hash
+    key_id: str
+    commitment: HashOrNone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """The first line of a record."""
+
+    origin: str
+    stream: str
+    version: int
+    previous_leaf: Hash
+    request_key: str
+    acting: Acting
+    approval: Approval
+    items: tuple[Item, ...]
+    registry: RegistryMark
+    payloads: tuple[PayloadMark, ...]
+    salt: Salt
+
+
+# --- Values inside facts ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """Who receives."""
+
+    service: str
+    organisation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurposeVersion:
+    """A published version of a purpose."""
+
+    code: str
+    version: int
+    iri: str
+
+    @property
+    def name(self) -> str:
+        """Return `code@version`."""
+        return f"{self.code}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """The receiver's own legal basis."""
+
+    code: BasisCode
+    statute: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frequency:
+    """At most so many uses in each window of so many seconds; 0, 0 beside `one_time`."""
+
+    count: int
+    period_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeFields:
+    """Fields of one type of evidence."""
+
+    evidence_type: str
+    names: Names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestedFields:
+    """Fields that a service asks for."""
+
+    evidence_type: str
+    required: Names
+    optional: Names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantedFields:
+    """Fields of one item that a consent names."""
+
+    item: int
+    evidence_type: str
+    mode: Mode
+    required: Names
+    optional: Names
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Return every granted field."""
+        return frozenset(self.required + self.optional)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisclosedFields:
+    """Fields of one item that left."""
+
+    item: int
+    names: Names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedTerms:
+    """The widest terms that a request could come to."""
+
+    recipient: Recipient
+    purpose: PurposeVersion
+    basis: Basis
+    method: Method
+    scope: tuple[RequestedFields, ...]
+    end: Time
+    frequency: Frequency
+    one_time: bool
+    largest_age_days: int
+    retention_days: int
+    storage: str
+    jurisdiction: str
+    notice_hash: HashOrNone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """The terms of a consent."""
+
+    consent_id: str
+    recipient: Recipient
+    purpose: PurposeVersion
+    basis: Basis
+    method: Method
+    scope: tuple[GrantedFields, ...]
+    start: Time
+    end: Time
+    frequency: Frequency
+    one_time: bool
+    largest_age_days: int
+    retention_days: int
+    storage: str
+    jurisdiction: str
+    notice_hash: HashOrNone
+    language: str
+    shown_time: Time
+    salt: Salt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """The upper bounds of a purpose."""
+
+    services: Names
+    basis: Basis
+    evidence: tuple[TypeFields, ...]
+    longest_days: int
+    frequency: Frequency
+    retention_days: int
+    method: Method
+    storage: str
+    jurisdiction: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldDefinition:
+    """A field of an evidence type."""
+
+    name: str
+    sensitivity: str
+
+
+# --- Facts: what happened ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """The second line of a record; `type` is the stored name."""
+
+    type: str
+    time: Time
+    salt: Salt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultOpened(Facts):
+    """She opened her vault."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultRead(Facts):
+    """Somebody other than herself looked."""
+
+    what: Literal["evidence", "history", "proof"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceProvided(Facts):
+    """She provided a piece of evidence."""
+
+    evidence_type: str
+    schema_version: int
+    issued_date: DateOrNone
+    source: Source
+    issuer: str
+    names: Names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceReplaced(EvidenceProvided):
+    """She replaced it by a new revision."""
+
+    changed: Names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentRequested(Facts):
+    """A request entered her vault."""
+
+    service: str
+    subject: str
+    consent_request_id: str
+    asked: AskedTerms
+    expires: Time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentGranted(Facts):
+    """She granted a consent."""
+
+    service: str
+    subject: str
+    consent_id: str
+    consent_request_id: str
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentRevoked(Facts):
+    """She revoked it."""
+
+    service: str
+    subject: str
+    consent_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceDisclosed(Facts):
+    """Fields left. `repeats` is the leaf of the first use with the same bytes, or ""."""
+
+    service: str
+    subject: str
+    consent_id: str
+    purpose: str
+    fields: tuple[DisclosedFields, ...]
+    bundle_hash: Hash
+    repeats: HashOrNone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisclosureRefused(Facts):
+    """The service tried and was refused."""
+
+    service: str
+    subject: str
+    consent_id: str
+    purpose: str
+    fields: tuple[TypeFields, ...]
+    reason: str
+    more_unlisted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrganisationRegistered(Facts):
+    """An organisation was registered."""
+
+    organisation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRegistered(Facts):
+    """A service of an organisation was registered."""
+
+    service: str
+    organisation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSuspended(Facts):
+    """Nothing goes to the service from now on."""
+
+    service: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceReinstated(Facts):
+    """The suspension ended."""
+
+    service: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurposePublished(Facts):
+    """A version of a purpose was published."""
+
+    purpose: PurposeVersion
+    bounds: Bounds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurposeWithdrawn(Facts):
+    """Nothing goes out for the purpose from now on."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceTypePublished(Facts):
+    """A version of an evidence type was published."""
+
+    evidence_type: str
+    schema_version: int
+    fields: tuple[FieldDefinition, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptKeyListed(Facts):
+    """From now on receipts are signed with this key."""
+
+    key_id: str
+    algorithm: str
+    public_key: Hash
+
+
+VAULT_FACTS: Final[dict[str, type[Facts]]] = {
+    "vault-opened.1": VaultOpened,
+    "vault-read.1": VaultRead,
+    "evidence-provided.1": EvidenceProvided,
+    "evidence-replaced.1": EvidenceReplaced,
+    "consent-requested.1": ConsentRequested,
+    "consent-granted.1": ConsentGranted,
+    "consent-revoked.1": ConsentRevoked,
+    "evidence-disclosed.1": EvidenceDisclosed,
+    "disclosure-refused.1": DisclosureRefused,
+}
+REGISTRY_FACTS: Final[dict[str, type[Facts]]] = {
+    "organisation-registered.1": OrganisationRegistered,
+    "service-registered.1": ServiceRegistered,
+    "service-suspended.1": ServiceSuspended,
+    "service-reinstated.1": ServiceReinstated,
+    "purpose-published.1": PurposePublished,
+    "purpose-withdrawn.1": PurposeWithdrawn,
+    "evidence-type-published.1": EvidenceTypePublished,
+    "receipt-key-listed.1": ReceiptKeyListed,
+}

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verifier as a program: arguments, output, exit codes, and what it needs to run."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clients.auditor import audit as audit_module
+from clients.auditor.main import main
+from clients.auditor.report import NOTE
+from tests.unit.auditor.stories import PUBLIC_KEY, Story, an_honest_story
+from vault.domain.canonical import b64
+
+
+@pytest.fixture(scope="module")
+def story() -> Story:
+    return an_honest_story()
+
+
+@pytest.fixture
+def files(story: Story, tmp_path: Path) -> list[str]:
+    """Write an export and return the arguments that name it."""
+    vault, registry = tmp_path / "vault.jsonl", tmp_path / "registry.jsonl"
+    vault.write_bytes(b"".join(placed.line + b"\n" for placed in story.vault))
+    registry.write_bytes(b"".join(placed.line + b"\n" for placed in story.registry))
+    return [str(vault), "--registry", str(registry)]
+
+
+def test_an_honest_export_exits_with_0(
+    files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(files) == 0
+    assert capsys.readouterr().out.endswith(f"{NOTE}\n")
+
+
+def test_a_cut_export_exits_with_1_and_says_where(
+    files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    vault = Path(files[0])
+    lines = vault.read_bytes().splitlines(keepends=True)
+    vault.write_bytes(b"".join(lines[:5] + lines[6:]))
+
+    assert main(files) == 1
+    assert "FAILED (vault version 6: version 6 is missing" in capsys.readouterr().out
+
+
+def test_receipts_and_their_key_are_taken_from_files_and_arguments(
+    files: list[str], story: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    receipt = tmp_path / "receipt.json"
+    receipt.write_bytes(story.vault[5].receipt)
+
+    code = main([*files, "--receipt", str(receipt), "--receipt-key", b64(PUBLIC_KEY), "--json"])
+
+    report = json.loads(capsys.readouterr().out)
+    assert (code, report["exit"], report["keys_pinned"]) == (0, 0, True)
+    assert [held["holds"] for held in report["receipts"]] == [True]
+
+
+def test_the_json_answers_for_the_moment_that_was_asked_for(
+    files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([*files, "--as-of-version", "4", "--json"])
+
+    report = json.loads(capsys.readouterr().out)
+    assert report["as_of"]["version"] == 4
+    assert {consent["state"] for consent in report["consents"]} == {"not granted"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--receipt", "/none"],
+        ["--receipt-key", "abc"],
+        ["--as-of", "yesterday"],
+        ["--as-of-version", "0"],
+        ["--as-of-version", "99"],
+        ["--as-of-version", "1", "--as-of", "2026-03-02T09:00:00.000000Z"],
+        ["--unknown"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_arguments_exit_with_2_and_say_why(
+    files: list[str], wrong: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exits:
+        main([*files, *wrong])
+
+    assert exits.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+def test_a_missing_file_exits_with_2(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as exits:
+        main([str(tmp_path / "none"), "--registry", str(tmp_path / "none")])
+
+    assert exits.value.code == 2
+
+
+def test_help_documents_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+
+    assert "1  FAILED or WITHHELD" in capsys.readouterr().out
+
+
+def test_long_input_shows_progress(
+    files: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(audit_module, "PROGRESS_EVERY", 10)
+
+    main(files)
+
+    assert capsys.readouterr().err.splitlines() == ["10 records read", "20 records read"]
+
+
+def test_it_runs_on_cryptography_and_the_standard_library_alone(files: list[str]) -> None:
+    """A copy of the folder is all that an auditor needs: nothing of ours, no other library."""
+    program = """
+import sys
+from clients.auditor.main import main
+code = main(sys.argv[1:])
+foreign = {name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)
+foreign -= {"clients", "cryptography", "_cffi_backend", "__main__", "sitecustomize"}
+ours = {name for name in sys.modules if name.startswith("clients.")}
+print(sorted(name for name in foreign if not name.startswith("_")), file=sys.stderr)
+print(sorted(n for n in ours if not n.startswith("clients.auditor")), file=sys.stderr)
+sys.exit(code)
+"""
+    root = str(Path(__file__).parents[3])
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, *files],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stderr.splitlines() == ["[]", "[]"]
