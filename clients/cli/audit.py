@@ -16,10 +16,11 @@ import typer
 
 from clients.cli.command import command, noun
 from clients.cli.errors import CommandError, UsageError
-from clients.cli.output import b64, console
+from clients.cli.output import console
 from clients.cli.service_views import spoken
 from clients.cli.session import Session
 from clients.cli.times import utc
+from clients.receipts import b64
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

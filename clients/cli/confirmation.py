@@ -11,11 +11,11 @@ import typer
 from clients.cli.command import command, noun
 from clients.cli.errors import CommandError, UsageError
 from clients.cli.numbers import short
-from clients.cli.output import b64
-from clients.cli.receipt import ReceiptError, SignedRecord, kept_keys, listed_keys, write_new
+from clients.cli.receipt import kept_keys, listed_keys, write_new
 from clients.cli.seen import happened, history, what, who
 from clients.cli.session import Session
 from clients.cli.times import exact
+from clients.receipts import ReceiptError, SignedRecord, b64
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

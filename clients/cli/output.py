@@ -7,13 +7,13 @@ terminal with control characters in it, so that no text can move a cursor or hid
 
 from __future__ import annotations
 
-import base64
 import json
 import sys
 import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
 from clients.cli.errors import UsageError
+from clients.receipts import b64
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -141,11 +141,6 @@ def console(*, is_error: bool) -> Console:
 def clean(text: str) -> str:
     """Return a text without control and direction characters."""
     return "".join(character if _is_visible(character) else "\ufffd" for character in text)
-
-
-def b64(data: bytes) -> str:
-    """Encode bytes as base64url without padding (RFC 4648 section 5)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
 def as_json(message: Message) -> Any:

@@ -11,17 +11,11 @@ import typer
 
 from clients.cli.command import command
 from clients.cli.errors import CommandError, UsageError
-from clients.cli.receipt import (
-    ReceiptError,
-    SignedRecord,
-    kept_keys,
-    listed_keys,
-    verify_bundle,
-    write_new,
-)
+from clients.cli.receipt import kept_keys, listed_keys, write_new
 from clients.cli.service import CaseRef, Reference, RequestId, StaffRef, type_and_names
 from clients.cli.service_views import show_fetched
 from clients.cli.session import Session
+from clients.receipts import ReceiptError, SignedRecord, verify_bundle
 
 if TYPE_CHECKING:
     from vault.api.v1.disclosure_service_pb2 import (

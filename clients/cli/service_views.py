@@ -7,10 +7,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from clients.cli.errors import CommandError
-from clients.cli.receipt import SignedRecord
 from clients.cli.request import often
 from clients.cli.times import exact, last_day, moment
 from clients.cli.values import shown
+from clients.receipts import SignedRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

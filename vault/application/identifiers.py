@@ -31,7 +31,8 @@ class Identifiers:
 
     def request_key(self, caller: str, method: str, request_id: str) -> str:
         """Return the key under which a command's first event stands in its stream."""
-        return self._uuid("request", caller, method, request_id)
+        # A UUID is the same in capitals (RFC 9562 section 4).
+        return self._uuid("request", caller, method, request_id.lower())
 
     def consent_id(self, consent_request_id: str) -> str:
         """Return the id of the one consent that can come of a request."""

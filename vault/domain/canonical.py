@@ -16,7 +16,8 @@ from typing import Any, Final
 import msgspec
 
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
-_PRINTABLE_ASCII: Final = re.compile(rb"[\x20-\x7e]*")
+# In a string a control character is an escape; only \" and \\ are escapes of printable characters.
+_PRINTABLE_ASCII: Final = re.compile(rb'[ -\[\]-~]*(?:\\["\\][ -\[\]-~]*)*')
 LARGEST_INTEGER: Final = 2**53 - 1
 
 HASH_LENGTH: Final = 43
@@ -29,7 +30,7 @@ def encode(value: Any) -> bytes:
 
 
 def is_printable_ascii(data: bytes) -> bool:
-    """Say whether canonical JSON holds printable ASCII only, as link and facts must."""
+    """Say whether canonical JSON and its strings are printable ASCII, as link and facts must be."""
     return _PRINTABLE_ASCII.fullmatch(data) is not None
 
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from vault.domain.errors import FieldInvalidError, NotFoundError
 from vault.domain.events import Draft, Event, Facts
-from vault.domain.values import Item, PayloadMark, Source, Stamp, Time, Value
+from vault.domain.values import Item, PayloadMark, Source, Stamp, Time, Value, later
 from vault.domain.vault import must_be_sound
 
 if TYPE_CHECKING:
@@ -207,6 +207,6 @@ def _with_revision(
 
 
 def _issued_in_the_past(stamp: Stamp, content: Content) -> None:
-    # A day of grace: the citizen's calendar may be ahead of UTC.
-    if content.issued_date and content.issued_date[:10] > stamp.time[:10]:
+    # A day of grace: her calendar may be ahead of UTC.
+    if content.issued_date > later(stamp.time, days=1)[:10]:
         raise FieldInvalidError("issued_date", "It lies in the future.")

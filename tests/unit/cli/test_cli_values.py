@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from clients.cli.errors import CommandError, UsageError
 from clients.cli.numbers import whole_id
-from clients.cli.output import as_json, b64, clean
-from clients.cli.receipt import ReceiptError, SignedRecord, unb64, verify_bundle
+from clients.cli.output import as_json, clean
 from clients.cli.state import SignIn, State, config_home
 from clients.cli.times import end_of, exact, last_day, utc
 from clients.cli.words import Words
+from clients.receipts import ReceiptError, SignedRecord, b64, unb64, verify_bundle
 from tests.unit.cli import world
 from vault.api.v1.consent_service_pb2 import PreviewConsentResponse
 from vault.api.v1.evidence_service_pb2 import ListEvidenceResponse

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole story, chapter after chapter, and what came of it in a few lines at the end."""
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from clients.demo import cheating, council, giving, provider, seen
+from clients.demo.counter import REFUSED, Counter, Typing
+from clients.demo.directory import read_directory
+from clients.demo.expectations import Expectations
+from clients.demo.people import MAIR, OPERATOR
+from clients.demo.registration import register
+from clients.demo.screen import Screen
+from clients.demo.server import running
+from clients.demo.stage import Listener, Stage
+from clients.demo.story import Story
+from vault.api.v1.vault_pb2 import HistoryEntry
+from vault.api.v1.vault_service_pb2 import GetVaultRequest
+
+SCREENS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of the chapters that were told on the first server."""
+
+    vault_id: str
+    counter: Counter
+    shared: council.Shared
+    came: int
+    visited: provider.Visit
+    stopped: provider.Stopped
+    uses: tuple[HistoryEntry, ...]
+
+
+def tell(folder: Path, screen: Screen, listener: Listener | None = None) -> None:
+    """Tell the story on servers whose data lies in a folder.
+
+    Raises:
+        UnexpectedError: at the first answer that is not what the story expects.
+        CallError: if a call is refused that the story needs.
+        ServerError, CheckerError: if a program does not do its part.
+    """
+    data = folder / "data"
+    data.mkdir(mode=0o700)
+    with running(data) as server, Stage(server, listener) as stage:
+        register(stage.enter("operator", OPERATOR, "Operator"))
+        story = enter(stage, screen, folder)
+        told = _tell_first_chapters(story)
+    copies = cheating.Copies(folder=folder, data=data, vault_id=told.vault_id, listener=listener)
+    cheated = cheating.remove_a_use(story, copies, told.uses)
+    screen.counter(told.counter)
+    used_token = told.visited.fetched.position_token
+    honest = cheating.check_honest_copy(story, copies, told.uses, used_token)
+    screen.counter(told.counter)
+    searched = story.search()
+    refused = sum(use.type == REFUSED for use in told.uses)
+    screen.end(
+        [
+            ("Typed once", f"{told.counter.typed} answers"),
+            (
+                "Asked, shared, came",
+                f"{len(told.shared.asked)}, {told.counter.shared}, {told.came}",
+            ),
+            ("Refused attempts", f"{refused}, all in her list"),
+            ("Sent after stopping", str(told.stopped.sent_after)),
+            ("Removed entry", f"found: {cheated.verdict}"),
+            ("Honest copy", f"{sum(u.allowed for u in honest.uses)} of {len(honest.uses)} allowed"),
+            ("On the disk", f"none of what she typed, in {searched.files} files"),
+            ("Compared on the way", f"{story.expect.met} answers with what was expected"),
+        ]
+    )
+
+
+def enter(stage: Stage, screen: Screen, folder: Path) -> Story:
+    """Sign everybody in."""
+    typing = Typing()
+    mair = stage.enter("citizen", MAIR, "Mair", typing.watch)
+    directory = read_directory(mair)
+    council_team = directory.asker_for("care-at-home")
+    brightcare_team = directory.asker_for("home-visits")
+    return Story(
+        folder=folder,
+        # In UTC, where the server would take a letter of her own tomorrow for one of the future.
+        today=dt.datetime.now(dt.UTC).date(),
+        screen=screen,
+        directory=directory,
+        mair=mair,
+        council=stage.enter("service", council_team.service_id, council_team.organisation),
+        brightcare=stage.enter("service", brightcare_team.service_id, brightcare_team.organisation),
+        typing=typing,
+        expect=Expectations(),
+    )
+
+
+def _tell_first_chapters(story: Story) -> Told:
+    typed = giving.give(story)
+    shared = council.be_asked(story, typed)
+    came = council.receive(story, shared, typed)
+    visited = provider.visit(story, typed, len(shared.things))
+    stopped = provider.stop(story, visited, typed, len(shared.things))
+    uses = seen.show(story, typed, len(shared.things))
+    return Told(
+        vault_id=story.mair.vaults.GetVault(GetVaultRequest()).vault.vault_id,
+        counter=story.counter(),
+        shared=shared,
+        came=len(came),
+        visited=visited,
+        stopped=stopped,
+        uses=uses,
+    )

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Receipts: what whoever holds one checks, and the form in which it is kept in a file.
+
+leaf = SHA-256(0x00 ‖ 0x01 ‖ link_hash ‖ SHA-256(facts)), as RFC 6962 section 2.1 hashes a leaf; the
+signature is Ed25519 (RFC 8032) over the canonical JSON
+["citizen-vault/receipt/1",origin,leaf_index,leaf_hash].
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vault.api.v1.log_pb2 import Receipt
+
+_CONTEXT: Final = "citizen-vault/receipt/1"
+
+_SENTENCES: Final = {
+    "form": "it is not in the expected form.",
+    "leaf": "its leaf is not that of its facts and link.",
+    "key": "it names a key that is not among the receipt keys.",
+    "signature": "the signature does not verify.",
+    "content": "it is the receipt of something else.",
+}
+
+
+class ReceiptError(Exception):
+    """A receipt that does not verify; `kind` says which check failed."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(_SENTENCES[kind])
+        self.kind = kind
+
+
+@dataclasses.dataclass(frozen=True)
+class SignedRecord:
+    """A receipt as a value, apart from the wire."""
+
+    facts: bytes
+    link_hash: bytes
+    origin: str
+    leaf_index: int
+    leaf_hash: bytes
+    key_id: str
+    signature: bytes
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> SignedRecord:
+        """Return a receipt from the wire."""
+        return cls(
+            facts=receipt.facts,
+            link_hash=receipt.link_hash,
+            origin=receipt.origin,
+            leaf_index=receipt.leaf_index,
+            leaf_hash=receipt.leaf_hash,
+            key_id=receipt.key_id,
+            signature=receipt.signature,
+        )
+
+    @classmethod
+    def read(cls, data: bytes) -> SignedRecord:
+        """Return a receipt from the bytes of a file.
+
+        Raises:
+            ReceiptError: if they are none.
+        """
+        try:
+            found = json.loads(data)
+            return cls(
+                facts=found["facts"].encode("utf-8"),
+                link_hash=unb64(found["link_hash"]),
+                origin=str(found["origin"]),
+                leaf_index=int(found["leaf_index"]),
+                leaf_hash=unb64(found["leaf_hash"]),
+                key_id=str(found["key_id"]),
+                signature=unb64(found["signature"]),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise ReceiptError("form") from None
+
+    def as_file(self) -> bytes:
+        """Return the bytes of its file."""
+        form = {
+            "facts": self.facts.decode("utf-8"),
+            "link_hash": b64(self.link_hash),
+            "origin": self.origin,
+            "leaf_index": self.leaf_index,
+            "leaf_hash": b64(self.leaf_hash),
+            "key_id": self.key_id,
+            "signature": b64(self.signature),
+        }
+        return (json.dumps(form, indent=1) + "\n").encode("ascii")
+
+    def verify(self, keys: Mapping[str, bytes]) -> dict[str, Any]:
+        """Check it, and return its facts.
+
+        Args:
+            keys: raw Ed25519 public keys by their id.
+
+        Raises:
+            ReceiptError: naming the first check that fails.
+        """
+        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
+            Ed25519PublicKey,
+        )
+
+        entry = b"\x01" + self.link_hash + hashlib.sha256(self.facts).digest()
+        is_leaf = hashlib.sha256(b"\x00" + entry).digest() == self.leaf_hash
+        if len(self.link_hash) != hashlib.sha256().digest_size or not is_leaf:
+            raise ReceiptError("leaf")
+        key = keys.get(self.key_id)
+        if key is None:
+            raise ReceiptError("key")
+        signed = [_CONTEXT, self.origin, self.leaf_index, b64(self.leaf_hash)]
+        canonical = json.dumps(signed, separators=(",", ":"), ensure_ascii=False).encode()
+        try:
+            Ed25519PublicKey.from_public_bytes(key).verify(self.signature, canonical)
+        except InvalidSignature:
+            raise ReceiptError("signature") from None
+        except ValueError:
+            raise ReceiptError("key") from None
+        try:
+            facts = json.loads(self.facts)
+        except ValueError:
+            raise ReceiptError("form") from None
+        if not isinstance(facts, dict):
+            raise ReceiptError("form")
+        return facts
+
+
+def verify_bundle(record: SignedRecord, bundle: bytes, keys: Mapping[str, bytes]) -> dict[str, Any]:
+    """Check that a bundle is what a receipt was signed for, and return the receipt's facts.
+
+    Raises:
+        ReceiptError: naming the first check that fails.
+    """
+    facts = record.verify(keys)
+    if facts.get("bundle_hash") != b64(hashlib.sha256(bundle).digest()):
+        raise ReceiptError("content")
+    return facts
+
+
+def b64(data: bytes) -> str:
+    """Encode bytes as base64url without padding (RFC 4648 section 5)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def unb64(text: str) -> bytes:
+    """Decode base64url without padding (RFC 4648 section 5).
+
+    Raises:
+        ValueError: if the text is not exactly what `b64` would have written.
+    """
+    data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    if b64(data) != text:
+        raise ValueError(text)
+    return data
