@@ -119,7 +119,3 @@ def _version(text: str) -> int:
 
 def _say_progress(lines: int) -> None:
     print(f"{lines} records read", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -137,7 +137,7 @@ def judge(replayed: Replayed, receipts: Sequence[Receipt], as_of: str = "") -> R
     Raises:
         CheckerError: if it gives no report.
     """
-    command = [sys.executable, "-m", "clients.auditor.main", str(replayed.vault)]
+    command = [sys.executable, "-m", "clients.auditor", str(replayed.vault)]
     command += ["--registry", str(replayed.registry), "--json"]
     for number, receipt in enumerate(receipts, start=1):
         kept = replayed.vault.with_name(f"confirmation-{number}.json")

@@ -183,7 +183,7 @@ def tell(terminal: Terminal) -> Story:
     terminal.done("audit", "replay", "--registry", "--out", registry, who="auditor")
     judged = subprocess.run(
         [
-            *(sys.executable, "-m", "clients.auditor.main", history),
+            *(sys.executable, "-m", "clients.auditor", history),
             *("--registry", registry, "--receipt", receipt),
         ],
         cwd=ROOT,
