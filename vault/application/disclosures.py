@@ -166,7 +166,7 @@ class Disclosures:
             decided_at = self._desk.vaults.clock.monotonic()
             registered = await self._registry.confirmed()
             plan = disclosure.plan(state, registered.state, stamp.time, attempt, first=first)
-            release.bundle = await self._open(command.stream, keyring, plan, salt)
+            release.bundle = await self._open(command.stream, plan, salt)
             release.before = min(decided_at, registered.monotonic) + RELEASE_AFTER_DECISION_SECONDS
             if len(release.bundle) > LARGEST_BUNDLE_BYTES:
                 raise LimitExceededError("fields", "Fetch fewer fields at once.")
@@ -180,11 +180,9 @@ class Disclosures:
         release.before = min(release.before, recorded.commit_sent + RELEASE_AFTER_COMMIT_SECONDS)
         return recorded, release
 
-    async def _open(self, vault_id: str, keyring: Keyring, plan: Plan, salt: str) -> bytes:
+    async def _open(self, vault_id: str, plan: Plan, salt: str) -> bytes:
         values = [
-            await open_revision(
-                self._desk.vaults, vault_id, keyring, opening.evidence, opening.revision
-            )
+            await open_revision(self._desk, vault_id, opening.evidence, opening.revision)
             for opening in plan.openings
         ]
         return bundle_bytes(plan, tuple(values), salt)

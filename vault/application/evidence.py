@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from vault.domain.registry import EvidenceType
     from vault.domain.values import Source, Stamp
     from vault.sealing.keyring import Keyring
-    from vault.store.vaults import SealedPayload, Vaults
+    from vault.store.vaults import SealedPayload
 
 KIND = "evidence"
 Values = dict[str, Any]
@@ -123,10 +123,7 @@ class EvidenceKeeper:
 
         async def decide(state: VaultState | None, stamp: Stamp) -> Decided:
             before = evidence.find(state, evidence_id) if state else piece
-            keyring = await self._desk.keyring(citizen)
-            old = await open_revision(
-                self._desk.vaults, citizen.vault_id, keyring, before, before.current
-            )
+            old = await open_revision(self._desk, citizen.vault_id, before, before.current)
             changed = _changed(json.loads(old), json.loads(values))
             draft = evidence.replace_by(state, stamp, evidence_id, content, changed)
             number = draft.items[0].revision
@@ -149,10 +146,7 @@ class EvidenceKeeper:
         """
         citizen = await self._desk.citizen(caller, acting)
         piece = evidence.find(await self._desk.state(citizen), evidence_id)
-        keyring = await self._desk.keyring(citizen)
-        values = await open_revision(
-            self._desk.vaults, citizen.vault_id, keyring, piece, piece.current
-        )
+        values = await open_revision(self._desk, citizen.vault_id, piece, piece.current)
         return View(evidence=piece, type=await self._type_of(piece), values=values)
 
     async def list(self, caller: Caller, acting: ActingFor) -> tuple[View, ...]:
@@ -202,17 +196,16 @@ class EvidenceKeeper:
         return sealed(key, context, values)
 
 
-async def open_revision(
-    vaults: Vaults, vault_id: str, keyring: Keyring, piece: Evidence, revision: Revision
-) -> bytes:
+async def open_revision(desk: Desk, vault_id: str, piece: Evidence, revision: Revision) -> bytes:
     """Return the values of one revision, opened: canonical JSON.
 
     Raises:
         NotFoundError: if its key or payload is gone.
         HistoryBrokenError: if the payload is not the one that was recorded.
     """
+    keyring = await desk.keyrings.holding(vault_id, piece.evidence_id, revision.revision)
     key = keyring.evidence_key(piece.evidence_id, revision.revision)
-    content = await vaults.payload(vault_id, revision.version, KIND)
+    content = await desk.vaults.payload(vault_id, revision.version, KIND)
     mark = revision.mark
     if key is None or content is None:
         raise NotFoundError

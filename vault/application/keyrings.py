@@ -53,6 +53,10 @@ class Remembered(Generic[K, V]):
             return None
         return entry[1]
 
+    def forget(self, key: K) -> None:
+        """Forget an entry."""
+        self._entries.pop(key, None)
+
     def put(self, key: K, value: V) -> None:
         """Remember an entry."""
         self._entries[key] = (time.monotonic() + REMEMBERED_SECONDS, value)
@@ -86,6 +90,21 @@ class Keyrings:
             if keyring is None:
                 raise NotFoundError
             self._keyrings.put(stream, keyring)
+        return keyring
+
+    async def holding(self, stream: str, evidence_id: str, revision: int) -> Keyring:
+        """Return the keyring of a stream, asked for again if what is remembered lacks a key.
+
+        A revision may have been provided since then, by this process or another. Its key was
+        durable before its event, so that it is there now unless it was erased.
+
+        Raises:
+            NotFoundError: if there is no keyring, or none any more.
+        """
+        keyring = await self.of(stream)
+        if keyring.evidence_key(evidence_id, revision) is None:
+            self._keyrings.forget(stream)
+            keyring = await self.of(stream)
         return keyring
 
     async def change(self, stream: str, change: Callable[[Keyring], Keyring]) -> Keyring:

@@ -26,7 +26,7 @@ from vault.application.commands import (
 )
 from vault.domain import registry
 from vault.domain.canonical import encode
-from vault.domain.errors import FieldInvalidError, NotFoundError
+from vault.domain.errors import FieldInvalidError, HistoryBrokenError, NotFoundError
 from vault.domain.registry import Bounds, FieldDefinition, Purpose, RegistryState, Service
 from vault.domain.values import Acting, PurposeVersion, RegistryMark
 from vault.evidence_types.schema import CompiledSchema, SchemaError, Schemas
@@ -119,16 +119,21 @@ class Registry:
         self._schemas = Schemas()
 
     async def confirmed(self) -> Confirmed:
-        """Return the registry, confirmed within the last half second."""
+        """Return the registry for a decision, confirmed within the last half second.
+
+        Raises:
+            HistoryBrokenError: if its history does not hold together.
+        """
         clock = self._vaults.clock
         known = self._confirmed
-        if known and clock.monotonic() - known.monotonic < CONFIRMED_FOR_SECONDS:
-            return known
-        async with self._confirming:
-            known = self._confirmed
-            if known and clock.monotonic() - known.monotonic < CONFIRMED_FOR_SECONDS:
-                return known
-            return await self.confirm()
+        if known is None or clock.monotonic() - known.monotonic >= CONFIRMED_FOR_SECONDS:
+            async with self._confirming:
+                known = self._confirmed
+                if known is None or clock.monotonic() - known.monotonic >= CONFIRMED_FOR_SECONDS:
+                    known = await self.confirm()
+        if known.state.broken_at:
+            raise HistoryBrokenError
+        return known
 
     async def confirm(self) -> Confirmed:
         """Return the registry as it stands at the committed head now."""

@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes a sample for each stored name that has none: `python -m tests.vectors.generate`.
+
+A sample that exists is never written again: it stands for what lies in databases for ever.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from tests.builders import (
+    ADDRESS,
+    CONSENT,
+    INCOME,
+    NOTICE,
+    ORGANISATION,
+    REGISTRY,
+    REQUEST,
+    SALT,
+    SERVICE,
+    SUBJECT,
+    VAULT,
+    VERIFIER,
+    an_item,
+    at,
+    consent_granted,
+    consent_requested,
+    consent_revoked,
+    disclosure_refused,
+    drafted,
+    evidence_disclosed,
+    evidence_provided,
+    evidence_replaced,
+    evidence_type_published,
+    granted_fields,
+    purpose_published,
+    request_made,
+    requested_fields,
+    vault_opened,
+)
+from vault.domain.canonical import b64, digest, encode
+from vault.domain.disclosure import DisclosureRefused
+from vault.domain.events import Draft, Link
+from vault.domain.registry import (
+    OrganisationRegistered,
+    PurposeWithdrawn,
+    ReceiptKeyListed,
+    ServiceRegistered,
+    ServiceReinstated,
+    ServiceSuspended,
+)
+from vault.domain.request import RequestClaimed, RequestRedeemed
+from vault.domain.values import (
+    NO_APPROVAL,
+    NO_REGISTRY,
+    Acting,
+    Approval,
+    DisclosedFields,
+    Frequency,
+    PayloadMark,
+    RegistryMark,
+    TypeFields,
+)
+from vault.domain.vault import VaultRead
+from vault.store.record import entry_of, leaf_of
+
+FOLDER: Final = Path(__file__).parent / "events"
+COMMON: Final[Mapping[str, Any]] = {"time": at(7), "salt": SALT}
+
+HERSELF: Final = Acting(actor=SUBJECT, capacity="self", mandate="", channel="web")
+OPERATOR: Final = Acting(actor=ORGANISATION, capacity="operator", mandate="", channel="api")
+AUDITOR: Final = Acting(actor=ORGANISATION, capacity="auditor", mandate="", channel="cli")
+THE_SERVICE: Final = Acting(actor=SERVICE, capacity="service", mandate="", channel="api")
+SESSION: Final = Approval(kind="session", proof_hash="")
+CONFIRMED: Final = RegistryMark(size=6, confirmed_time=at(6))
+
+SEALED: Final = PayloadMark(
+    kind="command", hash=digest(b"sealed"), key_id=REQUEST, commitment=digest(b"commitment")
+)
+VALUES: Final = PayloadMark(
+    kind="evidence", hash=digest(b"values"), key_id=ADDRESS, commitment=digest(b"commitment")
+)
+TEXTS: Final = PayloadMark(kind="texts", hash=NOTICE, key_id="", commitment="")
+COMMAND: Final = PayloadMark(kind="command", hash=digest(b"public"), key_id="", commitment="")
+
+
+def link(draft: Draft, stream: str, version: int, **changes: Any) -> Link:
+    """Return the link of a sample: as if much had happened before it."""
+    sample = Link(
+        origin="demo/0",
+        stream=stream,
+        version=version,
+        previous_leaf=digest(b"the event before"),
+        request_key="55555555-1111-8000-8000-0000000000b1",
+        acting=HERSELF,
+        approval=NO_APPROVAL,
+        items=draft.items,
+        registry=NO_REGISTRY,
+        payloads=(SEALED,),
+        salt=b64(bytes(range(16, 32))),
+    )
+    return replace(sample, **changes)
+
+
+def in_vault(desc: str, draft: Draft, version: int, **changes: Any) -> tuple[str, Draft, Link]:
+    """Return a sample of a vault's stream."""
+    return desc, draft, link(draft, VAULT, version, **changes)
+
+
+def in_registry(
+    desc: str, draft: Draft, version: int, *payloads: PayloadMark
+) -> tuple[str, Draft, Link]:
+    """Return a sample of the registry's stream."""
+    sample = link(draft, REGISTRY, version, acting=OPERATOR, payloads=(*payloads, COMMAND))
+    return desc, draft, sample
+
+
+def in_request(desc: str, draft: Draft, version: int, **changes: Any) -> tuple[str, Draft, Link]:
+    """Return a sample of a request's stream."""
+    return desc, draft, link(draft, REQUEST, version, **changes)
+
+
+def samples() -> list[tuple[str, Draft, Link]]:
+    """Return a sample of each stored name, every field of it filled where it can be."""
+    refused = disclosure_refused(reason="FIELD_NOT_GRANTED")
+    assert isinstance(refused.facts, DisclosureRefused)
+    wanted = (
+        TypeFields(evidence_type="bank_account", names=("accountNumber", "sortCode")),
+        TypeFields(evidence_type="postal_address", names=("postalCode",)),
+    )
+    return [
+        in_vault("She opens her vault.", vault_opened(), 1, payloads=()),
+        in_vault(
+            "An auditor looks at her history.",
+            drafted(VaultRead(what="history", **COMMON)),
+            9,
+            request_key="",
+            acting=AUDITOR,
+        ),
+        in_vault(
+            "She provides her address from a document.",
+            evidence_provided(issued_date="2026-02-27", source="document"),
+            2,
+            payloads=(VALUES, SEALED),
+        ),
+        in_vault(
+            "She replaces it; one field changed and one is gone.",
+            evidence_replaced(names=("postalCode", "streetName")),
+            3,
+            payloads=(VALUES, SEALED),
+        ),
+        in_vault(
+            "A request that she claimed enters her vault.",
+            consent_requested(
+                scope=(requested_fields(), requested_fields("income", (), ("amount",)))
+            ),
+            4,
+        ),
+        in_vault(
+            "She grants one item that follows replacements and one that is pinned.",
+            consent_granted(
+                an_item(),
+                an_item(2, INCOME, 1),
+                scope=(
+                    granted_fields(),
+                    granted_fields(
+                        2,
+                        evidence_type="income",
+                        mode="pinned",
+                        required=(),
+                        optional=("amount",),
+                    ),
+                ),
+            ),
+            5,
+            approval=SESSION,
+            registry=CONFIRMED,
+        ),
+        in_vault("She revokes it.", consent_revoked(), 8, approval=SESSION),
+        in_vault(
+            "Fields of two items leave for the second time.",
+            replace(
+                evidence_disclosed(
+                    fields=(
+                        DisclosedFields(item=1, names=("postalCode", "streetName")),
+                        DisclosedFields(item=2, names=("amount",)),
+                    ),
+                    repeats=digest(b"the first disclosure"),
+                ),
+                items=(an_item(1, ADDRESS, 2), an_item(2, INCOME, 1)),
+            ),
+            7,
+            request_key="",
+            acting=THE_SERVICE,
+            registry=CONFIRMED,
+        ),
+        in_vault(
+            "The third refusal of a day: more are not listed.",
+            drafted(replace(refused.facts, fields=wanted, more_unlisted=True)),
+            6,
+            request_key="",
+            acting=THE_SERVICE,
+            registry=CONFIRMED,
+        ),
+        in_request(
+            "A service asks for a one-time disclosure of young evidence.",
+            request_made(
+                frequency=Frequency(count=0, period_seconds=0), one_time=True, largest_age_days=90
+            ),
+            1,
+            acting=THE_SERVICE,
+            registry=CONFIRMED,
+        ),
+        in_request(
+            "A citizen claims it: its stream knows her by the subject alone.",
+            drafted(RequestClaimed(subject=SUBJECT, code_hash=digest(b"code"), **COMMON)),
+            2,
+            request_key="",
+            payloads=(),
+        ),
+        in_request(
+            "The service redeems the code that came back.",
+            drafted(RequestRedeemed(**COMMON)),
+            3,
+            acting=THE_SERVICE,
+        ),
+        in_registry(
+            "An organisation is registered.",
+            drafted(OrganisationRegistered(organisation=ORGANISATION, **COMMON)),
+            1,
+            TEXTS,
+        ),
+        in_registry(
+            "A service of it is registered.",
+            drafted(ServiceRegistered(service=SERVICE, organisation=ORGANISATION, **COMMON)),
+            2,
+            TEXTS,
+        ),
+        in_registry(
+            "The service is suspended.", drafted(ServiceSuspended(service=SERVICE, **COMMON)), 7
+        ),
+        in_registry(
+            "The service is reinstated.", drafted(ServiceReinstated(service=SERVICE, **COMMON)), 8
+        ),
+        in_registry("A purpose is published with its bounds.", purpose_published(), 5, TEXTS),
+        in_registry("A purpose is withdrawn.", drafted(PurposeWithdrawn(code="care", **COMMON)), 9),
+        in_registry(
+            "An evidence type is published.",
+            evidence_type_published("income", ("amount", "payer")),
+            4,
+            PayloadMark(kind="definition", hash=digest(b"definition"), key_id="", commitment=""),
+        ),
+        in_registry(
+            "A key is listed: receipts are signed with it from now on.",
+            drafted(
+                ReceiptKeyListed(
+                    key_id=CONSENT,
+                    algorithm="Ed25519",
+                    public_key=digest(VERIFIER.encode()),
+                    **COMMON,
+                )
+            ),
+            3,
+        ),
+    ]
+
+
+def main() -> None:
+    """Write what is missing."""
+    FOLDER.mkdir(exist_ok=True)
+    for desc, draft, sample_link in samples():
+        path = FOLDER / f"{type(draft.facts).__struct_config__.tag}.json"
+        if path.exists():
+            continue
+        state = encode(sample_link) + b"\n" + encode(draft.facts)
+        entry = entry_of(state)
+        sample = {
+            "desc": desc,
+            "link": encode(sample_link).decode(),
+            "facts": encode(draft.facts).decode(),
+            "entry": b64(entry),
+            "leaf": b64(leaf_of(entry)),
+        }
+        path.write_text(json.dumps(sample, indent=2) + "\n", encoding="ascii")
+
+
+if __name__ == "__main__":
+    main()

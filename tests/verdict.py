@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a refusal must be, whatever was wrong: told by the contract, silent on what was sent.
+
+The contract's own words count: `error_reason.proto` says in its comments with which code a reason
+comes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from tests.server import ROOT, Server
+from tests.wire import Answer
+
+CANARY: Final = "Zq7canary"
+"""Stands in everything that is sent to be refused; it must come back nowhere."""
+
+_FOUND: Final = re.findall(
+    r"^  // ([A-Z_]+)\. (?:[^=]*?)^  ERROR_REASON_([A-Z_]+) = ",
+    (ROOT / "protos/vault/api/v1/error_reason.proto").read_text(encoding="utf-8"),
+    re.MULTILINE,
+)
+CODES: Final = {reason: code for code, reason in _FOUND}
+"""The gRPC code of each reason, as the contract says."""
+
+FAULTS: Final = frozenset({"INTERNAL", "HISTORY_BROKEN", "STORE_UNAVAILABLE", "CLOCK_UNSURE"})
+"""Reasons that no input may ever be answered with."""
+
+
+def must_be_told(answer: Answer, canary: str = CANARY) -> None:
+    """Check that a call was refused with a reason of the contract that repeats nothing."""
+    assert CODES.get(answer.reason) == answer.code, (answer.method, answer.told)
+    assert answer.reason not in FAULTS, (answer.method, answer.told)
+    if answer.code == "INVALID_ARGUMENT" and answer.reason != "MESSAGE_MALFORMED":
+        assert answer.fields, (answer.method, answer.told)
+    assert canary not in answer.message
+    assert canary.encode() not in answer.status
+
+
+def names_it(answer: Answer, path: str) -> bool:
+    """Say whether an offending field is the one at a path, or the list or message that holds it."""
+    place = _plain(path)
+    return any(
+        place == field or place.startswith(f"{field}.")
+        for field in (_plain(field) for field in answer.fields)
+    )
+
+
+@contextmanager
+def untouched(server: Server) -> Iterator[None]:
+    """Check that nothing is recorded meanwhile; refused attempts, which are, are not counted."""
+    before = server.head()
+    yield
+    assert server.head() == before
+
+
+def _plain(path: str) -> str:
+    return re.sub(r"\[\d+\]", "", path)

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls by descriptor: any RPC of the contract, with a message or with bytes that are none.
+
+What comes back is kept byte for byte, so that two answers can be compared as a caller would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc
+from google.protobuf import message_factory
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+from google.rpc.status_pb2 import Status
+
+from vault.api.v1 import (
+    audit_service_pb2,
+    consent_service_pb2,
+    disclosure_service_pb2,
+    evidence_service_pb2,
+    registry_service_pb2,
+    vault_service_pb2,
+)
+from vault.api.v1.log_pb2 import Receipt
+
+PACKAGE: Final = "vault.api.v1"
+_FILES: Final = (
+    vault_service_pb2,
+    evidence_service_pb2,
+    consent_service_pb2,
+    disclosure_service_pb2,
+    audit_service_pb2,
+    registry_service_pb2,
+)
+
+METHODS: Final[dict[str, MethodDescriptor]] = {
+    f"{service.name}/{method.name}": method
+    for file in _FILES
+    for service in file.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+}
+"""Every RPC of the contract, by `Service/Method`."""
+
+WRITES: Final = tuple(
+    name for name, method in METHODS.items() if "request_id" in method.input_type.fields_by_name
+)
+"""Every RPC that a `request_id` makes safe to repeat."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call came to.
+
+    Attributes:
+        code: the name of the gRPC status.
+        status: the bytes of google.rpc.Status, b"" if none came.
+        answers: the bytes of each message that came.
+    """
+
+    method: str
+    code: str
+    message: str
+    status: bytes
+    answers: tuple[bytes, ...]
+
+    @property
+    def is_ok(self) -> bool:
+        """Say whether it succeeded."""
+        return self.code == "OK"
+
+    @property
+    def told(self) -> tuple[str, str, bytes]:
+        """Return all that an error tells, the `call_id` in metadata left out."""
+        return self.code, self.message, self.status
+
+    @property
+    def reason(self) -> str:
+        """Return the `ErrorReason`, "" if none was told."""
+        for detail in Status.FromString(self.status).details:
+            info = ErrorInfo()
+            if detail.Unpack(info):
+                return info.reason
+        return ""
+
+    @property
+    def fields(self) -> list[str]:
+        """Return the offending fields."""
+        for detail in Status.FromString(self.status).details:
+            bad = BadRequest()
+            if detail.Unpack(bad):
+                return [violation.field for violation in bad.field_violations]
+        return []
+
+    @property
+    def receipt(self) -> Receipt | None:
+        """Return the receipt of an earlier disclosure that is not repeated, if one was told."""
+        for detail in Status.FromString(self.status).details:
+            receipt = Receipt()
+            if detail.Unpack(receipt):
+                return receipt
+        return None
+
+    def read(self) -> Any:
+        """Return the one message that came."""
+        assert self.is_ok, f"{self.method}: {self.code} {self.reason} {self.fields} {self.message}"
+        (data,) = self.answers
+        return message_factory.GetMessageClass(METHODS[self.method].output_type).FromString(data)
+
+
+class Caller:
+    """Calls one server with one credential; "" sends none."""
+
+    def __init__(
+        self, channel: grpc.Channel, token: str, metadata: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        self._channel = channel
+        self._metadata = (("authorization", f"Bearer {token}"), *metadata) if token else metadata
+
+    def call(self, method: str, request: Message | bytes, seconds: float = 20.0) -> Answer:
+        """Call an RPC by `Service/Method` and return whatever it came to."""
+        data = request if isinstance(request, bytes) else request.SerializeToString()
+        path = f"/{PACKAGE}.{method}"
+        try:
+            if METHODS[method].server_streaming:
+                stream = self._channel.unary_stream(path)(
+                    data, metadata=self._metadata, timeout=seconds
+                )
+                answers = tuple(stream)
+            else:
+                answers = (
+                    self._channel.unary_unary(path)(
+                        data, metadata=self._metadata, timeout=seconds
+                    ),
+                )
+        except grpc.RpcError as error:
+            return failed(method, error)
+        return Answer(method, "OK", "", b"", answers)
+
+    def ask(self, method: str, request: Message, seconds: float = 20.0) -> Any:
+        """Call a unary RPC that must succeed and return its response."""
+        return self.call(method, request, seconds).read()
+
+
+def failed(method: str, error: Any) -> Answer:
+    """Return the answer that a failed call is."""
+    trailing = dict(error.trailing_metadata() or ())
+    status = trailing.get("grpc-status-details-bin", b"")
+    return Answer(method, error.code().name, error.details() or "", status, ())
+
+
+def message_of(method: str) -> Any:
+    """Return an empty request of an RPC."""
+    return message_factory.GetMessageClass(METHODS[method].input_type)()
+
+
+@dataclass(frozen=True)
+class Place:
+    """A scalar or Timestamp field somewhere in a request.
+
+    Attributes:
+        path: as an error names it, with `[0]` where a list is on the way.
+        steps: the names on the way.
+    """
+
+    path: str
+    steps: tuple[str, ...]
+    field: FieldDescriptor
+
+    def put(self, request: Message, value: Any) -> Any:
+        """Set the field, in the first entry of each list on the way, and return the request."""
+        at: Any = request
+        for name in self.steps[:-1]:
+            inner = getattr(at, name)
+            if at.DESCRIPTOR.fields_by_name[name].is_repeated:
+                at = inner[0] if len(inner) else inner.add()
+            else:
+                inner.SetInParent()
+                at = inner
+        name = self.steps[-1]
+        if self.field.is_repeated:
+            entries = getattr(at, name)
+            if len(entries):
+                entries[0] = value
+            else:
+                entries.append(value)
+        elif self.field.message_type is not None:
+            getattr(at, name).CopyFrom(value)
+        else:
+            setattr(at, name, value)
+        return request
+
+
+def places(message: Descriptor, path: str = "", steps: tuple[str, ...] = ()) -> Iterator[Place]:
+    """Find every scalar and Timestamp field of a message, nested ones too."""
+    for field in message.fields:
+        here = f"{path}.{field.name}" if path else field.name
+        if field.is_repeated:
+            here += "[0]"
+        inner = field.message_type
+        if inner is not None and inner.full_name != "google.protobuf.Timestamp":
+            yield from places(inner, here, (*steps, field.name))
+        else:
+            yield Place(here, (*steps, field.name), field)
