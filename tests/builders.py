@@ -15,14 +15,8 @@ from msgspec.structs import replace
 
 from vault.domain import registry, request, state
 from vault.domain.canonical import b64, digest
-from vault.domain.consent import (
-    Choice,
-    ConsentGranted,
-    ConsentRequested,
-    ConsentRevoked,
-    ItemChoice,
-    Shown,
-)
+from vault.domain.choice import Choice, ItemChoice, Shown
+from vault.domain.consent import ConsentGranted, ConsentRevoked
 from vault.domain.disclosure import Attempt, DisclosureRefused, EvidenceDisclosed, Selection
 from vault.domain.events import Draft, Event, Facts, Link
 from vault.domain.evidence import EvidenceProvided, EvidenceReplaced
@@ -35,7 +29,7 @@ from vault.domain.registry import (
     RegistryState,
     ServiceRegistered,
 )
-from vault.domain.request import Question, RequestMade, RequestState
+from vault.domain.request import ConsentRequested, Question, RequestMade, RequestState
 from vault.domain.state import VaultState
 from vault.domain.values import (
     NO_APPROVAL,

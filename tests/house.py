@@ -33,7 +33,7 @@ from vault.application.registry import PurposeTexts, Registry
 from vault.application.requests import Requests
 from vault.application.vaults import CitizenVaults
 from vault.domain.canonical import digest
-from vault.domain.consent import Choice, ItemChoice
+from vault.domain.choice import Choice, ItemChoice
 from vault.domain.disclosure import Attempt, Selection
 from vault.domain.registry import Bounds
 from vault.domain.request import Question
@@ -105,7 +105,7 @@ class House:
 
     async def records(self, stream: str) -> list[StoredRecord]:
         """Return what is stored of a stream."""
-        return await self.vaults.records(stream)
+        return await self.vaults.records(stream, limit=10_000)
 
     async def names(self, stream: str) -> list[str]:
         """Return the stored names of a stream's events, oldest first."""

@@ -10,14 +10,16 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from google.protobuf.message import Message
 
+from tests.server import ROOT
 from tests.wire import METHODS, Caller
 from tests.world import (
     ADDRESS,
-    ROOT,
+    STATED,
     Citizen,
     Service,
     Shared,
@@ -84,7 +86,7 @@ def _replace_evidence(samples: Samples) -> Message:
         request_id=new_id(),
         evidence_id=samples.citizen.evidence["postal_address"],
         values=json.dumps(values).encode(),
-        source=1,
+        source=STATED,
     )
 
 
@@ -131,6 +133,10 @@ def _publish_type(_: Samples) -> Message:
     return registry.PublishEvidenceTypeRequest(
         request_id=new_id(), definition=json.dumps(definition).encode()
     )
+
+
+def _first_page(kind: Callable[..., Message], _: Samples) -> Message:
+    return kind(page_size=2)
 
 
 _MAKE: Final[dict[Key, Callable[[Samples], Message]]] = {
@@ -204,16 +210,19 @@ _MAKE.update(
         for role in ROLES
     }
 )
-_LISTS: Final[dict[str, type[Message]]] = {
-    "RegistryService/ListOrganisations": registry.ListOrganisationsRequest,
-    "RegistryService/ListServices": registry.ListServicesRequest,
-    "RegistryService/ListPurposes": registry.ListPurposesRequest,
-    "RegistryService/ListEvidenceTypes": registry.ListEvidenceTypesRequest,
-    "RegistryService/ListReceiptKeys": registry.ListReceiptKeysRequest,
-}
-for _method, _kind in _LISTS.items():
-    for _role in ROLES:
-        _MAKE[_method, _role] = lambda _, kind=_kind: kind(page_size=2)
+_MAKE.update(
+    {
+        (f"RegistryService/{method}", role): partial(_first_page, kind)
+        for method, kind in (
+            ("ListOrganisations", registry.ListOrganisationsRequest),
+            ("ListServices", registry.ListServicesRequest),
+            ("ListPurposes", registry.ListPurposesRequest),
+            ("ListEvidenceTypes", registry.ListEvidenceTypesRequest),
+            ("ListReceiptKeys", registry.ListReceiptKeysRequest),
+        )
+        for role in ROLES
+    }
+)
 
 KEYS: Final[tuple[Key, ...]] = tuple(
     (method, role) for method in METHODS for role in senders(method)

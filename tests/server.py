@@ -107,7 +107,9 @@ class Server:
         """Return the last record; refused attempts, which are recorded late, are left out."""
         return self.sql(_HEAD)[0]
 
-    def sql(self, statement: str, *values: str, file: str = "events.db") -> list[tuple[object, ...]]:
+    def sql(
+        self, statement: str, *values: str, file: str = "events.db"
+    ) -> list[tuple[object, ...]]:
         """Ask one of its databases, past the server; nothing can be changed."""
         flags = apsw.SQLITE_OPEN_READONLY
         connection = apsw.Connection(str(self.data / file), flags=flags)

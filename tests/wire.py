@@ -126,16 +126,11 @@ class Caller:
         path = f"/{PACKAGE}.{method}"
         try:
             if METHODS[method].server_streaming:
-                stream = self._channel.unary_stream(path)(
-                    data, metadata=self._metadata, timeout=seconds
-                )
-                answers = tuple(stream)
+                stream: Any = self._channel.unary_stream(path)
+                answers = tuple(stream(data, metadata=self._metadata, timeout=seconds))
             else:
-                answers = (
-                    self._channel.unary_unary(path)(
-                        data, metadata=self._metadata, timeout=seconds
-                    ),
-                )
+                unary: Any = self._channel.unary_unary(path)
+                answers = (unary(data, metadata=self._metadata, timeout=seconds),)
         except grpc.RpcError as error:
             return failed(method, error)
         return Answer(method, "OK", "", b"", answers)

@@ -22,9 +22,8 @@ import grpc
 from tests.server import ROOT, Server
 from tests.wire import Answer, Caller
 from vault.api.v1 import audit_service_pb2 as audit
-from vault.api.v1 import consent_pb2, registry_pb2
+from vault.api.v1 import consent_pb2, disclosure_pb2, evidence_pb2, registry_pb2
 from vault.api.v1 import consent_service_pb2 as consent
-from vault.api.v1 import disclosure_pb2
 from vault.api.v1 import disclosure_service_pb2 as disclosure
 from vault.api.v1 import evidence_service_pb2 as evidence
 from vault.api.v1 import registry_service_pb2 as registry
@@ -48,6 +47,8 @@ INCOME: Final[Mapping[str, object]] = {
     "validFrom": "2025-04-06",
 }
 BANK: Final[Mapping[str, object]] = {"sortCode": "070116", "accountNumber": "33333334"}
+
+STATED: Final = evidence_pb2.EVIDENCE_SOURCE_SELF_DECLARED
 
 _OPTIONS: Final = (
     # A killed server comes back on the same port or another: do not wait a second to try.
@@ -278,7 +279,7 @@ def providing(
     """Return what provides evidence that a citizen states herself."""
     data = values if isinstance(values, bytes) else json.dumps(values).encode()
     return evidence.ProvideEvidenceRequest(
-        request_id=new_id(), evidence_type=evidence_type, values=data, source=1
+        request_id=new_id(), evidence_type=evidence_type, values=data, source=STATED
     )
 
 

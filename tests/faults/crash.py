@@ -29,6 +29,7 @@ from tests.world import (
     ADDRESS,
     ADDRESS_FIELDS,
     INCOME,
+    STATED,
     Citizen,
     Service,
     Shared,
@@ -192,7 +193,7 @@ async def _settle(server: Server, books: Books) -> None:
 
 async def _send(server: Server, channel: grpc.aio.Channel, write: Write) -> bool:
     """Send a write and note its answer; return whether one came."""
-    call = channel.unary_unary(f"/{PACKAGE}.{write.method}")
+    call: Any = channel.unary_unary(f"/{PACKAGE}.{write.method}")
     token = server.issuer.token(write.role, write.sub)
     data = write.request.SerializeToString()
     try:
@@ -249,7 +250,7 @@ class _Client:
                 request_id=new_id(),
                 evidence_id=self._citizen.evidence["postal_address"],
                 values=json.dumps(values).encode(),
-                source=1,
+                source=STATED,
             )
             is_there = await self._hers("EvidenceService/ReplaceEvidence", request)
 
@@ -338,8 +339,8 @@ def _stands(log: dict[int, Record], receipt: Receipt) -> bool:
 def _recorded(server: Server) -> Counter[str]:
     """Count records by kind; the repeat of a disclosure is none of its own."""
     counted = server.sql(
-        "SELECT topic, count(*) FROM records WHERE instr(state, '\"repeats\":\"') = 0"
-        " OR instr(state, '\"repeats\":\"\"') > 0 GROUP BY topic"
+        'SELECT topic, count(*) FROM records WHERE instr(state, \'"repeats":"\') = 0'
+        ' OR instr(state, \'"repeats":""\') > 0 GROUP BY topic'
     )
     return Counter({str(topic): int(str(count)) for topic, count in counted})
 

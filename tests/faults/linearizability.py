@@ -39,9 +39,7 @@ class Operation:
 def is_linearizable(history: Iterable[Operation]) -> bool:
     """Say whether a history is that of one consent, in force at the beginning."""
     calls = sorted(history, key=lambda operation: operation.called)
-    answered = sum(
-        1 << number for number, call in enumerate(calls) if call.outcome != "unknown"
-    )
+    answered = sum(1 << number for number, call in enumerate(calls) if call.outcome != "unknown")
     seen: set[tuple[int, bool]] = set()
     waiting = [(0, True)]
     while waiting:

@@ -75,7 +75,7 @@ def hasty_acknowledgement() -> None:
         now = time.monotonic()
         return Commit((recorder.tree_size() + len(writing) - 1,), now, now)
 
-    Committer.append = append  # type: ignore[method-assign,assignment]
+    Committer.append = append  # type: ignore[method-assign]
 
 
 MUTANTS: Final = {
@@ -126,7 +126,7 @@ def _decide_on(state_of: Callable[[Vaults, Command, Any], Any]) -> None:
         recorded: Recorded = await soundly(self, command, fold, act)
         return recorded
 
-    Vaults.execute = execute  # type: ignore[method-assign,assignment]
+    Vaults.execute = execute  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

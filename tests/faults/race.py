@@ -241,7 +241,7 @@ class _Track:
     async def _note(
         self, kind: Kind, method: str, request: Any, token: str, seconds: float
     ) -> Outcome:
-        call = self._channel.unary_unary(f"/{PACKAGE}.{method}")
+        call: Any = self._channel.unary_unary(f"/{PACKAGE}.{method}")
         metadata = (("authorization", f"Bearer {token}"),)
         called = time.monotonic_ns()
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Revoking against disclosing on the real server: a hundred histories, and servers that get it wrong.
+"""Revoking against disclosing on the real server: a hundred histories, and wrong servers.
 
 Three checks are needed: linearizability alone does not see a decision that was recorded late.
 """
@@ -33,20 +33,22 @@ def test_a_hundred_histories_were_a_race(raced: Race) -> None:
     beside = [
         history
         for history in raced.histories.values()
-        for stop in (n for n in history if n.kind == "revoke" and n.outcome == "done")
+        for stop in (noted for noted in history if noted.kind == "revoke")
         if any(
-            n.kind == "disclose" and n.called < stop.returned and n.returned > stop.called
-            for n in history
+            noted.kind == "disclose"
+            and noted.called < stop.returned
+            and noted.returned > stop.called
+            for noted in history
         )
     ]
 
     assert len(raced.histories) == HISTORIES
-    assert len(beside) > HISTORIES * 0.8
+    assert len(beside) >= HISTORIES * 0.9
     for kind, outcome, at_least in (
         ("disclose", "done", 300),
         ("disclose", "refused", 300),
         ("disclose", "unknown", 20),
-        ("revoke", "done", 70),
+        ("revoke", "done", 60),
         ("revoke", "refused", 5),
         ("revoke", "unknown", 5),
     ):

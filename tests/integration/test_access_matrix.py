@@ -113,9 +113,7 @@ def test_a_role_may_not_call_what_is_others(samples: Samples, method: str, role:
 
 
 @pytest.mark.parametrize(("method", "role"), allowed())
-def test_a_token_without_the_scope_is_not_enough(
-    samples: Samples, method: str, role: str
-) -> None:
+def test_a_token_without_the_scope_is_not_enough(samples: Samples, method: str, role: str) -> None:
     subject = {"citizen": samples.citizen.sub, "service": samples.service.service_id}
     scopes = set(SCOPES[role].split()) - {CELLS[method][1]}
     caller = samples.world.caller(role, subject.get(role, role), scope=" ".join(scopes))
@@ -173,11 +171,19 @@ def foreign(world: World, samples: Samples, others: Samples, nia: Citizen) -> di
         **ids_of("another citizen's", others.shared),
         **ids_of("another citizen's at the same service", nias),
         "the same citizen's subject elsewhere": mairs_elsewhere.subject_id,
+        HER_CONSENT: mairs_elsewhere.consent_id,
+        HER_REQUEST: mairs_elsewhere.asked.consent_request_id,
+        "another service's open request": world.ask(others.service).consent_request_id,
         "the registry's stream": world.replay_registry()[0].stream_id,
     }
 
 
 OWN_REQUEST: Final = "another citizen's at the same service request"
+HER_CONSENT: Final = "the same citizen's consent elsewhere"
+HER_REQUEST: Final = "the same citizen's request elsewhere"
+
+
+HERS: Final = {("consent_id", HER_CONSENT), ("consent_request_id", HER_REQUEST)}
 
 
 def ids_of(whose: str, shared: Shared) -> dict[str, str]:
@@ -205,11 +211,12 @@ def id_places() -> list[tuple[str, str, Place]]:
 def may_name(role: str, place: Place, what: str) -> bool:
     """Say whether an id is the role's to name there.
 
-    The registry is the operator's, every vault the auditor's to look at, a service's own requests
-    its own, whoever claimed them.
+    The registry is the operator's, every vault the auditor's to look at, what she shares with
+    whomever hers, a service's own requests its own, whoever claimed them.
     """
     return (
-        (role == "operator" and what.endswith(("service", "organisation")))
+        (role == "citizen" and (place.field.name, what) in HERS)
+        or (role == "operator" and what.endswith(("service", "organisation")))
         or (role == "auditor" and what.endswith("vault") and place.path == "vault_id")
         or (role == "service" and what == OWN_REQUEST and place.path == "consent_request_id")
     )
@@ -292,9 +299,7 @@ OTHERS: Final[dict[str, tuple[str, Take, Take]]] = {
     "evidence that another service may fetch": (
         "DisclosureService/DiscloseEvidence",
         lambda s: disclosing(s.shared),
-        lambda s: disclosing(
-            s.shared, subject_id=new_id(), authority={"consent_id": new_id()}
-        ),
+        lambda s: disclosing(s.shared, subject_id=new_id(), authority={"consent_id": new_id()}),
     ),
 }
 
@@ -314,7 +319,7 @@ def test_a_service_does_not_see(samples: Samples, others: Samples, what: str) ->
     "method", [m for m in METHODS if "/List" in m and CELLS[m][0] == "citizen"]
 )
 def test_a_citizens_list_holds_nothing_of_another(
-    samples: Samples, others: Samples, nia: Citizen, method: str
+    others: Samples, nia: Citizen, method: str
 ) -> None:
     hers = others.caller("citizen").call(method, message_of(method))
     nias = nia.caller.call(method, message_of(method))
@@ -378,12 +383,11 @@ def test_who_she_is_to_two_services_has_nothing_in_common(
 
 
 @pytest.mark.parametrize("capacity", list(vault_pb2.Capacity.values())[2:])
-def test_nobody_acts_for_another_by_saying_so(
-    samples: Samples, others: Samples, capacity: int
-) -> None:
-    acting = vault_pb2.Acting(vault_id=others.citizen.vault_id, capacity=capacity)  # type: ignore[arg-type]
+def test_nobody_acts_in_a_capacity_by_saying_so(samples: Samples, capacity: Any) -> None:
+    """Not even in her own vault: whoever acts for her needs a mandate, which nobody has yet."""
     request = samples.make("EvidenceService/ListEvidence", "citizen")
-    request.acting.CopyFrom(acting)
+    request.acting.vault_id = samples.citizen.vault_id
+    request.acting.capacity = capacity
 
     answer = samples.citizen.caller.call("EvidenceService/ListEvidence", request)
 
@@ -398,9 +402,7 @@ def test_what_a_proxy_would_say_of_the_caller_is_not_believed(samples: Samples) 
     )
     caller = Caller(samples.world.channel, "", metadata)
 
-    answer = caller.call(
-        "VaultService/GetVault", samples.make("VaultService/GetVault", "citizen")
-    )
+    answer = caller.call("VaultService/GetVault", samples.make("VaultService/GetVault", "citizen"))
 
     assert answer.reason == "CREDENTIAL_MISSING"
 

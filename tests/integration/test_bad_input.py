@@ -28,7 +28,7 @@ from tests.world import (
 )
 from vault.api.v1 import consent_pb2, disclosure_pb2, error_reason_pb2
 from vault.api.v1 import consent_service_pb2 as consent
-from vault.api.v1.vault_pb2 import Approval
+from vault.api.v1.vault_pb2 import APPROVAL_KIND_SESSION, APPROVAL_KIND_WEBAUTHN, Approval
 
 Call = Callable[[Samples], Answer]
 
@@ -51,7 +51,9 @@ def replace(values: Any) -> Call:
 
 
 def scope(
-    evidence_type: str = "postal_address", required: Iterable[str] = (), optional: Iterable[str] = ()
+    evidence_type: str = "postal_address",
+    required: Iterable[str] = (),
+    optional: Iterable[str] = (),
 ) -> dict[str, Any]:
     return {
         "scope": [
@@ -92,9 +94,7 @@ def income(samples: Samples) -> consent_pb2.ItemChoice:
     )
 
 
-def grant(
-    *items: Callable[[Samples], Any], end: float | None = None, language: str = "en"
-) -> Call:
+def grant(*items: Callable[[Samples], Any], end: float | None = None, language: str = "en") -> Call:
     """Grant another choice than the one that was shown."""
 
     def call(samples: Samples) -> Answer:
@@ -159,7 +159,11 @@ CASES: Final[dict[str, tuple[Call, str, str]]] = {
     "not a number": (provide(b'{"amountPence":NaN}', "income"), "EVIDENCE_INVALID", ""),
     "UTF-16": (provide(json.dumps(ADDRESS).encode("utf-16")), "EVIDENCE_INVALID", ""),
     "too deep": (provide(b'{"a":' * 9_000 + b"1" + b"}" * 9_000), "EVIDENCE_INVALID", ""),
-    "a type that nobody published": (provide(ADDRESS, "shoe_size"), "FIELD_UNKNOWN", "evidence_type"),
+    "a type that nobody published": (
+        provide(ADDRESS, "shoe_size"),
+        "FIELD_UNKNOWN",
+        "evidence_type",
+    ),
     "a wrong replacement": (replace(ADDRESS_OF_NUMBERS), "EVIDENCE_INVALID", "/buildingNumber"),
     # empty scope, wildcard, unknown field
     "asking for nothing": (ask(scope=[]), "FIELD_INVALID", "scope"),
@@ -263,12 +267,20 @@ CASES: Final[dict[str, tuple[Call, str, str]]] = {
         "shown",
     ),
     "a proof that nobody verifies": (
-        grant_with(lambda r: r.approval.CopyFrom(Approval(kind=3, proof=CANARY.encode()))),
+        grant_with(
+            lambda r: r.approval.CopyFrom(
+                Approval(kind=APPROVAL_KIND_WEBAUTHN, proof=CANARY.encode())
+            )
+        ),
         "FIELD_INVALID",
         "approval.kind",
     ),
     "a sign-in with a proof": (
-        grant_with(lambda r: r.approval.CopyFrom(Approval(kind=1, proof=CANARY.encode()))),
+        grant_with(
+            lambda r: r.approval.CopyFrom(
+                Approval(kind=APPROVAL_KIND_SESSION, proof=CANARY.encode())
+            )
+        ),
         "FIELD_INVALID",
         "approval.proof",
     ),
@@ -405,9 +417,7 @@ def test_a_request_is_claimed_by_one(
     assert again.reason == "REQUEST_ALREADY_CLAIMED"
 
 
-def test_a_refused_attempt_is_recorded_three_times_a_day(
-    server: Server, world: World, samples: Samples
-) -> None:
+def test_a_refused_attempt_is_recorded_three_times_a_day(world: World, samples: Samples) -> None:
     shared = world.share(samples.citizen, samples.service)
     before = len(world.replay(samples.citizen.vault_id))
 

@@ -134,7 +134,7 @@ def test_wrong_wire_forms_are_refused(samples: Samples, method: str, role: str) 
 def test_every_field_in_another_wire_type_breaks_nothing(
     samples: Samples, method: str, role: str
 ) -> None:
-    """A known field in an unexpected wire type is an unknown field to parsers: then it is absent."""
+    """A known field in an unexpected wire type is an unknown field: then it is absent."""
     data = samples.make(method, role).SerializeToString()
     values = {0: b"\x01", 1: bytes(8), 2: b"\x01x", 5: bytes(4)}
 
@@ -145,9 +145,7 @@ def test_every_field_in_another_wire_type_breaks_nothing(
 
 
 @each
-def test_a_field_that_nobody_knows_is_left_out(
-    server: Server, samples: Samples, method: str, role: str
-) -> None:
+def test_a_field_that_nobody_knows_is_left_out(samples: Samples, method: str, role: str) -> None:
     """A newer client may send more; what is not understood is not kept and not answered."""
     data = padded(samples.make(method, role), 600) + tag(15_001, 2) + varint(9) + CANARY.encode()
 
@@ -205,7 +203,7 @@ def test_a_frame_beyond_the_limit_is_not_even_read(server: Server, samples: Samp
 
 
 def test_metadata_beyond_the_limit_is_refused(server: Server, samples: Samples) -> None:
-    call = samples.world.channel.unary_unary(f"/{PACKAGE}.VaultService/GetVault")
+    call: Any = samples.world.channel.unary_unary(f"/{PACKAGE}.VaultService/GetVault")
     token = server.issuer.token("citizen", samples.citizen.sub)
     metadata = (("authorization", f"Bearer {token}"), ("x-much", CANARY * 4_000))
 
@@ -232,7 +230,7 @@ def test_metadata_beyond_the_limit_is_refused(server: Server, samples: Samples) 
     ],
 )
 def test_a_credential_that_is_none_is_refused(samples: Samples, header: str) -> None:
-    call = samples.world.channel.unary_unary(f"/{PACKAGE}.VaultService/GetVault")
+    call: Any = samples.world.channel.unary_unary(f"/{PACKAGE}.VaultService/GetVault")
 
     with pytest.raises(grpc.RpcError) as caught:
         call(b"", metadata=(("authorization", header),), timeout=10)
@@ -243,7 +241,7 @@ def test_a_credential_that_is_none_is_refused(samples: Samples, header: str) -> 
 
 
 def test_two_credentials_are_none(server: Server, samples: Samples) -> None:
-    call = samples.world.channel.unary_unary(f"/{PACKAGE}.VaultService/GetVault")
+    call: Any = samples.world.channel.unary_unary(f"/{PACKAGE}.VaultService/GetVault")
     token = server.issuer.token("citizen", samples.citizen.sub)
     twice = (("authorization", f"Bearer {token}"),) * 2
 
@@ -254,7 +252,7 @@ def test_two_credentials_are_none(server: Server, samples: Samples) -> None:
 
 
 def test_a_method_that_nobody_has_is_told_so(samples: Samples) -> None:
-    call = samples.world.channel.unary_unary(f"/{PACKAGE}.VaultService/CloseVault")
+    call: Any = samples.world.channel.unary_unary(f"/{PACKAGE}.VaultService/CloseVault")
 
     with pytest.raises(grpc.RpcError) as caught:
         call(b"", timeout=10)
@@ -264,7 +262,7 @@ def test_a_method_that_nobody_has_is_told_so(samples: Samples) -> None:
 
 @pytest.mark.parametrize("seconds", [0.000001, 0.001])
 def test_a_deadline_that_has_passed_changes_nothing_unseen(
-    server: Server, samples: Samples, seconds: float
+    samples: Samples, seconds: float
 ) -> None:
     """Too late is an unknown outcome; the same id settles it, once."""
     request = samples.make("EvidenceService/ProvideEvidence", "citizen")
@@ -286,18 +284,19 @@ def test_calls_that_are_given_up_break_nothing(samples: Samples) -> None:
 
     for number in range(40):
         request = samples.make("EvidenceService/ProvideEvidence", "citizen")
-        call = samples.world.channel.unary_unary(path).future(
+        call: Any = samples.world.channel.unary_unary(path).future(
             request.SerializeToString(), metadata=metadata, timeout=10
         )
         done.wait(number / 10_000)
         call.cancel()
 
     assert samples.citizen.caller.call(
-        "EvidenceService/ProvideEvidence", samples.make("EvidenceService/ProvideEvidence", "citizen")
+        "EvidenceService/ProvideEvidence",
+        samples.make("EvidenceService/ProvideEvidence", "citizen"),
     ).is_ok
 
 
-# --- Messages made at random -----------------------------------------------------------------------
+# --- Messages made at random ---------------------------------------------------------------------
 
 TEXTS: Final = st.one_of(
     st.builds(new_id),
@@ -307,33 +306,33 @@ TEXTS: Final = st.one_of(
 )
 
 
+_SIMPLE: Final[dict[int, st.SearchStrategy[Any]]] = {
+    FieldDescriptor.TYPE_STRING: TEXTS,
+    FieldDescriptor.TYPE_BYTES: st.binary(max_size=80),
+    FieldDescriptor.TYPE_BOOL: st.booleans(),
+    FieldDescriptor.TYPE_ENUM: st.integers(-2, 12),
+    FieldDescriptor.TYPE_UINT32: st.integers(0, 400) | st.integers(0, 2**32 - 1),
+    FieldDescriptor.TYPE_UINT64: st.integers(0, 400) | st.integers(0, 2**64 - 1),
+    FieldDescriptor.TYPE_INT32: st.integers(-(2**31), 2**31 - 1),
+    FieldDescriptor.TYPE_INT64: st.integers(0, 2**33) | st.integers(-(2**63), 2**63 - 1),
+}
+
+
 def values_of(field: FieldDescriptor) -> st.SearchStrategy[Any]:
     """Return what may be put into a field, likely and unlikely."""
-    bits = {FieldDescriptor.TYPE_UINT32: 32, FieldDescriptor.TYPE_UINT64: 64}
-    match field.type:
-        case FieldDescriptor.TYPE_STRING:
-            return TEXTS
-        case FieldDescriptor.TYPE_BYTES:
-            return st.binary(max_size=80)
-        case FieldDescriptor.TYPE_BOOL:
-            return st.booleans()
-        case FieldDescriptor.TYPE_ENUM:
-            return st.integers(-2, 12)
-        case FieldDescriptor.TYPE_UINT32 | FieldDescriptor.TYPE_UINT64:
-            return st.one_of(st.integers(0, 400), st.integers(0, 2 ** bits[field.type] - 1))
-        case FieldDescriptor.TYPE_INT32:
-            return st.integers(-(2**31), 2**31 - 1)
-        case FieldDescriptor.TYPE_INT64:
-            return st.one_of(st.integers(0, 2**33), st.integers(-(2**63), 2**63 - 1))
-        case _:
-            assert field.message_type is not None, field.full_name
-            return messages(field.message_type)
+    kind = field.type
+    if kind in _SIMPLE:
+        return _SIMPLE[kind]
+    assert field.message_type is not None, field.full_name
+    return messages(field.message_type)
 
 
 def messages(descriptor: Descriptor) -> st.SearchStrategy[dict[str, Any]]:
     """Return messages, as the keyword arguments that make them."""
     fields = {
-        field.name: st.lists(values_of(field), max_size=3) if field.is_repeated else values_of(field)
+        field.name: st.lists(values_of(field), max_size=3)
+        if field.is_repeated
+        else values_of(field)
         for field in descriptor.fields
     }
     return st.fixed_dictionaries({}, optional=fields)

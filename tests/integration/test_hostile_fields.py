@@ -88,7 +88,7 @@ LIMIT_BYTES: Final = 256 * 1024
 
 
 class Sender:
-    """Sends a request again and again with one field changed; makes a new one when one was taken."""
+    """Sends a request again and again with one thing changed; a new one when one was taken."""
 
     def __init__(self, samples: Samples, method: str, role: str) -> None:
         self._samples = samples
@@ -97,6 +97,10 @@ class Sender:
         self._server = samples.world.server
         self._request: Any = None
         self._head: tuple[object, ...] = ()
+
+    def put(self, place: Place, value: object) -> Answer:
+        """Send a request with another value in one place."""
+        return self.send(lambda request: place.put(request, value))
 
     def send(self, change: Callable[[Any], Any]) -> Answer:
         """Send a changed request; nothing may be recorded if it is refused."""
@@ -145,10 +149,7 @@ def test_a_hostile_text_breaks_nothing(
 ) -> None:
     sender = Sender(samples, method, role)
 
-    answers = {
-        what: sender.send(lambda request, text=text: place.put(request, text))
-        for what, text in STRINGS.items()
-    }
+    answers = {what: sender.put(place, text) for what, text in STRINGS.items()}
 
     judge(answers.values(), place)
     assert answers["1 MiB"].reason == "LIMIT_EXCEEDED"
@@ -161,10 +162,7 @@ def test_hostile_bytes_break_nothing(
 ) -> None:
     sender = Sender(samples, method, role)
 
-    answers = {
-        what: sender.send(lambda request, data=data: place.put(request, data))
-        for what, data in BYTES.items()
-    }
+    answers = {what: sender.put(place, data) for what, data in BYTES.items()}
 
     judge(answers.values(), place)
     assert answers["1 MiB"].reason == "LIMIT_EXCEEDED"
@@ -177,11 +175,7 @@ def test_a_hostile_number_breaks_nothing(
     sender = Sender(samples, method, role)
     largest = 2**32 - 1 if place.field.type == FieldDescriptor.TYPE_UINT32 else 2**64 - 1
 
-    answers = [
-        sender.send(lambda request, number=number: place.put(request, number))
-        for number in NUMBERS
-        if number <= largest
-    ]
+    answers = [sender.put(place, number) for number in NUMBERS if number <= largest]
 
     judge(answers, place)
 
@@ -192,9 +186,7 @@ def test_an_unknown_enum_value_is_named(
 ) -> None:
     sender = Sender(samples, method, role)
 
-    answers = [
-        sender.send(lambda request, number=number: place.put(request, number)) for number in ENUMS
-    ]
+    answers = [sender.put(place, number) for number in ENUMS]
 
     assert {answer.reason for answer in answers} == {"FIELD_INVALID"}
     judge(answers, place)
@@ -207,9 +199,7 @@ def test_a_time_that_cannot_be_kept_is_named(
 ) -> None:
     seconds, nanos = IMPOSSIBLE_TIMES[what]
 
-    answer = Sender(samples, method, role).send(
-        lambda request: place.put(request, Timestamp(seconds=seconds, nanos=nanos))
-    )
+    answer = Sender(samples, method, role).put(place, Timestamp(seconds=seconds, nanos=nanos))
 
     assert answer.reason == "FIELD_INVALID"
     assert answer.fields == [place.path]
@@ -222,9 +212,7 @@ def test_a_time_that_makes_no_sense_is_refused(
 ) -> None:
     seconds, nanos = UNFIT_TIMES[what]
 
-    answer = Sender(samples, method, role).send(
-        lambda request: place.put(request, Timestamp(seconds=seconds, nanos=nanos))
-    )
+    answer = Sender(samples, method, role).put(place, Timestamp(seconds=seconds, nanos=nanos))
 
     assert not answer.is_ok
     assert answer.fields
@@ -257,9 +245,7 @@ def forged(real: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("method", "role", "place"), token_fields(), ids=named)
-def test_a_forged_token_is_refused(
-    samples: Samples, method: str, role: str, place: Place
-) -> None:
+def test_a_forged_token_is_refused(samples: Samples, method: str, role: str, place: Place) -> None:
     sender = Sender(samples, method, role)
     listed = samples.citizen.caller.ask(
         "ConsentService/ListConsents", samples.make("ConsentService/ListConsents", "citizen")
@@ -274,7 +260,7 @@ def test_a_forged_token_is_refused(
     is_own_list = (method, place.path) == ("ConsentService/ListConsents", "page_token")
     tried = [*forged(real), *(token for token in strange if token != page or not is_own_list)]
 
-    answers = [sender.send(lambda r, token=token: place.put(r, token)) for token in tried]
+    answers = [sender.put(place, token) for token in tried]
 
     assert page
     assert {(a.code, a.reason) for a in answers} == {("INVALID_ARGUMENT", "TOKEN_INVALID")}
@@ -321,7 +307,9 @@ DEFINITIONS: Final[dict[str, dict[str, object]]] = {
     "no field": {"fields": []},
     "a field twice": with_schema({"type": "object", "properties": {"ab": {}}}, "ab", "ab"),
     "a field with a space": with_schema({"type": "object", "properties": {"a b": {}}}, "a b"),
-    "a field with an accent": with_schema({"type": "object", "properties": {"\u00e9": {}}}, "\u00e9"),
+    "a field with an accent": with_schema(
+        {"type": "object", "properties": {"\u00e9": {}}}, "\u00e9"
+    ),
     "a schema from elsewhere": with_schema({"$ref": "http://127.0.0.1:1/x"}, "ab"),
     "a schema from a file": with_schema(
         {"type": "object", "properties": {"ab": {"$ref": "file:///etc/passwd"}}}, "ab"

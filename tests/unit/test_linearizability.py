@@ -17,9 +17,7 @@ def call(kind: Kind, outcome: Outcome, called: float, returned: float) -> Operat
 
 
 def sequential(*steps: tuple[Kind, Outcome]) -> list[Operation]:
-    return [
-        call(kind, outcome, 2 * at, 2 * at + 1) for at, (kind, outcome) in enumerate(steps)
-    ]
+    return [call(kind, outcome, 2 * at, 2 * at + 1) for at, (kind, outcome) in enumerate(steps)]
 
 
 def test_nothing_happened_is_right() -> None:
@@ -64,9 +62,7 @@ def test_a_refusal_beside_the_revocation_binds_what_comes_later() -> None:
 
 
 def test_an_unknown_revocation_may_have_happened() -> None:
-    assert is_linearizable(
-        [call("revoke", "unknown", 0, 0), call("disclose", "refused", 50, 60)]
-    )
+    assert is_linearizable([call("revoke", "unknown", 0, 0), call("disclose", "refused", 50, 60)])
 
 
 def test_an_unknown_revocation_may_happen_late() -> None:
@@ -90,9 +86,7 @@ def test_an_unknown_revocation_does_not_come_and_go() -> None:
 
 
 def test_an_unknown_disclosure_says_nothing() -> None:
-    assert is_linearizable(
-        [call("revoke", "done", 0, 10), call("disclose", "unknown", 20, 0)]
-    )
+    assert is_linearizable([call("revoke", "done", 0, 10), call("disclose", "unknown", 20, 0)])
 
 
 def test_an_unknown_call_does_not_happen_before_it_was_made() -> None:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from vault.application.caller import Answer
 from vault.application.commands import Particulars, command_digest
 from vault.application.desk import Decided
+from vault.domain import choice as choices
 from vault.domain import consent
 from vault.domain.canonical import b64, digest
-from vault.domain.consent import Choice, Consent, ConsentStatus, Shown
-from vault.domain.errors import FieldInvalidError, NotFoundError
+from vault.domain.choice import Choice, Shown
+from vault.domain.consent import Consent, ConsentStatus
+from vault.domain.errors import ConsentRevokedError, FieldInvalidError, NotFoundError
 from vault.domain.state import VaultState, fold
 from vault.domain.values import Approval, Item, Stamp, Terms, Time
 
@@ -68,7 +70,7 @@ class Consents:
         now = self._desk.vaults.clock.now()
         # A preview is made before the grant, whose time may never lie before it.
         shown = Shown(time=max(now, state.last_time), salt=b64(secrets.token_bytes(16)))
-        terms, items = consent.terms_of(
+        terms, items = choices.terms_of(
             state,
             now,
             consent_request_id=consent_request_id,
@@ -76,7 +78,7 @@ class Consents:
             choice=choice,
             shown=shown,
         )
-        shown_bytes = consent.shown_bytes(terms, items)
+        shown_bytes = choices.shown_bytes(terms, items)
         return Preview(
             terms=terms,
             items=items,
@@ -147,9 +149,14 @@ class Consents:
         async def decide(state: VaultState | None, stamp: Stamp) -> Decided:
             return Decided(draft=consent.revoke(state, stamp, consent_id), approval=SESSION)
 
-        recorded = await self._desk.record(
-            citizen, key, Particulars(digest=expected), decide, stops=True
-        )
+        try:
+            recorded = await self._desk.record(
+                citizen, key, Particulars(digest=expected), decide, stops=True
+            )
+        except ConsentRevokedError:
+            # She may take this for an acknowledgement: it comes no sooner than one.
+            await asyncio.sleep(STOP_SETTLES_SECONDS)
+            raise
         settled = (recorded.committed or self._desk.vaults.clock.monotonic()) + STOP_SETTLES_SECONDS
         await asyncio.sleep(max(0.0, settled - self._desk.vaults.clock.monotonic()))
         return Answer(

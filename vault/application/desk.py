@@ -92,6 +92,20 @@ class Desk:
         """Return the key of a command of hers."""
         return self.identifiers.request_key(citizen.vault_id, method, request_id)
 
+    async def earlier(
+        self, citizen: Citizen, request_key: str, expected_digest: str
+    ) -> Recorded | None:
+        """Return the record that an earlier call of the same command made, if any.
+
+        Raises:
+            RequestIdReusedError: if the `request_id` named another command before.
+        """
+        recorded = await self.vaults.recorded(citizen.vault_id, request_key)
+        if recorded is not None:
+            history_key = (await self.keyring(citizen)).history
+            await must_be_same(self.vaults, recorded, expected_digest, history_key)
+        return recorded
+
     async def record(
         self,
         citizen: Citizen,

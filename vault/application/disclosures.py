@@ -27,6 +27,7 @@ from vault.domain.canonical import digest
 from vault.domain.disclosure import Attempt, EvidenceDisclosed, Plan
 from vault.domain.errors import (
     EvidenceChangedError,
+    FieldUnknownError,
     LimitExceededError,
     ReleaseTooLateError,
     StateError,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from vault.application.receipts import Receipt, Receipts
     from vault.application.registry import Registry
     from vault.domain.events import Event
+    from vault.domain.registry import RegistryState
     from vault.sealing.keyring import Keyring
 
 LARGEST_BUNDLE_BYTES = 224 * 1024
@@ -107,10 +109,10 @@ class Disclosures:
             ReleaseTooLateError: if it was recorded but may not leave any more.
         """
         vault_id = await self._desk.keyrings.vault_of(caller.sub, attempt.subject)
-        registered = await self._registry.confirmed()
-        for index, selection in enumerate(attempt.selections):
-            path = f"fields[{index}]"
-            registered.state.must_know(selection.evidence_type, selection.names, path)
+        try:
+            _must_be_published((await self._registry.confirmed()).state, attempt)
+        except FieldUnknownError:
+            _must_be_published((await self._registry.confirmed(now=True)).state, attempt)
         keyring = await self._desk.keyrings.of(vault_id)
         expected = command_digest("DiscloseEvidence", attempt, replace(said, digest=""))
         particulars = replace(said, digest=expected)
@@ -165,7 +167,12 @@ class Disclosures:
         async def decide(state: VaultState | None, stamp: Stamp) -> Decision:
             decided_at = self._desk.vaults.clock.monotonic()
             registered = await self._registry.confirmed()
-            plan = disclosure.plan(state, registered.state, stamp.time, attempt, first=first)
+            try:
+                plan = disclosure.plan(state, registered.state, stamp.time, attempt, first=first)
+            except StateError:
+                # No refusal stands on a registry that may be half a second old.
+                registered = await self._registry.confirmed(now=True)
+                plan = disclosure.plan(state, registered.state, stamp.time, attempt, first=first)
             release.bundle = await self._open(command.stream, plan, salt)
             release.before = min(decided_at, registered.monotonic) + RELEASE_AFTER_DECISION_SECONDS
             if len(release.bundle) > LARGEST_BUNDLE_BYTES:
@@ -234,6 +241,11 @@ class Disclosures:
         task = asyncio.create_task(record())
         self._refusals.add(task)
         task.add_done_callback(self._refusals.discard)
+
+
+def _must_be_published(registry: RegistryState, attempt: Attempt) -> None:
+    for index, selection in enumerate(attempt.selections):
+        registry.must_know(selection.evidence_type, selection.names, f"fields[{index}]")
 
 
 class _EnoughListedError(Exception):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from vault.domain.registry import EvidenceType
     from vault.domain.values import Source, Stamp
     from vault.sealing.keyring import Keyring
-    from vault.store.vaults import SealedPayload
+    from vault.store.vaults import Recorded, SealedPayload
 
 KIND = "evidence"
 Values = dict[str, Any]
@@ -76,12 +76,14 @@ class EvidenceKeeper:
             FieldUnknownError: if no such type is published.
         """
         citizen = await self._desk.citizen(caller, acting)
+        key = self._desk.request_key(citizen, "ProvideEvidence", request_id)
+        expected = _digest_of("ProvideEvidence", evidence_type, provided)
+        earlier = await self._desk.earlier(citizen, key, expected)
+        if earlier is not None:
+            # Judged when it was given: by now the type may have another schema.
+            return await self._answer(citizen, key, earlier)
         published = (await self._registry.state()).evidence_type(evidence_type)
         values = await self._judge(published, provided.values)
-        key = self._desk.request_key(citizen, "ProvideEvidence", request_id)
-        expected = command_digest(
-            "ProvideEvidence", evidence_type, digest(values), provided.issued_date, provided.source
-        )
         content = _content(published, values, provided)
 
         async def decide(state: VaultState | None, stamp: Stamp) -> Decided:
@@ -90,12 +92,7 @@ class EvidenceKeeper:
             return Decided(draft=draft, payloads=(payload,))
 
         recorded = await self._desk.record(citizen, key, Particulars(digest=expected), decide)
-        state = await self._desk.state(citizen)
-        return Answer(
-            value=View(evidence=evidence.find(state, key), type=published),
-            tree_size=recorded.position + 1,
-            receipt=self._receipts.of(recorded),
-        )
+        return await self._answer(citizen, key, recorded)
 
     async def replace(
         self,
@@ -112,13 +109,14 @@ class EvidenceKeeper:
             EvidenceInvalidError: if the values do not fit the type's schema.
         """
         citizen = await self._desk.citizen(caller, acting)
+        key = self._desk.request_key(citizen, "ReplaceEvidence", request_id)
+        expected = _digest_of("ReplaceEvidence", evidence_id, provided)
+        earlier = await self._desk.earlier(citizen, key, expected)
+        if earlier is not None:
+            return await self._answer(citizen, evidence_id, earlier)
         piece = evidence.find(await self._desk.state(citizen), evidence_id)
         published = (await self._registry.state()).evidence_type(piece.evidence_type)
         values = await self._judge(published, provided.values)
-        key = self._desk.request_key(citizen, "ReplaceEvidence", request_id)
-        expected = command_digest(
-            "ReplaceEvidence", evidence_id, digest(values), provided.issued_date, provided.source
-        )
         content = _content(published, values, provided)
 
         async def decide(state: VaultState | None, stamp: Stamp) -> Decided:
@@ -131,12 +129,7 @@ class EvidenceKeeper:
             return Decided(draft=draft, payloads=(payload,))
 
         recorded = await self._desk.record(citizen, key, Particulars(digest=expected), decide)
-        state = await self._desk.state(citizen)
-        return Answer(
-            value=View(evidence=evidence.find(state, evidence_id), type=published),
-            tree_size=recorded.position + 1,
-            receipt=self._receipts.of(recorded),
-        )
+        return await self._answer(citizen, evidence_id, recorded)
 
     async def get(self, caller: Caller, acting: ActingFor, evidence_id: str) -> View:
         """Return one piece of evidence with its values.
@@ -158,6 +151,14 @@ class EvidenceKeeper:
                 View(evidence=piece, type=await self._type_of(piece))
                 for piece in state.evidence.values()
             ]
+        )
+
+    async def _answer(self, citizen: Citizen, evidence_id: str, recorded: Recorded) -> Answer[View]:
+        piece = evidence.find(await self._desk.state(citizen), evidence_id)
+        return Answer(
+            value=View(evidence=piece, type=await self._type_of(piece)),
+            tree_size=recorded.position + 1,
+            receipt=self._receipts.of(recorded),
         )
 
     async def _type_of(self, piece: Evidence) -> EvidenceType:
@@ -227,6 +228,13 @@ def _context(stream: str, evidence_id: str, revision: int, schema: str, key_id: 
         revision=revision,
         schema=schema,
         key_id=key_id,
+    )
+
+
+def _digest_of(method: str, what: str, provided: Provided) -> str:
+    """Return the digest of a command that brings evidence: a retry sends the same bytes."""
+    return command_digest(
+        method, what, digest(provided.values), provided.issued_date, provided.source
     )
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from vault.sealing.keystore import KeyStore
 
 K = TypeVar("K")
+R = TypeVar("R")
 V = TypeVar("V")
 
 REMEMBERED_SECONDS = 60.0
@@ -89,7 +90,7 @@ class Keyrings:
             keyring = await self._ask(self._store.load_keyring, stream)
             if keyring is None:
                 raise NotFoundError
-            self._keyrings.put(stream, keyring)
+            self._remember(stream, keyring)
         return keyring
 
     async def holding(self, stream: str, evidence_id: str, revision: int) -> Keyring:
@@ -122,7 +123,7 @@ class Keyrings:
                 stored: Keyring = await self._ask(self._store.store_keyring, stream, after)
             except KeyringConflictError:
                 continue
-            self._keyrings.put(stream, stored)
+            self._remember(stream, stored)
             return stored
         raise ConcurrentChangeError
 
@@ -132,10 +133,14 @@ class Keyrings:
         Raises:
             VaultNotOpenError: if her sign-in leads to none.
         """
-        identity = await self._ask(self._store.find_identity, caller.issuer, caller.sub)
+        identity = await self.find_identity(caller)
         if identity is None:
             raise VaultNotOpenError
-        return Identity(vault_id=identity.vault_id, sign_in_id=identity.sign_in_id)
+        return identity
+
+    async def find_identity(self, caller: Caller) -> Identity | None:
+        """Return the vault and sign-in of a citizen, or None if her sign-in leads to none."""
+        return await self._ask(self._store.find_identity, caller.issuer, caller.sub)
 
     async def claim_identity(self, caller: Caller, vault_id: str) -> Identity:
         """Store that a citizen's sign-in leads to a vault, and return the one that stands."""
@@ -176,7 +181,13 @@ class Keyrings:
         await self._ask(self._store.add_subject, service_id, subject, vault_id)
         return subject
 
-    async def _ask(self, function: Callable[..., Any], *args: Any) -> Any:
+    def _remember(self, stream: str, keyring: Keyring) -> None:
+        """Remember a keyring, unless a later one is remembered already."""
+        known = self._keyrings.get(stream)
+        if known is None or known.number < keyring.number:
+            self._keyrings.put(stream, keyring)
+
+    async def _ask(self, function: Callable[..., R], *args: Any) -> R:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._threads, function, *args)

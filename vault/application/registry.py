@@ -118,15 +118,20 @@ class Registry:
         self._payloads: dict[tuple[int, str], bytes] = {}
         self._schemas = Schemas()
 
-    async def confirmed(self) -> Confirmed:
+    async def confirmed(self, *, now: bool = False) -> Confirmed:
         """Return the registry for a decision, confirmed within the last half second.
+
+        Args:
+            now: confirm it now: before a refusal, which nobody decides again.
 
         Raises:
             HistoryBrokenError: if its history does not hold together.
         """
         clock = self._vaults.clock
         known = self._confirmed
-        if known is None or clock.monotonic() - known.monotonic >= CONFIRMED_FOR_SECONDS:
+        if now:
+            known = await self.confirm()
+        elif known is None or clock.monotonic() - known.monotonic >= CONFIRMED_FOR_SECONDS:
             async with self._confirming:
                 known = self._confirmed
                 if known is None or clock.monotonic() - known.monotonic >= CONFIRMED_FOR_SECONDS:

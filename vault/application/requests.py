@@ -23,11 +23,14 @@ from vault.application.commands import (
 )
 from vault.application.desk import Decided
 from vault.application.identifiers import in_lane
-from vault.domain import consent, request
+from vault.domain import request
 from vault.domain.canonical import digest
-from vault.domain.consent import RequestStatus
-from vault.domain.errors import NotFoundError, RequestAlreadyClaimedError
-from vault.domain.request import Question, RequestState
+from vault.domain.errors import (
+    NotFoundError,
+    RequestAlreadyClaimedError,
+    RequestExpiredError,
+)
+from vault.domain.request import Question, Request, RequestState, RequestStatus
 from vault.domain.state import VaultState, fold
 from vault.domain.values import Acting, AskedTerms, Stamp, Time
 from vault.store.vaults import Command, Decision, event_of
@@ -89,14 +92,16 @@ class Requests:
         expected = command_digest("RequestConsent", question, replace(said, digest=""))
         request_key = self._desk.identifiers.request_key(service_id, "RequestConsent", request_id)
         stream = in_lane(request_key)
-        registered = await self._registry.confirmed()
-        keyring = await self._desk.keyrings.change(stream, lambda keyring: keyring)
         particulars = replace(said, digest=expected)
 
         async def decide(state: RequestState | None, stamp: Stamp) -> Decision:
             del state
+            registered = await self._registry.confirmed(now=True)
+            draft = request.make(registered.state, stamp, service_id, question)
+            # Only now: a request that is turned away leaves no keyring.
+            keyring = await self._desk.keyrings.change(stream, lambda keyring: keyring)
             return Decision(
-                draft=request.make(registered.state, stamp, service_id, question),
+                draft=draft,
                 payloads=(sealed_particulars(keyring.history, stream, particulars),),
                 registry=registered.mark,
             )
@@ -104,7 +109,8 @@ class Requests:
         command = Command(stream=stream, acting=_as_service(caller), request_key=request_key)
         recorded = await self._desk.vaults.execute(command, request.fold, decide)
         if recorded.is_repeat:
-            await must_be_same(self._desk.vaults, recorded, expected, keyring.history)
+            history_key = (await self._desk.keyrings.of(stream)).history
+            await must_be_same(self._desk.vaults, recorded, expected, history_key)
         view = await self._for_service(caller, stream)
         token = self._desk.identifiers.handoff_token(stream)
         return Answer(value=Asked(view=view, handoff_token=token), tree_size=recorded.position + 1)
@@ -124,12 +130,14 @@ class Requests:
         made = await self._made(stream)
         key = self._desk.request_key(citizen, "ClaimRequest", request_id)
         particulars = Particulars(digest=command_digest("ClaimRequest", stream))
-        earlier = await self._desk.vaults.recorded(citizen.vault_id, key)
-        if earlier is not None:
-            history_key = (await self._desk.keyring(citizen)).history
-            await must_be_same(self._desk.vaults, earlier, particulars.digest, history_key)
+        await self._desk.earlier(citizen, key, particulars.digest)
 
         service_id = made.asked.recipient.service
+        known_as = (await self._desk.keyring(citizen)).subjects.get(service_id, "")
+        if made.subject and made.subject != known_as:
+            raise RequestAlreadyClaimedError
+        if not made.subject and self._desk.vaults.clock.now() >= made.expires:
+            raise RequestExpiredError
         subject = await self._desk.keyrings.subject_for(service_id, citizen.vault_id)
         code = self._desk.identifiers.code(stream, subject)
         if not made.subject:
@@ -139,7 +147,7 @@ class Requests:
 
         async def decide(state: VaultState | None, stamp: Stamp) -> Decided:
             return Decided(
-                draft=consent.receive(
+                draft=request.receive(
                     state,
                     stamp,
                     consent_request_id=stream,
@@ -149,9 +157,10 @@ class Requests:
                 )
             )
 
-        # She may open her own link again: then the request is in her vault already.
+        # She may open her own link again, in two windows at once: then it is in her vault already.
         if stream not in state.requests:
-            await self._desk.record(citizen, key, particulars, decide)
+            with suppress(RequestAlreadyClaimedError):
+                await self._desk.record(citizen, key, particulars, decide)
         said = await self._said(stream)
         view = await self.get_own(caller, acting, stream)
         return Answer(
@@ -215,7 +224,7 @@ class Requests:
         citizen = await self._desk.citizen(caller, acting)
         state = await self._desk.state(citizen)
         now = self._desk.vaults.clock.now()
-        return _of_citizen(consent.find_request(state, consent_request_id), now)
+        return _of_citizen(request.find_request(state, consent_request_id), now)
 
     async def list(self, caller: Caller, acting: ActingFor) -> tuple[RequestView, ...]:
         """Return the requests that the calling citizen claimed, newest first."""
@@ -290,7 +299,7 @@ def _as_service(caller: Caller) -> Acting:
     return Acting(actor=caller.sub, capacity="service", mandate="", channel="api")
 
 
-def _of_citizen(asked: consent.Request, now: Time) -> RequestView:
+def _of_citizen(asked: Request, now: Time) -> RequestView:
     return RequestView(
         consent_request_id=asked.consent_request_id,
         status=asked.status(now),

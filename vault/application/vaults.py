@@ -10,9 +10,10 @@ from vault.application.caller import Answer
 from vault.application.commands import Particulars, read_particulars
 from vault.application.identifiers import new_vault_id
 from vault.domain import vault
-from vault.domain.consent import ConsentGranted, ConsentRequested
+from vault.domain.consent import ConsentGranted
 from vault.domain.disclosure import DisclosureRefused, EvidenceDisclosed
 from vault.domain.evidence import EvidenceProvided, EvidenceReplaced
+from vault.domain.request import ConsentRequested
 from vault.domain.state import VaultState, fold
 from vault.store.vaults import Command as StreamCommand
 from vault.store.vaults import Decision, Recorded, event_of
@@ -67,6 +68,9 @@ class CitizenVaults:
 
         The sign-in leads to the vault before it is opened; a crash between is finished by a retry.
         """
+        # Refused before a row is stored: she may name no vault but the one that she has.
+        standing = await self._desk.keyrings.find_identity(caller)
+        acting.as_herself("", standing.vault_id if standing else "")
         identity = await self._desk.keyrings.claim_identity(caller, new_vault_id())
         who = acting.as_herself(identity.sign_in_id, identity.vault_id)
         keyring = await self._desk.keyrings.change(identity.vault_id, lambda keyring: keyring)

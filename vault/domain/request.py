@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A service's request, in a stream of its own until a citizen claims it.
+"""A service's request: in a stream of its own until a citizen claims it, then in her vault.
 
 The web flow is the OAuth code pattern (RFC 6749 section 4.1, RFC 7636): the subject reaches the
 service only for the code that came back through the browser that claimed the request.
@@ -8,6 +8,7 @@ service only for the code that came back through the browser that claimed the re
 from __future__ import annotations
 
 from math import gcd
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -30,8 +31,15 @@ from vault.domain.values import (
     RequestedFields,
     Stamp,
     Time,
+    Value,
     later,
 )
+from vault.domain.vault import must_be_sound
+
+if TYPE_CHECKING:
+    from vault.domain.state import VaultState
+
+RequestStatus = Literal["pending", "granted", "expired"]
 
 DEFAULT_END_DAYS = 90
 DEFAULT_EXPIRY_DAYS = 30
@@ -55,6 +63,33 @@ class RequestClaimed(Facts, frozen=True, tag="request-claimed.1"):
 
 class RequestRedeemed(Facts, frozen=True, tag="request-redeemed.1"):
     """The service redeemed the code that came back."""
+
+
+class ConsentRequested(Facts, frozen=True, tag="consent-requested.1"):
+    """A request entered her vault when she claimed it."""
+
+    service: str
+    subject: str
+    consent_request_id: str
+    asked: AskedTerms
+    expires: Time
+
+
+class Request(Value, frozen=True):
+    """A request in her vault; `consent_id` is "" until she granted it."""
+
+    consent_request_id: str
+    subject: str
+    asked: AskedTerms
+    time: Time
+    expires: Time
+    consent_id: str = ""
+
+    def status(self, time: Time) -> RequestStatus:
+        """Return what it is at a time."""
+        if self.consent_id:
+            return "granted"
+        return "expired" if time >= self.expires else "pending"
 
 
 class RequestState(StreamState, frozen=True, kw_only=True):
@@ -174,6 +209,60 @@ def redeem(
     if state.is_redeemed:
         raise CodeAlreadyRedeemedError
     return Draft(facts=RequestRedeemed(time=stamp.time, salt=stamp.salt))
+
+
+def receive(
+    state: VaultState | None,
+    stamp: Stamp,
+    *,
+    consent_request_id: str,
+    subject: str,
+    asked: AskedTerms,
+    expires: Time,
+) -> Draft:
+    """Take a claimed request into her vault.
+
+    Raises:
+        VaultNotOpenError: if there is no vault.
+        RequestAlreadyClaimedError: if it is there already.
+    """
+    if consent_request_id in must_be_sound(state).requests:
+        raise RequestAlreadyClaimedError
+    facts = ConsentRequested(
+        time=stamp.time,
+        salt=stamp.salt,
+        service=asked.recipient.service,
+        subject=subject,
+        consent_request_id=consent_request_id,
+        asked=asked,
+        expires=expires,
+    )
+    return Draft(facts=facts)
+
+
+def find_request(state: VaultState, consent_request_id: str) -> Request:
+    """Return a request.
+
+    Raises:
+        NotFoundError: if there is none.
+    """
+    request = state.requests.get(consent_request_id)
+    if request is None:
+        raise NotFoundError
+    return request
+
+
+def requested(state: VaultState, event: Event, facts: ConsentRequested) -> VaultState:
+    """Fold `ConsentRequested`."""
+    del event
+    request = Request(
+        consent_request_id=facts.consent_request_id,
+        subject=facts.subject,
+        asked=facts.asked,
+        time=facts.time,
+        expires=facts.expires,
+    )
+    return replace(state, requests={**state.requests, facts.consent_request_id: request})
 
 
 def fold(state: RequestState | None, event: Event) -> RequestState | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from msgspec import field
 
-from vault.domain import consent, disclosure, evidence, vault
-from vault.domain.consent import Consent, Request
+from vault.domain import consent, disclosure, evidence, request, vault
+from vault.domain.consent import Consent
 from vault.domain.events import Event, StreamState
 from vault.domain.evidence import Evidence
+from vault.domain.request import Request
 from vault.domain.values import Time
 
 
@@ -31,8 +32,8 @@ def fold(state: VaultState | None, event: Event) -> VaultState:
             return evidence.provided(after, event, facts)
         case evidence.EvidenceReplaced() as facts:
             return evidence.replaced(after, event, facts)
-        case consent.ConsentRequested() as facts:
-            return consent.requested(after, event, facts)
+        case request.ConsentRequested() as facts:
+            return request.requested(after, event, facts)
         case consent.ConsentGranted() as facts:
             return consent.granted(after, event, facts)
         case consent.ConsentRevoked() as facts:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, get_args
 
-from vault.domain.consent import ConsentGranted, ConsentRequested, ConsentRevoked
+from vault.domain.consent import ConsentGranted, ConsentRevoked
 from vault.domain.disclosure import DisclosureRefused, EvidenceDisclosed
 from vault.domain.evidence import EvidenceProvided, EvidenceReplaced
 from vault.domain.registry import (
@@ -21,7 +21,12 @@ from vault.domain.registry import (
     ServiceReinstated,
     ServiceSuspended,
 )
-from vault.domain.request import RequestClaimed, RequestMade, RequestRedeemed
+from vault.domain.request import (
+    ConsentRequested,
+    RequestClaimed,
+    RequestMade,
+    RequestRedeemed,
+)
 from vault.domain.vault import VaultOpened, VaultRead
 
 StoredFacts = (

@@ -42,7 +42,7 @@ _KEYWORDS = (_ONE | _LISTS | _NAMED) | {
 }
 
 _DEFINITION = re.compile(r"#/\$defs/([A-Za-z][A-Za-z0-9_]{0,63})")
-_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
 
 _Steps = tuple[str | int, ...]
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The event-sourcing application: fold, decide, append at the expected version.
 
-One attempt per stream and process at a time, held from fold to COMMIT, so that only committed state
-exists. The lock saves retries; the guarantee is the expected version: if another append came first,
-the state is read and the decision made again. Stops skip the lock and lead the batch.
+One attempt per stream and process at a time, from fold to COMMIT, so that only committed state
+exists. Turns save retries; the guarantee is the expected version: if another append came first, the
+state is read and the decision made again. Stops wait for no turn, or else for the next, and lead.
 """
 
 from __future__ import annotations
@@ -12,13 +12,17 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from eventsourcing.application import AggregateNotFoundError, Application
-from eventsourcing.persistence import IntegrityError, MapperDeserialisationError
+from eventsourcing.application import AggregateNotFoundError, Application, LRUCache
+from eventsourcing.persistence import (
+    IntegrityError,
+    MapperDeserialisationError,
+    PersistenceError,
+)
 
 from vault.domain.canonical import b64
 from vault.domain.errors import (
@@ -44,9 +48,10 @@ from vault.domain.values import (
 from vault.store import errors
 from vault.store.append import Append, Commit, Payload, StoredRecord
 from vault.store.record import RecordMapper, first_leaf, link_event, read_event
+from vault.store.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Mapping
 
     from vault.store.clock import Clock
     from vault.store.committer import Committer
@@ -58,7 +63,11 @@ Fold = Callable[[S | None, Event], S | None]
 
 ATTEMPTS = 16
 """How often a decision is made again before the caller is told to retry."""
-LONGEST_REPLAY = 100_000
+STOP_ATTEMPTS = 1024
+"""The same for a stop, which must get through any flood of fetches."""
+REMEMBERED_STATES = 100_000
+CHUNK = 1_000
+"""Records read at once when a whole stream is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +125,15 @@ class Vaults(Application[str]):
         committer_of: Callable[[SQLiteRecorder], Committer],
         env: Mapping[str, str],
     ) -> None:
-        cache = {
-            "AGGREGATE_CACHE_MAXSIZE": "100000",
-            **env,
-            # A state is immutable and the committer's verdict advances it: no copy, no fetch.
-            "AGGREGATE_CACHE_FASTFORWARD": "n",
-            "DEEPCOPY_FROM_AGGREGATE_CACHE": "n",
-        }
-        super().__init__(env=cache)
+        super().__init__(env=env)
         self.origin = origin
         self.clock = clock
         self.store = cast("SQLiteRecorder", self.recorder)
         self.committer = committer_of(self.store)
-        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
+        # By stream and fold, unlike the repository's own cache: a stream that is asked for as what
+        # it is not must never be found, nor advanced, as what it is. Touched on the loop alone.
+        self._states: LRUCache[tuple[str, object], Any] = LRUCache(REMEMBERED_STATES)
+        self._turns = Turns()
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="reader")
 
     def construct_mapper(self) -> RecordMapper:
@@ -156,9 +161,9 @@ class Vaults(Application[str]):
         """
         async with AsyncExitStack() as held:
             if not command.leads:
-                await held.enter_async_context(self._attempt(command.stream))
+                await held.enter_async_context(self._turns.at(command.stream))
             state = await self.cached(command.stream, fold)
-            for _ in range(ATTEMPTS):
+            for attempt in range(STOP_ATTEMPTS if command.leads else ATTEMPTS):
                 stamp = self._stamp(state)
                 try:
                     decision = await decide(state, stamp)
@@ -179,7 +184,10 @@ class Vaults(Application[str]):
                     earlier = await self.recorded(command.stream, command.request_key)
                     if earlier is not None:
                         return earlier
-                    self._evict(command.stream)
+                    if command.leads and attempt == 0:
+                        # Skipping the turn lost once: the next one is its own, and cannot lose.
+                        await held.enter_async_context(self._turns.at(command.stream, leads=True))
+                    self._evict(command.stream, fold)
                     state = await self.cached(command.stream, fold)
                     continue
                 return Recorded(
@@ -192,26 +200,29 @@ class Vaults(Application[str]):
 
     async def cached(self, stream: str, fold: Fold[S]) -> S | None:
         """Return the state of a stream, perhaps behind what another process appended."""
-        cached: S | None = self._peek(stream)
-        return cached if cached is not None else await self._read(self._load, stream, fold)
+        cached = self._peek(stream, fold)
+        return cached if cached is not None else await self._loaded(stream, fold)
 
     async def current(self, stream: str, fold: Fold[S]) -> S | None:
         """Return the state of a stream at the committed head."""
-        state: S | None = self._peek(stream)
+        state = self._peek(stream, fold)
         if state is None:
-            loaded: S | None = await self._read(self._load, stream, fold)
-            return loaded
+            return await self._loaded(stream, fold)
         fresh: S = await self._read(self._catch_up, state, fold)
-        # The committer may have advanced the cache meanwhile: it never goes back.
-        if fresh.version > _version(self._peek(stream)):
-            self._put(stream, fresh)
+        self._put(stream, fold, fresh)
         return fresh
 
     async def as_of(self, stream: str, fold: Fold[S], tree_size: int) -> S | None:
         """Return the state of a stream when the lane held `tree_size` records."""
-        records = await self.records(stream, below_position=tree_size)
-        events = (event for record in records if (event := event_of(record)) is not None)
-        return reduce(fold, events, cast("S | None", None))
+        state: S | None = None
+        after_version = 0
+        while records := await self.records(
+            stream, after_version=after_version, below_position=tree_size, limit=CHUNK
+        ):
+            events = (event for record in records if (event := event_of(record)) is not None)
+            state = reduce(fold, events, state)
+            after_version = records[-1].version
+        return state
 
     async def recorded(self, stream: str, request_key: str) -> Recorded | None:
         """Return the record that an earlier call with this request key made."""
@@ -229,7 +240,7 @@ class Vaults(Application[str]):
         *,
         after_version: int = 0,
         below_position: int | None = None,
-        limit: int = LONGEST_REPLAY,
+        limit: int,
     ) -> list[StoredRecord]:
         """Return records of a stream exactly as stored, oldest first."""
         select = partial(
@@ -262,11 +273,11 @@ class Vaults(Application[str]):
 
         def advance(commit: Commit) -> None:
             del commit
-            before = self._peek(command.stream)
+            before = self._peek(command.stream, fold)
             if _version(before) == event.link.version - 1:
-                self._put(command.stream, fold(before, event))
+                self._put(command.stream, fold, fold(before, event))
             else:
-                self._evict(command.stream)
+                self._evict(command.stream, fold)
 
         try:
             return await self.committer.append(
@@ -281,7 +292,7 @@ class Vaults(Application[str]):
             errors.CommitFailedError,
             errors.StoreClosedError,
         ) as error:
-            self._evict(command.stream)
+            self._evict(command.stream, fold)
             raise StoreUnavailableError from error
 
     def _link(self, command: Command, state: S | None, decision: Decision) -> Event:
@@ -295,7 +306,7 @@ class Vaults(Application[str]):
             approval=decision.approval,
             items=decision.draft.items,
             registry=decision.registry,
-            payloads=tuple(payload.mark for payload in decision.payloads),
+            payloads=tuple(sorted((p.mark for p in decision.payloads), key=lambda m: m.kind)),
             salt=_salt(),
         )
         return link_event(link, decision.draft.facts)
@@ -305,23 +316,17 @@ class Vaults(Application[str]):
         after_last = later(state.last_time, microseconds=1) if state else Time("")
         return Stamp(time=max(now, after_last), salt=_salt())
 
-    @asynccontextmanager
-    async def _attempt(self, stream: str) -> AsyncIterator[None]:
-        lock, users = self._locks.get(stream, (asyncio.Lock(), 0))
-        self._locks[stream] = (lock, users + 1)
-        try:
-            async with lock:
-                yield
-        finally:
-            lock, users = self._locks[stream]
-            if users == 1:
-                del self._locks[stream]
-            else:
-                self._locks[stream] = (lock, users - 1)
-
     async def _read(self, function: Callable[..., R], *args: Any) -> R:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, function, *args)
+        try:
+            return await loop.run_in_executor(self._readers, function, *args)
+        except PersistenceError as error:
+            raise StoreUnavailableError from error
+
+    async def _loaded(self, stream: str, fold: Fold[S]) -> S | None:
+        state: S | None = await self._read(self._load, stream, fold)
+        self._put(stream, fold, state)
+        return state
 
     def _load(self, stream: str, fold: Fold[S]) -> S | None:
         def project(state: S | None, events: Iterable[Event]) -> S | None:
@@ -341,23 +346,21 @@ class Vaults(Application[str]):
         except MapperDeserialisationError as error:
             raise HistoryBrokenError from error
 
-    def _peek(self, stream: str) -> Any:
+    def _peek(self, stream: str, fold: Fold[S]) -> S | None:
         try:
-            cache = self.repository.cache
-            return cache.get(stream) if cache else None
+            remembered: S = self._states.get((stream, fold))
         except KeyError:
             return None
+        return remembered
 
-    def _put(self, stream: str, state: S | None) -> None:
-        if self.repository.cache:
-            self.repository.cache.put(stream, cast("Any", state))
+    def _put(self, stream: str, fold: Fold[S], state: S | None) -> None:
+        # The committer may have advanced it meanwhile: what is remembered never goes back.
+        if state is not None and state.version > _version(self._peek(stream, fold)):
+            self._states.put((stream, fold), state)
 
-    def _evict(self, stream: str) -> None:
-        try:
-            if self.repository.cache:
-                self.repository.cache.get(stream, evict=True)
-        except KeyError:
-            pass
+    def _evict(self, stream: str, fold: Fold[S]) -> None:
+        with suppress(KeyError):
+            self._states.get((stream, fold), evict=True)
 
 
 def event_of(record: StoredRecord) -> Event | None:

@@ -28,7 +28,7 @@ from tests.house import (
     share,
 )
 from vault.application.caller import ActingFor
-from vault.domain.consent import Shown
+from vault.domain.choice import Shown
 from vault.domain.errors import NotFoundError, VaultError
 from vault.domain.values import Time
 
@@ -37,10 +37,11 @@ SHOWN = Shown(time=Time("2026-03-02T09:00:00.000000Z"), salt="A" * 22)
 
 @dataclass
 class Scene:
-    """Mair and one service share; Nia and the other one share; a request waits for Mair."""
+    """Mair shares with both services, Nia with the other one; a request waits for Mair."""
 
     house: House
     mairs: Shared
+    mairs_other: Shared
     nias: Shared
     waiting: str
 
@@ -136,6 +137,18 @@ async def get_consent_as_other_service(scene: Scene, consent_id: str) -> object:
     )
 
 
+async def get_consent_of_her_other_service(scene: Scene, consent_id: str) -> object:
+    """Mair shares with this service too, which knows her by a subject of its own."""
+    mairs_other = scene.mairs_other
+    return await scene.house.consents.get(
+        mairs_other.service, HERSELF, consent_id, mairs_other.subject
+    )
+
+
+async def fetch_under_consent_to_her_other_service(scene: Scene, consent_id: str) -> object:
+    return await fetch(scene.house, scene.mairs_other, consent_id=consent_id)
+
+
 async def get_consent_of_subject(scene: Scene, subject: str) -> object:
     return await scene.house.consents.get(
         scene.nias.service, HERSELF, scene.nias.consent_id, subject
@@ -190,9 +203,11 @@ everywhere = pytest.mark.parametrize(
         (grant, mairs_request),
         (get_consent, mairs_consent),
         (get_consent_as_other_service, mairs_consent),
+        (get_consent_of_her_other_service, mairs_consent),
         (get_consent_of_subject, mairs_subject),
         (revoke, mairs_consent),
         (fetch_under_consent, mairs_consent),
+        (fetch_under_consent_to_her_other_service, mairs_consent),
         (fetch_of_subject, mairs_subject),
         (act_for_vault, mairs_vault),
         (open_vault, mairs_vault),
@@ -210,7 +225,8 @@ async def scene(house: House, shared: Shared, registered: Registered) -> Scene:
     nias = await share(house, NIA, registered.other_service)
     token = await ask(house, registered.service)
     claimed = (await house.requests.claim(MAIR, HERSELF, new_id(), token)).value
-    return Scene(house, shared, nias, claimed.view.consent_request_id)
+    mairs_other = await share(house, MAIR, registered.other_service)
+    return Scene(house, shared, mairs_other, nias, claimed.view.consent_request_id)
 
 
 async def told(reach: Reach, scene: Scene, number: str) -> VaultError:

@@ -18,9 +18,10 @@ from msgspec.structs import replace
 
 from clients.auditor.audit import audit
 from clients.auditor.report import Report
-from vault.domain import consent, disclosure, evidence, registry, vault
+from vault.domain import choice as her_choice
+from vault.domain import consent, disclosure, evidence, registry, request, vault
 from vault.domain.canonical import b64, digest, encode, unb64
-from vault.domain.consent import Choice, ItemChoice, Shown
+from vault.domain.choice import Choice, ItemChoice, Shown
 from vault.domain.disclosure import Attempt, EvidenceDisclosed, Plan, Selection
 from vault.domain.events import Draft, Event, Facts, Link
 from vault.domain.evidence import Content
@@ -218,7 +219,7 @@ class Story:
 
     def ask(self, request_id: str, asked: AskedTerms, subject: str = "") -> Placed:
         """Take a request into the vault."""
-        draft = consent.receive(
+        draft = request.receive(
             self.state,
             self.stamp,
             consent_request_id=request_id,
@@ -235,8 +236,8 @@ class Story:
         self.wait()
         names = {"consent_request_id": request_id, "consent_id": consent_id}
         shown_hash = digest(
-            consent.shown_bytes(
-                *consent.terms_of(self.state, self.time, choice=choice, shown=shown, **names)
+            her_choice.shown_bytes(
+                *her_choice.terms_of(self.state, self.time, choice=choice, shown=shown, **names)
             )
         )
         draft = consent.grant(

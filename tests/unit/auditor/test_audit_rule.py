@@ -29,10 +29,11 @@ from tests.unit.auditor.stories import (
     wants,
 )
 from vault.domain import consent, registry, vault
-from vault.domain.consent import ConsentGranted, ConsentRequested, ConsentRevoked
+from vault.domain.consent import ConsentGranted, ConsentRevoked
 from vault.domain.disclosure import DisclosureRefused, EvidenceDisclosed, Opening, Plan
 from vault.domain.events import Event, Facts, Link
 from vault.domain.evidence import EvidenceProvided, EvidenceReplaced
+from vault.domain.request import ConsentRequested
 from vault.domain.values import (
     DisclosedFields,
     Frequency,

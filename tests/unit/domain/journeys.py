@@ -48,9 +48,10 @@ from tests.unit.domain.journey_model import (
     Permission,
     Piece,
 )
+from vault.domain import choice as her_choice
 from vault.domain import consent, disclosure, evidence, registry, request, state, vault
 from vault.domain.canonical import digest, encode
-from vault.domain.consent import Choice, ItemChoice, Shown
+from vault.domain.choice import Choice, ItemChoice, Shown
 from vault.domain.disclosure import Attempt, EvidenceDisclosed, Plan, Selection
 from vault.domain.errors import VaultError
 from vault.domain.events import Draft, Event, Link, StreamState
@@ -385,7 +386,7 @@ class Journeys(RuleBasedStateMachine):
         subject = f"subject-of-{asked.asked.recipient.service}"
         request.claim(asked, self.stamp, subject, NOTICE)
         self.append(
-            consent.receive(
+            request.receive(
                 self.state,
                 self.stamp,
                 consent_request_id=stream,
@@ -441,7 +442,7 @@ class Journeys(RuleBasedStateMachine):
         ids = {"consent_request_id": f"request-{number}", "consent_id": f"consent-{number}"}
         expected = self.model.of_choice(asked, chosen, end, self.now)
         with self.expected(expected):
-            page = consent.terms_of(
+            page = her_choice.terms_of(
                 self.state, time_at(self.now), choice=choice, shown=shown, **ids
             )
         if expected:
@@ -455,7 +456,7 @@ class Journeys(RuleBasedStateMachine):
                 self.stamp,
                 choice=choice,
                 shown=shown,
-                shown_hash=digest(consent.shown_bytes(*page)),
+                shown_hash=digest(her_choice.shown_bytes(*page)),
                 **ids,
             )
             self.append(draft)
@@ -516,8 +517,8 @@ class Journeys(RuleBasedStateMachine):
 
     @rule(
         index=indexes,
-        service=st.sampled_from([None, None, None, SERVICE]),
-        purpose=st.sampled_from([None, None, None, "care"]),
+        service=st.sampled_from([None, None, None, SERVICE, OTHER_SERVICE]),
+        purpose=st.sampled_from([None, None, None, "care", "loan"]),
         names=some_of_each,
         fits=often,
         both=st.booleans(),
@@ -631,13 +632,13 @@ class Journeys(RuleBasedStateMachine):
                 self.register(registry.reinstate_service(self.registry, self.stamp, service))
                 self.model.suspended.discard(service)
 
-    @rule()
-    @precondition(lambda self: len(self.events) > 25)
-    def operator_withdraws(self) -> None:
-        is_withdrawn = "loan" in self.model.withdrawn
+    @rule(code=st.sampled_from(["loan", "loan", "care"]))
+    @precondition(lambda self: len(self.events) > 15)
+    def operator_withdraws(self, code: str) -> None:
+        is_withdrawn = code in self.model.withdrawn
         with self.expected("REGISTRY_CONFLICT" if is_withdrawn else ""):
-            self.register(registry.withdraw_purpose(self.registry, self.stamp, "loan"))
-            self.model.withdrawn.add("loan")
+            self.register(registry.withdraw_purpose(self.registry, self.stamp, code))
+            self.model.withdrawn.add(code)
 
     # --- What holds after every step -------------------------------------------------------------
 

@@ -42,9 +42,11 @@ from tests.builders import (
     some_terms,
     vault_opened,
 )
-from vault.domain import consent
+from vault.domain import choice as her_choice
+from vault.domain import consent, request
 from vault.domain.canonical import digest, encode
-from vault.domain.consent import Choice, ConsentGranted, ConsentRequested, ConsentRevoked, Shown
+from vault.domain.choice import Choice, Shown
+from vault.domain.consent import ConsentGranted, ConsentRevoked
 from vault.domain.errors import (
     ChoiceNotOfferedError,
     ConsentExpiredError,
@@ -63,6 +65,7 @@ from vault.domain.errors import (
 )
 from vault.domain.events import Draft
 from vault.domain.registry import PurposeWithdrawn, RegistryState, ServiceSuspended
+from vault.domain.request import ConsentRequested
 from vault.domain.state import VaultState
 from vault.domain.values import GrantedFields, Item, Terms, Time, later
 
@@ -72,7 +75,7 @@ ASKED = (vault_opened(), evidence_provided(), income_provided(), consent_request
 def terms_of(
     state: VaultState | None, choice: Choice, page: Shown | None = None, time: Time | None = None
 ) -> tuple[Terms, tuple[Item, ...]]:
-    return consent.terms_of(
+    return her_choice.terms_of(
         state,
         time or at(3),
         consent_request_id=REQUEST,
@@ -106,11 +109,11 @@ def grant(
 
 
 def shown(state: VaultState, choice: Choice, page: Shown) -> str:
-    return digest(consent.shown_bytes(*terms_of(state, choice, page)))
+    return digest(her_choice.shown_bytes(*terms_of(state, choice, page)))
 
 
 def receive(state: VaultState | None, request_id: str = REQUEST) -> Draft:
-    return consent.receive(
+    return request.receive(
         state,
         a_stamp(at(2)),
         consent_request_id=request_id,
@@ -347,7 +350,7 @@ def test_granting_records_the_terms_as_they_stood_on_her_page() -> None:
 def test_what_is_shown_is_the_canonical_list_of_terms_and_items() -> None:
     terms, items = terms_of(happened(*ASKED), a_choice())
 
-    assert consent.shown_bytes(terms, items) == encode([terms, items])
+    assert her_choice.shown_bytes(terms, items) == encode([terms, items])
 
 
 @pytest.mark.parametrize(

@@ -46,11 +46,11 @@ REASONS = {
 """What must have been told at least once, or the journeys went nowhere."""
 
 
-def travel(machine: type[Journeys], *phases: Phase) -> None:
+def travel(machine: type[Journeys], journeys: int, *phases: Phase) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=JOURNEYS,
+            max_examples=journeys,
             stateful_step_count=STEPS_A_JOURNEY,
             deadline=None,
             suppress_health_check=list(HealthCheck),
@@ -68,7 +68,7 @@ def test_ten_thousand_steps_go_as_the_model_says() -> None:
         steps: ClassVar[int] = 0
         outcomes: ClassVar[Counter[str]] = Counter()
 
-    travel(Counted, Phase.shrink)
+    travel(Counted, JOURNEYS, Phase.shrink)
 
     assert Counted.steps >= STEPS
     assert Counted.outcomes.keys() >= REASONS
@@ -148,4 +148,4 @@ def test_a_broken_rule_is_caught(mutant: Decide) -> None:
         decide = staticmethod(mutant)
 
     with pytest.raises(RuleBrokenError):
-        travel(Broken)
+        travel(Broken, 3 * JOURNEYS)

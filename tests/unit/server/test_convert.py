@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vault.api.v1 import consent_pb2, evidence_pb2, registry_pb2, vault_pb2
-from vault.domain.consent import ConsentStatus, RequestStatus
+from vault.domain.consent import ConsentStatus
 from vault.domain.errors import FieldInvalidError
+from vault.domain.request import RequestStatus
 from vault.domain.values import (
     LATEST_TIME,
     ApprovalKind,

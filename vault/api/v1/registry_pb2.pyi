@@ -246,7 +246,7 @@ class PurposeBounds(_message.Message):
     STORAGE_FIELD_NUMBER: _builtins.int
     JURISDICTION_FIELD_NUMBER: _builtins.int
     dpv_iri: _builtins.str
-    """Required. The W3C DPV purpose, an IRI."""
+    """Required. The W3C DPV purpose, an IRI. At most 200 characters."""
     longest_days: _builtins.int
     """Required. The longest time from grant to end, in days."""
     frequency_count: _builtins.int

@@ -12,8 +12,9 @@ from vault.application.commands import Particulars
 from vault.application.consents import ConsentView, Preview
 from vault.application.requests import RequestView
 from vault.domain.canonical import b64, unb64
-from vault.domain.consent import Choice, Consent, ConsentStatus, ItemChoice, RequestStatus, Shown
-from vault.domain.request import Question
+from vault.domain.choice import Choice, ItemChoice, Shown
+from vault.domain.consent import Consent, ConsentStatus
+from vault.domain.request import Question, RequestStatus
 from vault.domain.values import Frequency, Item, Mode, RequestedFields, Terms
 from vault.server.convert.registry import METHOD_VALUES, basis_message
 from vault.server.convert.times import time_from, timestamp

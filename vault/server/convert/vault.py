@@ -10,10 +10,11 @@ from vault.api.v1 import vault_pb2 as pb
 from vault.application.caller import ActingFor
 from vault.application.vaults import Line
 from vault.domain.canonical import digest
-from vault.domain.consent import ConsentGranted, ConsentRequested
+from vault.domain.consent import ConsentGranted
 from vault.domain.disclosure import DisclosureRefused, EvidenceDisclosed
 from vault.domain.errors import FieldInvalidError
 from vault.domain.events import Facts
+from vault.domain.request import ConsentRequested
 from vault.domain.state import VaultState
 from vault.domain.values import Acting, Approval, ApprovalKind, Capacity, Channel
 from vault.server.convert.log import receipt_message
