@@ -13,6 +13,7 @@ import hashlib
 import json
 import random
 import secrets
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -47,7 +48,9 @@ from vault.api.v1.disclosure_service_pb2 import DiscloseEvidenceResponse
 from vault.api.v1.log_pb2 import Receipt, Record
 
 VAULTS: Final = 5
-LOAD_SECONDS: Final = (0.1, 0.3)
+LOAD_WRITES: Final = (40, 120)
+"""Answered writes before a kill: on a slow machine it takes longer, and reaches as far."""
+LONGEST_LOAD_SECONDS: Final = 20.0
 
 KINDS: Final = {
     "EvidenceService/ProvideEvidence": ("evidence-provided.1",),
@@ -94,6 +97,7 @@ class Books:
     registry: list[Record] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
+    answered: int = 0
 
     def unknown(self) -> list[Write]:
         """Return the writes that have no answer yet."""
@@ -175,7 +179,11 @@ async def _load_until_killed(
                 client.fetch(),
             )
         ]
-        await asyncio.sleep(drawn.uniform(*LOAD_SECONDS))
+        wanted = books.answered + drawn.randint(*LOAD_WRITES)
+        latest = time.monotonic() + LONGEST_LOAD_SECONDS
+        # An event would be set by every write.
+        while books.answered < wanted and time.monotonic() < latest:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
         await asyncio.get_running_loop().run_in_executor(None, server.kill)
         await asyncio.gather(*load)
 
@@ -322,7 +330,8 @@ class _Client:
 
     async def _write(self, write: Write) -> Any:
         self._books.writes.append(write)
-        await _send(self._server, self._channel, write)
+        is_answered = await _send(self._server, self._channel, write)
+        self._books.answered += is_answered
         return write.answer
 
 

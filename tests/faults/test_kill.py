@@ -30,8 +30,8 @@ def test_it_was_killed_under_load(books: Books) -> None:
     """Else the other tests say nothing."""
     unknown = [write for write in books.writes if write.was_unknown]
 
-    assert len(books.writes) > 1_000
-    assert len(unknown) > CYCLES * 5
+    assert len(books.writes) > CYCLES * 10
+    assert len(unknown) > CYCLES
     assert {write.method for write in books.writes} == KINDS.keys()
 
 

@@ -244,37 +244,47 @@ def forged(real: str) -> Iterator[str]:
     yield "\u0661"
 
 
+@pytest.fixture(scope="module")
+def page_token(samples: Samples) -> str:
+    """The token of Mair's second page of consents."""
+    for _ in range(3):
+        samples.world.share(samples.citizen, samples.service)
+    first = samples.make("ConsentService/ListConsents", "citizen")
+    token: str = samples.citizen.caller.ask("ConsentService/ListConsents", first).next_page_token
+    assert token
+    return token
+
+
 @pytest.mark.parametrize(("method", "role", "place"), token_fields(), ids=named)
-def test_a_forged_token_is_refused(samples: Samples, method: str, role: str, place: Place) -> None:
+def test_a_forged_token_is_refused(
+    samples: Samples, page_token: str, method: str, role: str, place: Place
+) -> None:
     sender = Sender(samples, method, role)
-    listed = samples.citizen.caller.ask(
-        "ConsentService/ListConsents", samples.make("ConsentService/ListConsents", "citizen")
-    )
-    position = samples.citizen.caller.ask(
-        "VaultService/GetVault", samples.make("VaultService/GetVault", "citizen")
-    )
-    page, here = listed.next_page_token, position.position_token
+    vault = samples.make("VaultService/GetVault", "citizen")
+    here = samples.citizen.caller.ask("VaultService/GetVault", vault).position_token
     # A token of the other kind, or of another list, is no better than a made-up one.
-    real = page if place.path == "page_token" else here
-    strange = (page,) if place.path != "page_token" else (here, page)
-    is_own_list = (method, place.path) == ("ConsentService/ListConsents", "page_token")
-    tried = [*forged(real), *(token for token in strange if token != page or not is_own_list)]
+    if place.path != "page_token":
+        tried = [*forged(here), page_token]
+    elif method == "ConsentService/ListConsents":
+        tried = [*forged(page_token), here]
+    else:
+        tried = [*forged(page_token), here, page_token]
 
     answers = [sender.put(place, token) for token in tried]
 
-    assert page
     assert {(a.code, a.reason) for a in answers} == {("INVALID_ARGUMENT", "TOKEN_INVALID")}
     assert all(answer.fields == [place.path] for answer in answers)
 
 
-def test_a_page_token_is_for_one_caller(samples: Samples, others: Samples) -> None:
+@pytest.mark.parametrize("method", ["ConsentService/ListConsents", "VaultService/ListHistory"])
+def test_a_page_token_is_for_one_caller(samples: Samples, others: Samples, method: str) -> None:
     for _ in range(3):
         others.world.share(others.citizen, others.service)
-    request = samples.make("ConsentService/ListConsents", "citizen")
-    hers = others.citizen.caller.ask("ConsentService/ListConsents", request)
+    request = samples.make(method, "citizen")
+    hers = others.citizen.caller.ask(method, request)
     request.page_token = hers.next_page_token
 
-    answer = samples.citizen.caller.call("ConsentService/ListConsents", request)
+    answer = samples.citizen.caller.call(method, request)
 
     assert hers.next_page_token
     assert (answer.reason, answer.fields) == ("TOKEN_INVALID", ["page_token"])
