@@ -159,6 +159,21 @@ async def test_a_stop_in_another_process_is_never_overtaken(
     assert names[names.index("consent-revoked.1") :].count("evidence-disclosed.1") == 0
 
 
+async def test_asking_for_a_vault_as_a_request_does_not_hide_a_stop(
+    house: House, shared: Shared, folder: Path
+) -> None:
+    """The fold of requests knows no revocation: it must not advance what is known of a vault."""
+    await fetch(house, shared)
+
+    async with opened(folder) as other:
+        await revoke(other, shared)
+    with pytest.raises(NotFoundError):
+        await house.requests.get(shared.service, HERSELF, shared.vault_id)
+
+    with pytest.raises(ConsentRevokedError):
+        await fetch(house, shared)
+
+
 async def test_an_attempt_that_was_decided_before_the_stop_is_discarded(
     house: House, shared: Shared, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
