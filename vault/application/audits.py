@@ -139,7 +139,7 @@ class Audits:
         await self._desk.vaults.execute(Command(stream=vault_id, acting=acting), fold, decide)
 
     async def _must_be_vault(self, stream: str) -> None:
-        """Refuse a stream of another kind: folded as a vault, it would be remembered as one.
+        """Refuse a stream of another kind: a look is an event of vaults alone.
 
         Raises:
             NotFoundError: if there is no such vault.

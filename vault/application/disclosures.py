@@ -99,7 +99,7 @@ class Disclosures:
 
         Args:
             attempt: its `service` is the caller.
-            said: references of the caller; the digest is filled in here.
+            said: references of the caller, without digest, which is filled in here.
             deadline: on the monotonic clock; past it nothing is appended.
 
         Raises:
@@ -114,7 +114,7 @@ class Disclosures:
         except FieldUnknownError:
             _must_be_published((await self._registry.confirmed(now=True)).state, attempt)
         keyring = await self._desk.keyrings.of(vault_id)
-        expected = command_digest("DiscloseEvidence", attempt, replace(said, digest=""))
+        expected = command_digest("DiscloseEvidence", attempt, said)
         particulars = replace(said, digest=expected)
         command = Command(
             stream=vault_id,

@@ -86,10 +86,10 @@ class Requests:
         """Make a request within the bounds of its purpose.
 
         Args:
-            said: the references, return address and state; its digest is filled in here.
+            said: references, return address and state, without digest, which is filled in here.
         """
         service_id = caller.sub
-        expected = command_digest("RequestConsent", question, replace(said, digest=""))
+        expected = command_digest("RequestConsent", question, said)
         request_key = self._desk.identifiers.request_key(service_id, "RequestConsent", request_id)
         stream = in_lane(request_key)
         particulars = replace(said, digest=expected)

@@ -73,10 +73,8 @@ class CitizenVaults:
         acting.as_herself("", standing.vault_id if standing else "")
         identity = await self._desk.keyrings.claim_identity(caller, new_vault_id())
         who = acting.as_herself(identity.sign_in_id, identity.vault_id)
-        keyring = await self._desk.keyrings.change(identity.vault_id, lambda keyring: keyring)
-        del keyring
-        method = "OpenVault"
-        request_key = self._desk.identifiers.request_key(identity.vault_id, method, "")
+        await self._desk.keyrings.change(identity.vault_id, lambda keyring: keyring)
+        request_key = self._desk.identifiers.request_key(identity.vault_id, "OpenVault", "")
 
         async def decide(state: VaultState | None, stamp: Stamp) -> Decision:
             del state

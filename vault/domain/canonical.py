@@ -20,9 +20,6 @@ _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 _PRINTABLE_ASCII: Final = re.compile(rb'[ -\[\]-~]*(?:\\["\\][ -\[\]-~]*)*')
 LARGEST_INTEGER: Final = 2**53 - 1
 
-HASH_LENGTH: Final = 43
-"""Characters of a SHA-256 digest in base64url without padding."""
-
 
 def encode(value: Any) -> bytes:
     """Encode structs, lists, objects, strings, integers and booleans as canonical JSON."""
