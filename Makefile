@@ -3,6 +3,7 @@
 
 PYTHON ?=                # a Python to use instead of the first fitting one
 ARGS ?=                  # more arguments for pytest: make test ARGS="-k revoke -n 0"
+FULL ?=                  # make demo FULL=1 tells how the story goes on, in seven more screens
 EXPLAIN ?=               # make demo EXPLAIN=1 shows the calls behind each step
 AGAINST ?= main          # the revision that the contract must not break
 UPGRADE ?=               # make lock UPGRADE=1 takes the newest versions that pyproject.toml allows
@@ -23,8 +24,8 @@ help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
-demo: $(INSTALLED) ## tell the story of one person's evidence on a real server (EXPLAIN=1 shows the calls)
-	@$(BIN)/python -m clients.demo $(if $(strip $(EXPLAIN)),--explain)
+demo: $(INSTALLED) ## tell the story of one person's evidence on a real server (FULL=1 all of it, EXPLAIN=1 the calls)
+	@$(BIN)/python -m clients.demo $(if $(strip $(FULL)),--full) $(if $(strip $(EXPLAIN)),--explain)
 
 .PHONY: run
 run: $(INSTALLED) ## keep that server running with its people and services, and print how to talk to it
@@ -54,9 +55,13 @@ format: $(INSTALLED) ## format Python and protos, and mend what the linter can
 	$(BIN)/buf format --write protos --path protos/vault
 
 .PHONY: protos
-protos: generated ## rebuild vault/api from protos/
+protos: generated ## rebuild vault/api from protos/: code, and the description in openapi.json
 	rm -rf vault/api
 	cp -R $(GENERATED)/vault/api vault/api
+
+.PHONY: openapi
+openapi: generated ## rewrite only its openapi.json, which `make protos` does too, from protos/ and the access table
+	cp $(GENERATED)/vault/api/openapi.json vault/api/openapi.json
 
 .PHONY: lock
 lock: ## rewrite requirements.lock from pyproject.toml (UPGRADE=1 takes newer versions)
@@ -87,7 +92,9 @@ generated: $(INSTALLED)
 	@cd protos && export PATH="$(CURDIR)/$(BIN):$$PATH" && protoc="python -m grpc_tools.protoc -I." && \
 	  $$protoc --python_out=../$(GENERATED)/vault/api --mypy_out=quiet:../$(GENERATED)/vault/api buf/validate/validate.proto && \
 	  $$protoc --python_out=../$(GENERATED) --mypy_out=quiet:../$(GENERATED) vault/api/v1/*.proto && \
-	  $$protoc --grpc_python_out=../$(GENERATED) --mypy_grpc_out=quiet:../$(GENERATED) vault/api/v1/*_service.proto
+	  $$protoc --grpc_python_out=../$(GENERATED) --mypy_grpc_out=quiet:../$(GENERATED) vault/api/v1/*_service.proto && \
+	  $$protoc --include_source_info --include_imports --descriptor_set_out=../$(GENERATED)/descriptors vault/api/v1/*.proto
+	@$(BIN)/python -m vault.server.openapi < $(GENERATED)/descriptors > $(GENERATED)/vault/api/openapi.json
 	@find $(GENERATED) -name '*_pb2*' -exec sed -i.bak 's/^from buf\.validate import/from vault.api.buf.validate import/' {} +
 	@find $(GENERATED) -name '*.bak' -exec rm {} +
 

@@ -21,6 +21,7 @@ PREFIX: Final = "CITIZEN_VAULT_"
 STORES: Final = ("vault.store.sqlite",)
 _DEPLOYMENT: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,98}[a-z0-9])?")
 _SWITCH: Final = {"yes": True, "no": False}
+_FREE_PORT: Final = ("127.0.0.1", 0)
 
 
 class ConfigError(Exception):
@@ -36,7 +37,7 @@ class Limits:
     """What one process takes on at once.
 
     Attributes:
-        calls: calls under way; what comes beyond is refused.
+        calls: calls under way over gRPC, and connections over HTTP; what comes beyond is refused.
         disclosures: disclosures under way, so that a flood of them leaves room to revoke.
         waiting_disclosures: disclosures that wait for their turn; what comes beyond is refused.
         drain_seconds: how long calls under way may take to end when the server stops.
@@ -67,8 +68,9 @@ class Config:
 
     Attributes:
         data: the folder of the databases, made if it is absent.
-        host: the loopback address to listen on; TLS ends in a proxy on the same machine.
+        host: the loopback address to listen on for gRPC; TLS ends in a proxy on the same machine.
         port: 0 takes a free one.
+        http_address: the same for HTTP, host and port.
         deployment: the name of this deployment, for ever: the log's origin begins with it.
         store: the module of the event store.
         key_file: the file with the key that wraps all others.
@@ -78,6 +80,7 @@ class Config:
     data: Path
     host: str
     port: int
+    http_address: tuple[str, int]
     deployment: str
     environment: Environment
     store: str
@@ -117,12 +120,13 @@ def read_config(environment: Mapping[str, str]) -> Config:
         reader.one_of("ENVIRONMENT", ("development", "production"), "production"),
     )
     data = Path(reader.required("DATA", "the folder of the databases"))
-    host, port = reader.parsed("LISTEN", _listen, ("127.0.0.1", 0))
+    host, port = reader.parsed("LISTEN", _listen, _FREE_PORT)
     limits = Limits()
     config = Config(
         data=data,
         host=host,
         port=port,
+        http_address=reader.parsed("HTTP_LISTEN", _listen, _FREE_PORT),
         deployment=reader.parsed("DEPLOYMENT", _deployment, "citizen-vault.localhost"),
         environment=kind,
         store=reader.one_of("STORE", STORES, STORES[0]),

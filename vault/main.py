@@ -13,15 +13,20 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Final
 
 from vault import __version__
 from vault.config import PREFIX, Config, ConfigError, read_config
+from vault.domain.errors import VaultError
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
+    from projections.change_feed import ChangeFeed
+    from projections.consent_register import ConsentRegister
+    from projections.runner import Runner
+    from vault.application.documents import Documents
     from vault.sealing.keystore import KeyStore
     from vault.server.identity import Verifier
     from vault.server.services import UseCases
@@ -34,6 +39,9 @@ _Fail = Callable[[BaseException], None]
 
 _EVENTS_FILE: Final = "events.db"
 _KEYS_FILE: Final = "keys.db"
+_DOCUMENTS_FOLDER: Final = "documents"
+_VIEWS_FOLDER: Final = "views"
+_SWEEP_SECONDS: Final = 24 * 3600
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -77,8 +85,13 @@ async def serve(config: Config) -> int:
             server = Server(config, use_cases, verifier, log)
             await server.start()
             parts.push_async_callback(server.drain)
-            parts.enter_context(announced(config.data, server.target, issuer))
-            log.info("serving", target=server.target, environment=config.environment)
+            parts.enter_context(announced(config.data, server, issuer))
+            log.info(
+                "serving",
+                target=server.target,
+                http=server.url,
+                environment=config.environment,
+            )
             await stop.wait()
             log.info("stopping")
             if fatal:
@@ -131,10 +144,14 @@ def _identity(config: Config, parts: AsyncExitStack) -> tuple[Verifier, str]:
 
 async def _compose(config: Config, fail: _Fail, parts: AsyncExitStack) -> UseCases:
     """Build everything that handlers stand on; `parts` closes it in the other order."""
+    from vault.application.amendments import Amendments  # noqa: PLC0415
     from vault.application.audits import Audits  # noqa: PLC0415
+    from vault.application.claims import Claims  # noqa: PLC0415
     from vault.application.consents import Consents  # noqa: PLC0415
     from vault.application.desk import Desk  # noqa: PLC0415
     from vault.application.disclosures import Disclosures  # noqa: PLC0415
+    from vault.application.disputes import Disputes  # noqa: PLC0415
+    from vault.application.documents import Documents  # noqa: PLC0415
     from vault.application.evidence import EvidenceKeeper  # noqa: PLC0415
     from vault.application.identifiers import Identifiers  # noqa: PLC0415
     from vault.application.keyrings import Keyrings  # noqa: PLC0415
@@ -145,6 +162,7 @@ async def _compose(config: Config, fail: _Fail, parts: AsyncExitStack) -> UseCas
     from vault.application.vaults import CitizenVaults  # noqa: PLC0415
     from vault.server.paging import Pages  # noqa: PLC0415
     from vault.server.services import UseCases  # noqa: PLC0415
+    from vault.store.document_folder import FolderDocumentStore  # noqa: PLC0415
 
     key_store = _open_keys(config, parts)
     secrets = key_store.secrets()
@@ -159,20 +177,61 @@ async def _compose(config: Config, fail: _Fail, parts: AsyncExitStack) -> UseCas
     desk = Desk(vaults, keyrings, identifiers)
     registry = Registry(vaults, identifiers, receipts)
     await registry.list_receipt_key()
-    disclosures = Disclosures(desk, registry, receipts)
+    evidence = EvidenceKeeper(desk, registry, receipts)
+    store = FolderDocumentStore(config.data / _DOCUMENTS_FOLDER)
+    documents = Documents(desk, registry, receipts, evidence, store)
+    parts.callback(documents.close)
+    sweeping = asyncio.create_task(_sweep(documents))
+    parts.callback(sweeping.cancel)
+    disclosures = Disclosures(desk, registry, receipts, documents)
     parts.push_async_callback(disclosures.drain)
+    requests = Requests(desk, registry)
+    changes, register = _follow(config, vaults, parts)
     return UseCases(
         vaults=CitizenVaults(desk, receipts),
-        evidence=EvidenceKeeper(desk, registry, receipts),
-        requests=Requests(desk, registry),
+        evidence=evidence,
+        documents=documents,
+        disputes=Disputes(desk, receipts),
+        requests=requests,
+        claims=Claims(desk, requests),
         consents=Consents(desk, registry, receipts),
+        amendments=Amendments(desk, registry, receipts),
         disclosures=disclosures,
-        audits=Audits(desk),
+        audits=Audits(desk, registry),
         registry=registry,
+        changes=changes,
+        register=register,
         positions=PositionTokens(secrets),
         pages=Pages(secrets.token_key),
         store=vaults,
     )
+
+
+def _follow(
+    config: Config, vaults: Vaults, parts: AsyncExitStack
+) -> tuple[Runner[ChangeFeed], Runner[ConsentRegister]]:
+    """Begin to follow events into views."""
+    from projections.change_feed import ChangeFeed  # noqa: PLC0415
+    from projections.consent_register import ConsentRegister  # noqa: PLC0415
+    from projections.runner import Runner  # noqa: PLC0415
+
+    folder = config.data / _VIEWS_FOLDER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    changes = Runner(ChangeFeed, vaults, folder)
+    parts.push_async_callback(changes.aclose)
+    register = Runner(ConsentRegister, vaults, folder)
+    parts.push_async_callback(register.aclose)
+    changes.start()
+    register.start()
+    return changes, register
+
+
+async def _sweep(documents: Documents) -> None:
+    """Delete orphans now and then; what goes wrong once is tried again the next day."""
+    while True:
+        with suppress(VaultError):
+            await documents.sweep()
+        await asyncio.sleep(_SWEEP_SECONDS)
 
 
 def _open_keys(config: Config, parts: AsyncExitStack) -> KeyStore:

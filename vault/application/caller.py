@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from vault.application.receipts import Receipt
-from vault.domain.errors import NotFoundError
-from vault.domain.values import Acting, Capacity, Channel
+from vault.domain.errors import FieldInvalidError, NotFoundError
+from vault.domain.values import Acting, ApprovalKind, Capacity, Channel
 
-Role = Literal["citizen", "service", "auditor", "operator"]
+Role = Literal["citizen", "service", "auditor", "operator", "official"]
+ASSISTED_CHANNELS: Final = frozenset[Channel]({"counter", "phone", "letter"})
 T = TypeVar("T")
 
 
@@ -32,6 +33,7 @@ class ActingFor:
     capacity: Capacity = "self"
     mandate_id: str = ""
     channel: Channel = "api"
+    assistance_code: str = field(default="", repr=False)
 
     def as_herself(self, actor: str, vault_id: str) -> Acting:
         """Return how the event says it.
@@ -39,9 +41,40 @@ class ActingFor:
         Raises:
             NotFoundError: if she names another vault or a mandate: she holds none.
         """
-        if self.vault_id not in {"", vault_id} or self.mandate_id or self.capacity != "self":
+        if (
+            self.vault_id not in {"", vault_id}
+            or self.mandate_id
+            or self.assistance_code
+            or self.capacity != "self"
+        ):
             raise NotFoundError
         return Acting(actor=actor, capacity="self", mandate="", channel=self.channel)
+
+    def as_official(self, actor: str, sign_in_id: str, vault_id: str) -> Acting:
+        """Return how the event says that an official acts by a code that she handed over.
+
+        Raises:
+            FieldInvalidError: if the official does not say so, or not by which channel.
+            NotFoundError: if another vault or mandate is named.
+        """
+        if self.capacity != "official":
+            raise FieldInvalidError("acting.capacity", "An official acts as OFFICIAL.")
+        if self.channel not in ASSISTED_CHANNELS:
+            raise FieldInvalidError("acting.channel", "It is COUNTER, PHONE or LETTER.")
+        if self.vault_id not in {"", vault_id} or self.mandate_id not in {"", sign_in_id}:
+            raise NotFoundError
+        return Acting(actor=actor, capacity="official", mandate=sign_in_id, channel=self.channel)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What is said to show that a decision is hers; the proof is sealed when it is stored."""
+
+    kind: ApprovalKind = ""
+    proof: bytes = field(default=b"", repr=False)
+
+
+NO_AGREEMENT: Final = Agreement()
 
 
 @dataclass(frozen=True, slots=True)

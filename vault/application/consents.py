@@ -1,35 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Consents: shown, granted exactly as shown, revoked, and looked up by either side."""
+"""Consents: shown, granted exactly as shown or refused, and looked up by either side.
+
+What becomes of a consent that stands is in `amendments.py`.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from vault.application.caller import Answer
+from vault.application.caller import NO_AGREEMENT, Answer
 from vault.application.commands import Particulars, command_digest
 from vault.application.desk import Decided
+from vault.application.opening import open_bundle
 from vault.domain import choice as choices
-from vault.domain import consent
+from vault.domain import consent, disclosure, request
 from vault.domain.canonical import b64, digest
 from vault.domain.choice import Choice, Shown
 from vault.domain.consent import Consent, ConsentStatus
-from vault.domain.errors import ConsentRevokedError, FieldInvalidError, NotFoundError
+from vault.domain.errors import NotFoundError
 from vault.domain.state import VaultState, fold
-from vault.domain.values import Approval, Item, Stamp, Terms, Time
+from vault.domain.values import Item, Stamp, Terms, Time
 
 if TYPE_CHECKING:
-    from vault.application.caller import ActingFor, Caller
-    from vault.application.desk import Desk
+    from vault.application.caller import ActingFor, Agreement, Caller
+    from vault.application.desk import Citizen, Desk
     from vault.application.receipts import Receipts
     from vault.application.registry import Registry
+    from vault.domain.request import Request
+    from vault.store.vaults import Recorded
 
-STOP_SETTLES_SECONDS = 0.25
-"""A stop is acknowledged so long after its COMMIT: what stood before it left, or never will."""
-
-SESSION = Approval(kind="session", proof_hash="")
+LARGEST_PREVIEW_BYTES = 128 * 1024
+"""What would be sent is shown beside the terms, in one message of 256 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Preview:
     shown: Shown
     shown_bytes: bytes
     shown_hash: str
+    bundle: bytes = b""
 
 
 class Consents:
@@ -64,28 +68,47 @@ class Consents:
     async def preview(
         self, caller: Caller, acting: ActingFor, consent_request_id: str, choice: Choice
     ) -> Preview:
-        """Return what a choice would come to; nothing is recorded."""
+        """Return what a choice would come to, and exactly what would be sent now."""
         citizen = await self._desk.citizen(caller, acting)
-        state = await self._desk.state(citizen)
-        now = self._desk.vaults.clock.now()
-        # A preview is made before the grant, whose time may never lie before it.
-        shown = Shown(time=max(now, state.last_time), salt=b64(secrets.token_bytes(16)))
-        terms, items = choices.terms_of(
-            state,
-            now,
-            consent_request_id=consent_request_id,
-            consent_id=self._desk.identifiers.consent_id(consent_request_id),
-            choice=choice,
-            shown=shown,
-        )
-        shown_bytes = choices.shown_bytes(terms, items)
-        return Preview(
+        consent_id = self._desk.identifiers.consent_id(consent_request_id)
+
+        def build(state: VaultState) -> tuple[Shown, Terms, tuple[Item, ...]]:
+            now = self._now()
+            # A preview is made before the grant, whose time may never lie before it.
+            shown = Shown(time=max(now, state.last_time), salt=new_salt())
+            terms, items = choices.terms_of(
+                state,
+                now,
+                consent_request_id=consent_request_id,
+                consent_id=consent_id,
+                choice=choice,
+                shown=shown,
+            )
+            return shown, terms, items
+
+        # Refused before it counts as a look.
+        build(await self._desk.state(citizen))
+        state = await self._desk.shown(citizen, "evidence")
+        shown, terms, items = build(state)
+        preview = preview_of(terms, items, shown)
+        subject = request.find_request(state, consent_request_id).subject
+        would_be = Consent(
             terms=terms,
             items=items,
-            shown=shown,
-            shown_bytes=shown_bytes,
-            shown_hash=digest(shown_bytes),
+            subject=subject,
+            consent_request_id=consent_request_id,
+            granted=shown.time,
         )
+        bundle = await open_bundle(
+            self._desk,
+            self._registry,
+            citizen.vault_id,
+            disclosure.everything(state, would_be),
+            time=shown.time,
+            salt="",
+        )
+        fits = len(bundle) <= LARGEST_PREVIEW_BYTES
+        return replace(preview, bundle=bundle if fits else b"")
 
     async def grant(
         self,
@@ -97,16 +120,14 @@ class Consents:
         choice: Choice,
         shown: Shown,
         shown_hash: str,
-        approval: Approval = SESSION,
+        agreement: Agreement = NO_AGREEMENT,
     ) -> Answer[ConsentView]:
         """Grant a consent exactly as it was shown.
 
         Raises:
             ShownDiffersError: if what was shown is not what the choice comes to now.
+            FieldInvalidError: if the agreement does not fit who acts.
         """
-        if approval.kind != "session":
-            # Proofs are verified by nobody yet: an unverified one must not stand in her history.
-            raise FieldInvalidError("approval.kind", "This kind of proof is not accepted yet.")
         citizen = await self._desk.citizen(caller, acting)
         consent_id = self._desk.identifiers.consent_id(consent_request_id)
         key = self._desk.request_key(citizen, "GrantConsent", request_id)
@@ -124,43 +145,41 @@ class Consents:
                 shown=shown,
                 shown_hash=shown_hash,
             )
-            return Decided(draft=draft, registry=registered.mark, approval=approval)
+            return Decided(draft=draft, registry=registered.mark)
 
-        recorded = await self._desk.record(citizen, key, Particulars(digest=expected), decide)
-        return Answer(
-            value=_view(await self._desk.state(citizen), consent_id, self._now()),
-            tree_size=recorded.position + 1,
-            receipt=self._receipts.of(recorded),
+        recorded = await self._desk.record(
+            citizen, key, Particulars(digest=expected), decide, agreement=agreement
         )
+        return await answer_of(self._desk, self._receipts, citizen, consent_id, recorded)
 
-    async def revoke(
-        self, caller: Caller, acting: ActingFor, request_id: str, consent_id: str
-    ) -> Answer[ConsentView]:
-        """Revoke a consent; acknowledged when what was recorded before it has left or never will.
+    async def refuse(
+        self,
+        caller: Caller,
+        acting: ActingFor,
+        request_id: str,
+        consent_request_id: str,
+        agreement: Agreement = NO_AGREEMENT,
+    ) -> Answer[Request]:
+        """Say no to a request.
 
         Raises:
             NotFoundError: if there is none.
-            ConsentRevokedError, ConsentExpiredError: if it has ended already.
+            RequestAlreadyDecidedError, RequestCancelledError, RequestExpiredError: if it waits for
+                no answer.
         """
         citizen = await self._desk.citizen(caller, acting)
-        key = self._desk.request_key(citizen, "RevokeConsent", request_id)
-        expected = command_digest("RevokeConsent", consent_id)
+        key = self._desk.request_key(citizen, "RefuseConsent", request_id)
+        said = Particulars(digest=command_digest("RefuseConsent", consent_request_id))
 
         async def decide(state: VaultState | None, stamp: Stamp) -> Decided:
-            return Decided(draft=consent.revoke(state, stamp, consent_id), approval=SESSION)
+            return Decided(draft=request.refuse(state, stamp, consent_request_id))
 
-        try:
-            recorded = await self._desk.record(
-                citizen, key, Particulars(digest=expected), decide, stops=True
-            )
-        except ConsentRevokedError:
-            # She may take this for an acknowledgement: it comes no sooner than one.
-            await asyncio.sleep(STOP_SETTLES_SECONDS)
-            raise
-        settled = (recorded.committed or self._desk.vaults.clock.monotonic()) + STOP_SETTLES_SECONDS
-        await asyncio.sleep(max(0.0, settled - self._desk.vaults.clock.monotonic()))
+        recorded = await self._desk.record(
+            citizen, key, said, decide, stops=True, agreement=agreement
+        )
+        state = await self._desk.state(citizen)
         return Answer(
-            value=_view(await self._desk.state(citizen), consent_id, self._now()),
+            value=request.find_request(state, consent_request_id),
             tree_size=recorded.position + 1,
             receipt=self._receipts.of(recorded),
         )
@@ -188,21 +207,52 @@ class Consents:
                 shows_evidence=False,
             )
         citizen = await self._desk.citizen(caller, acting)
-        return _view(await self._desk.state(citizen), consent_id, self._now())
+        consent.find(await self._desk.state(citizen), consent_id)
+        return view_of(await self._desk.shown(citizen, "history"), consent_id, self._now())
 
     async def list(self, caller: Caller, acting: ActingFor) -> tuple[ConsentView, ...]:
         """Return the calling citizen's consents, newest first."""
         citizen = await self._desk.citizen(caller, acting)
-        state = await self._desk.state(citizen)
+        state = await self._desk.shown(citizen, "history")
         now = self._now()
-        return tuple(_view(state, consent_id, now) for consent_id in reversed(state.consents))
+        return tuple(view_of(state, consent_id, now) for consent_id in reversed(state.consents))
 
     def _now(self) -> Time:
         return self._desk.vaults.clock.now()
 
 
-def _view(state: VaultState, consent_id: str, now: Time) -> ConsentView:
+async def answer_of(
+    desk: Desk, receipts: Receipts, citizen: Citizen, consent_id: str, recorded: Recorded
+) -> Answer[ConsentView]:
+    """Return what a recorded decision made of a consent."""
+    now = desk.vaults.clock.now()
+    return Answer(
+        value=view_of(await desk.state(citizen), consent_id, now),
+        tree_size=recorded.position + 1,
+        receipt=receipts.of(recorded),
+    )
+
+
+def view_of(state: VaultState, consent_id: str, now: Time) -> ConsentView:
+    """Return a citizen's consent as it is at a time."""
     found = consent.find(state, consent_id)
     return ConsentView(
         consent_id=consent_id, consent=found, status=found.status(now), shows_evidence=True
     )
+
+
+def preview_of(terms: Terms, items: tuple[Item, ...], shown: Shown) -> Preview:
+    """Return terms as they stand on her page."""
+    shown_bytes = choices.shown_bytes(terms, items)
+    return Preview(
+        terms=terms,
+        items=items,
+        shown=shown,
+        shown_bytes=shown_bytes,
+        shown_hash=digest(shown_bytes),
+    )
+
+
+def new_salt() -> str:
+    """Draw the salt of what is shown, so that nobody can guess it from its digest."""
+    return b64(secrets.token_bytes(16))

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every use case on a citizen's own vault begins and ends with.
+"""What every use case on one citizen's vault begins and ends with.
 
-Begins: whose vault, under which sign-in, with which keyring. Ends: the record, or the earlier one
-of the same `request_id`, which must have named the same command.
+Begins: whose vault, by which way, with which keyring: her own sign-in, or the code that she gave to
+an official. Ends: the record, or the earlier one of the same `request_id`, which must have named
+the same command. Whatever an official is shown of hers is recorded first.
 """
 
 from __future__ import annotations
@@ -10,31 +11,44 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vault.application.commands import Particulars, must_be_same, sealed_particulars
+from msgspec.structs import replace
+
+from vault.application.approvals import approve
+from vault.application.caller import NO_AGREEMENT
+from vault.application.commands import (
+    Particulars,
+    command_digest,
+    must_be_same,
+    sealed_particulars,
+)
+from vault.application.keyrings import ASSISTANCE
+from vault.domain import vault
 from vault.domain.errors import NotFoundError, VaultNotOpenError
 from vault.domain.state import VaultState, fold
-from vault.domain.values import NO_APPROVAL, NO_REGISTRY, Acting, Approval, RegistryMark
-from vault.domain.vault import must_be_sound
+from vault.domain.values import NO_APPROVAL, NO_REGISTRY, Acting, RegistryMark
+from vault.domain.vault import must_be_admitted, must_be_sound
 from vault.store.vaults import Command, Decision, Recorded, SealedPayload
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from vault.application.caller import ActingFor, Caller
+    from vault.application.caller import ActingFor, Agreement, Caller
     from vault.application.identifiers import Identifiers
     from vault.application.keyrings import Keyrings
     from vault.domain.events import Draft
     from vault.domain.values import Stamp
+    from vault.domain.vault import What
     from vault.sealing.keyring import Keyring
     from vault.store.vaults import Vaults
 
 
 @dataclass(frozen=True, slots=True)
 class Citizen:
-    """A citizen at her own vault."""
+    """A citizen at her own vault; `staff_ref` names the official who acts for her, "" if none."""
 
     vault_id: str
     acting: Acting
+    staff_ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +58,10 @@ class Decided:
     draft: Draft
     payloads: tuple[SealedPayload, ...] = ()
     registry: RegistryMark = NO_REGISTRY
-    approval: Approval = NO_APPROVAL
 
 
 class Desk:
-    """Serves citizens at their own vaults."""
+    """Serves citizens at their own vaults, and officials at those of whom they help."""
 
     def __init__(self, vaults: Vaults, keyrings: Keyrings, identifiers: Identifiers) -> None:
         self.vaults = vaults
@@ -56,12 +69,14 @@ class Desk:
         self.identifiers = identifiers
 
     async def citizen(self, caller: Caller, acting: ActingFor) -> Citizen:
-        """Return the citizen that calls.
+        """Return the citizen that calls, or for whom an official does.
 
         Raises:
             VaultNotOpenError: if her sign-in leads to no vault.
-            NotFoundError: if she names somebody else's.
+            NotFoundError: if she names somebody else's, or the official's code leads nowhere.
         """
+        if caller.role == "official":
+            return await self._assisted(caller, acting)
         identity = await self.keyrings.identity(caller)
         who = acting.as_herself(identity.sign_in_id, identity.vault_id)
         return Citizen(vault_id=identity.vault_id, acting=who)
@@ -84,9 +99,28 @@ class Desk:
             VaultNotOpenError: if it was claimed but never opened.
         """
         state = await self.vaults.current(citizen.vault_id, fold)
-        if state is None or not state.open_time:
-            raise VaultNotOpenError
-        return state
+        opened = vault.must_be_open(state)
+        must_be_admitted(opened, citizen.acting)
+        return opened
+
+    async def shown(self, citizen: Citizen, what: What) -> VaultState:
+        """Return what is true of her vault, to be shown: to anybody but herself, recorded first.
+
+        Raises:
+            VaultNotOpenError: if it was claimed but never opened.
+            NotFoundError: if the official's way to it is closed.
+        """
+        state = await self.state(citizen)
+        if citizen.acting.capacity == "self":
+            return state
+
+        async def decide(state: VaultState | None, stamp: Stamp) -> Decided:
+            del state
+            return Decided(draft=vault.read(stamp, what))
+
+        look = Particulars(digest=command_digest("Read", what))
+        await self.record(citizen, "", look, decide)
+        return await self.state(citizen)
 
     def request_key(self, citizen: Citizen, method: str, request_id: str) -> str:
         """Return the key of a command of hers."""
@@ -106,6 +140,22 @@ class Desk:
             await must_be_same(self.vaults, recorded, expected_digest, history_key)
         return recorded
 
+    async def found(
+        self, citizen: Citizen, request_key: str, draft: Callable[[Stamp], Draft]
+    ) -> Recorded:
+        """Record what brings her vault, or a way to it, into being; a retry finds it there."""
+        history_key = (await self.keyring(citizen)).history
+        said = Particulars(digest=command_digest("OpenVault"), staff_ref=citizen.staff_ref)
+        beside = sealed_particulars(history_key, citizen.vault_id, said)
+
+        async def decide(state: VaultState | None, stamp: Stamp) -> Decision:
+            if state is not None:
+                must_be_sound(state)
+            return Decision(draft=draft(stamp), payloads=(beside,))
+
+        command = Command(stream=citizen.vault_id, acting=citizen.acting, request_key=request_key)
+        return await self.vaults.execute(command, fold, decide)
+
     async def record(
         self,
         citizen: Citizen,
@@ -114,23 +164,43 @@ class Desk:
         decide: Callable[[VaultState | None, Stamp], Awaitable[Decided]],
         *,
         stops: bool = False,
+        agreement: Agreement | None = None,
         deadline: float | None = None,
     ) -> Recorded:
         """Record what is decided in her vault, with the command's particulars sealed beside it.
 
+        Args:
+            stops: it is a stop, which leads, needs no proof, and is possible on a broken history.
+            agreement: what shows that it is her decision; None where none of hers is needed.
+
         Raises:
             RequestIdReusedError: if the `request_id` named another command before.
+            FieldInvalidError: if the agreement does not fit who acts.
+            NotFoundError: if the official's way to her vault is closed.
         """
         history_key = (await self.keyring(citizen)).history
-        beside = sealed_particulars(history_key, citizen.vault_id, particulars)
+        said = replace(particulars, staff_ref=citizen.staff_ref or particulars.staff_ref)
+        beside = [sealed_particulars(history_key, citizen.vault_id, said)]
+        approval = NO_APPROVAL
+        if agreement is not None or stops:
+            approval, proof = approve(
+                citizen.acting,
+                agreement or NO_AGREEMENT,
+                history_key,
+                citizen.vault_id,
+                is_stop=stops,
+            )
+            beside += proof
 
         async def decide_with_particulars(state: VaultState | None, stamp: Stamp) -> Decision:
+            if state is not None:
+                must_be_admitted(state, citizen.acting)
             # Stopping must be possible whatever became of the history before it.
             decided = await decide(state if stops else must_be_sound(state), stamp)
             return Decision(
                 draft=decided.draft,
-                payloads=(*decided.payloads, beside),
-                approval=decided.approval,
+                payloads=(*decided.payloads, *beside),
+                approval=approval,
                 registry=decided.registry,
             )
 
@@ -145,3 +215,9 @@ class Desk:
         if recorded.is_repeat:
             await must_be_same(self.vaults, recorded, particulars.digest, history_key)
         return recorded
+
+    async def _assisted(self, caller: Caller, acting: ActingFor) -> Citizen:
+        found = await self.keyrings.find_code(ASSISTANCE, acting.assistance_code)
+        actor = self.identifiers.pseudonym(caller.issuer, caller.sub)
+        who = acting.as_official(actor, found.sign_in_id, found.vault_id)
+        return Citizen(vault_id=found.vault_id, acting=who, staff_ref=caller.sub)

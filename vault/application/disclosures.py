@@ -9,24 +9,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from vault.application.bundle import bundle_bytes
 from vault.application.commands import (
     Particulars,
     command_digest,
     must_be_same,
     sealed_particulars,
 )
-from vault.application.evidence import open_revision
+from vault.application.documents import CONTENT
+from vault.application.evidence import DOCUMENT
+from vault.application.opening import open_bundle
 from vault.domain import disclosure
 from vault.domain.canonical import digest
-from vault.domain.disclosure import Attempt, EvidenceDisclosed, Plan
+from vault.domain.disclosure import Attempt, EvidenceDisclosed, Opening
 from vault.domain.errors import (
     EvidenceChangedError,
+    FieldInvalidError,
     FieldUnknownError,
     LimitExceededError,
     ReleaseTooLateError,
@@ -40,8 +43,11 @@ from vault.sealing.keyring import bundle_salt
 from vault.store.vaults import Command, Decision, Recorded
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from vault.application.caller import Caller
     from vault.application.desk import Desk
+    from vault.application.documents import Documents
     from vault.application.receipts import Receipt, Receipts
     from vault.application.registry import Registry
     from vault.domain.events import Event
@@ -53,6 +59,8 @@ LARGEST_BUNDLE_BYTES = 224 * 1024
 
 RELEASE_AFTER_COMMIT_SECONDS = 0.25
 RELEASE_AFTER_DECISION_SECONDS = 1.0
+SEEN_FOR_SECONDS = 0.15
+"""How long a chunk of a document may leave after the consent was last seen to be in force."""
 REFUSAL_DELAY_SECONDS = 0.01
 """A refusal is recorded after the reply, so that the reply's timing tells nothing of it."""
 
@@ -68,6 +76,7 @@ class Disclosed:
     is_repeat: bool
     tree_size: int
     external_reference: str
+    event: Event
 
 
 @dataclass(slots=True)
@@ -81,10 +90,13 @@ class _Release:
 class Disclosures:
     """Discloses evidence to services."""
 
-    def __init__(self, desk: Desk, registry: Registry, receipts: Receipts) -> None:
+    def __init__(
+        self, desk: Desk, registry: Registry, receipts: Receipts, documents: Documents
+    ) -> None:
         self._desk = desk
         self._registry = registry
         self._receipts = receipts
+        self._documents = documents
         self._refusals: set[asyncio.Task[None]] = set()
 
     async def disclose(
@@ -146,6 +158,71 @@ class Disclosures:
             raise
         return self._release(repeated, release, particulars, is_repeat=True)
 
+    async def disclose_document(
+        self,
+        caller: Caller,
+        request_id: str,
+        attempt: Attempt,
+        said: Particulars,
+        deadline: float | None = None,
+    ) -> AsyncGenerator[Disclosed | bytes, None]:
+        """Yield the disclosure of a document as `disclose` returns it, then the document's bytes.
+
+        A chunk leaves only if the consent was seen to be in force less than `SEEN_FOR_SECONDS` ago,
+        so that none leaves after a stop was acknowledged.
+
+        Raises:
+            FieldInvalidError: if it is not one document with its content.
+            StateError: if it may not leave, or may not leave any more.
+            See `disclose` for the others.
+        """
+        _must_be_document(attempt)
+        disclosed = await self.disclose(caller, request_id, attempt, said, deadline)
+        yield disclosed
+        stream = disclosed.event.link.stream
+        clock = self._desk.vaults.clock
+        seen, opening = await self._still_permitted(stream, attempt, disclosed.event)
+        content = self._documents.content(stream, opening.evidence, opening.revision)
+        async with aclosing(content) as chunks:
+            async for chunk in chunks:
+                if clock.monotonic() - seen > SEEN_FOR_SECONDS:
+                    seen, _ = await self._still_permitted(stream, attempt, disclosed.event)
+                yield chunk
+
+    async def check(self, attempts: tuple[Attempt, ...]) -> tuple[str, ...]:
+        """Say of each attempt why it would be refused now, "" if it would not; record nothing.
+
+        Args:
+            attempts: each `service` is the caller.
+
+        Raises:
+            NotFoundError: if a subject or consent is not the caller's.
+            FieldUnknownError: if a field is not published.
+        """
+        registered = await self._registry.confirmed(now=True)
+        return tuple([await self._check(registered.state, attempt) for attempt in attempts])
+
+    async def _still_permitted(
+        self, stream: str, attempt: Attempt, first: Event
+    ) -> tuple[float, Opening]:
+        """Return when a disclosure was seen to be permitted still, on the monotonic clock."""
+        seen = self._desk.vaults.clock.monotonic()
+        state = await self._desk.vaults.current(stream, fold)
+        registered = await self._registry.confirmed()
+        now = self._desk.vaults.clock.now()
+        plan = disclosure.plan(state, registered.state, now, attempt, first=first)
+        return seen, plan.openings[0]
+
+    async def _check(self, registry: RegistryState, attempt: Attempt) -> str:
+        vault_id = await self._desk.keyrings.vault_of(attempt.service, attempt.subject)
+        _must_be_published(registry, attempt)
+        state = await self._desk.vaults.current(vault_id, fold)
+        try:
+            disclosure.plan(state, registry, self._desk.vaults.clock.now(), attempt)
+        except StateError as refused:
+            return refused.reason
+        return ""
+
     async def drain(self) -> None:
         """Wait until every refusal is recorded."""
         if self._refusals:
@@ -173,7 +250,14 @@ class Disclosures:
                 # No refusal stands on a registry that may be half a second old.
                 registered = await self._registry.confirmed(now=True)
                 plan = disclosure.plan(state, registered.state, stamp.time, attempt, first=first)
-            release.bundle = await self._open(command.stream, plan, salt)
+            release.bundle = await open_bundle(
+                self._desk,
+                self._registry,
+                command.stream,
+                plan,
+                time=first.facts.time if first else stamp.time,
+                salt=salt,
+            )
             release.before = min(decided_at, registered.monotonic) + RELEASE_AFTER_DECISION_SECONDS
             if len(release.bundle) > LARGEST_BUNDLE_BYTES:
                 raise LimitExceededError("fields", "Fetch fewer fields at once.")
@@ -187,13 +271,6 @@ class Disclosures:
         release.before = min(release.before, recorded.commit_sent + RELEASE_AFTER_COMMIT_SECONDS)
         return recorded, release
 
-    async def _open(self, vault_id: str, plan: Plan, salt: str) -> bytes:
-        values = [
-            await open_revision(self._desk, vault_id, opening.evidence, opening.revision)
-            for opening in plan.openings
-        ]
-        return bundle_bytes(plan, tuple(values), salt)
-
     def _release(
         self, recorded: Recorded, release: _Release, particulars: Particulars, *, is_repeat: bool
     ) -> Disclosed:
@@ -206,6 +283,7 @@ class Disclosures:
             is_repeat=is_repeat,
             tree_size=recorded.position + 1,
             external_reference=particulars.external_reference,
+            event=recorded.event,
         )
 
     def _refuse(
@@ -246,6 +324,12 @@ class Disclosures:
 def _must_be_published(registry: RegistryState, attempt: Attempt) -> None:
     for index, selection in enumerate(attempt.selections):
         registry.must_know(selection.evidence_type, selection.names, f"fields[{index}]")
+
+
+def _must_be_document(attempt: Attempt) -> None:
+    selection = attempt.selections[0]
+    if selection.evidence_type != DOCUMENT or CONTENT not in selection.names:
+        raise FieldInvalidError("fields", "Name one document, its content among its fields.")
 
 
 class _EnoughListedError(Exception):

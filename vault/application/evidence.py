@@ -1,38 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evidence: judged by its published schema, sealed with a key of its own, recorded without values.
+"""Evidence: provided, replaced and shown; recorded without values, which lie sealed.
 
-Opening sealed evidence happens here alone: authorized and recorded by whoever asks for it.
+What a replacement makes wrong elsewhere is said at once: which services hold the old revision.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from vault.application.caller import Answer
-from vault.application.commands import Particulars, command_digest, sealed
+from vault.application.commands import Particulars, command_digest
 from vault.application.desk import Citizen, Decided
+from vault.application.disputes import statements_of
+from vault.application.revisions import Values, judge, open_revision, parse, seal_revision
 from vault.domain import evidence
-from vault.domain.canonical import digest, encode
-from vault.domain.errors import EvidenceInvalidError, HistoryBrokenError, NotFoundError
+from vault.domain.canonical import digest
+from vault.domain.errors import FieldInvalidError
 from vault.domain.evidence import Content, Evidence, Revision
 from vault.domain.state import VaultState
-from vault.sealing.envelope import Context, new_key, open_sealed
-from vault.sealing.errors import SealError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vault.application.caller import ActingFor, Caller
     from vault.application.desk import Desk
     from vault.application.receipts import Receipts
     from vault.application.registry import Registry
     from vault.domain.registry import EvidenceType
-    from vault.domain.values import Source, Stamp
-    from vault.sealing.keyring import Keyring
-    from vault.store.vaults import Recorded, SealedPayload
+    from vault.domain.values import Source, Stamp, Time
+    from vault.store.vaults import Recorded
 
-KIND = "evidence"
-Values = dict[str, Any]
+DOCUMENT = "document"
+"""The type whose content is bytes of its own, which are uploaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,28 @@ class Provided:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds which revision of a piece of evidence, and which fields of it."""
+
+    service: str
+    consent_id: str
+    purpose: str
+    revision: int
+    names: tuple[str, ...]
+    time: Time
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
 class View:
-    """A piece of evidence for its citizen; `values` is empty in lists."""
+    """One revision of a piece of evidence for its citizen; values and statements not in lists."""
 
     evidence: Evidence
+    revision: Revision
     type: EvidenceType
     values: bytes = b""
+    statements: Mapping[str, str] = field(default_factory=dict)
+    holders: tuple[Holder, ...] = ()
 
 
 class EvidenceKeeper:
@@ -74,7 +91,10 @@ class EvidenceKeeper:
         Raises:
             EvidenceInvalidError: if the values do not fit the type's schema.
             FieldUnknownError: if no such type is published.
+            FieldInvalidError: if it is a document, which is uploaded.
         """
+        if evidence_type == DOCUMENT:
+            raise FieldInvalidError("evidence_type", "Send a document with UploadDocument.")
         citizen = await self._desk.citizen(caller, acting)
         key = self._desk.request_key(citizen, "ProvideEvidence", request_id)
         expected = _digest_of("ProvideEvidence", evidence_type, provided)
@@ -83,12 +103,14 @@ class EvidenceKeeper:
             # Judged when it was given: by now the type may have another schema.
             return await self._answer(citizen, key, earlier)
         published = (await self._registry.state()).evidence_type(evidence_type)
-        values = await self._judge(published, provided.values)
-        content = _content(published, values, provided)
+        values = await judge(self._registry, published, parse(provided.values))
+        content = content_of(published, values, provided.issued_date, provided.source)
 
         async def decide(state: VaultState | None, stamp: Stamp) -> Decided:
             draft = evidence.provide(state, stamp, key, evidence_type, content)
-            payload = await self._seal(citizen, key, 1, published, values)
+            payload = await seal_revision(
+                self._desk, citizen.vault_id, key, 1, published=published, values=values
+            )
             return Decided(draft=draft, payloads=(payload,))
 
         recorded = await self._desk.record(citizen, key, Particulars(digest=expected), decide)
@@ -115,120 +137,96 @@ class EvidenceKeeper:
         if earlier is not None:
             return await self._answer(citizen, evidence_id, earlier)
         piece = evidence.find(await self._desk.state(citizen), evidence_id)
+        if piece.evidence_type == DOCUMENT:
+            raise FieldInvalidError("evidence_id", "Send a document with UploadDocument.")
         published = (await self._registry.state()).evidence_type(piece.evidence_type)
-        values = await self._judge(published, provided.values)
-        content = _content(published, values, provided)
+        values = await judge(self._registry, published, parse(provided.values))
+        content = content_of(published, values, provided.issued_date, provided.source)
 
         async def decide(state: VaultState | None, stamp: Stamp) -> Decided:
             before = evidence.find(state, evidence_id) if state else piece
             old = await open_revision(self._desk, citizen.vault_id, before, before.current)
-            changed = _changed(json.loads(old), json.loads(values))
+            changed = changed_names(json.loads(old), json.loads(values))
             draft = evidence.replace_by(state, stamp, evidence_id, content, changed)
             number = draft.items[0].revision
-            payload = await self._seal(citizen, evidence_id, number, published, values)
+            payload = await seal_revision(
+                self._desk,
+                citizen.vault_id,
+                evidence_id,
+                number,
+                published=published,
+                values=values,
+            )
             return Decided(draft=draft, payloads=(payload,))
 
         recorded = await self._desk.record(citizen, key, Particulars(digest=expected), decide)
         return await self._answer(citizen, evidence_id, recorded)
 
-    async def get(self, caller: Caller, acting: ActingFor, evidence_id: str) -> View:
-        """Return one piece of evidence with its values.
+    async def get(
+        self, caller: Caller, acting: ActingFor, evidence_id: str, number: int = 0
+    ) -> View:
+        """Return one revision of a piece of evidence with its values; 0 is the current one.
 
         Raises:
-            NotFoundError: if there is no such piece.
+            NotFoundError: if there is no such revision.
         """
         citizen = await self._desk.citizen(caller, acting)
-        piece = evidence.find(await self._desk.state(citizen), evidence_id)
-        values = await open_revision(self._desk, citizen.vault_id, piece, piece.current)
-        return View(evidence=piece, type=await self._type_of(piece), values=values)
+        evidence.find_revision(await self._desk.state(citizen), evidence_id, number)
+        state = await self._desk.shown(citizen, "evidence")
+        piece, revision = evidence.find_revision(state, evidence_id, number)
+        return View(
+            evidence=piece,
+            revision=revision,
+            type=await self._type_of(piece, revision),
+            values=await open_revision(self._desk, citizen.vault_id, piece, revision),
+            statements=await statements_of(self._desk, citizen.vault_id, piece.disputes),
+            holders=holders_of(state, piece),
+        )
 
     async def list(self, caller: Caller, acting: ActingFor) -> tuple[View, ...]:
         """Return all pieces of evidence without values, oldest first."""
         citizen = await self._desk.citizen(caller, acting)
-        state = await self._desk.state(citizen)
-        return tuple(
-            [
-                View(evidence=piece, type=await self._type_of(piece))
-                for piece in state.evidence.values()
-            ]
+        state = await self._desk.shown(citizen, "evidence")
+        return tuple([await self.view(state, piece) for piece in state.evidence.values()])
+
+    async def view(self, state: VaultState, piece: Evidence) -> View:
+        """Return a piece of evidence as it is now, without values."""
+        return View(
+            evidence=piece,
+            revision=piece.current,
+            type=await self._type_of(piece, piece.current),
+            holders=holders_of(state, piece),
         )
 
     async def _answer(self, citizen: Citizen, evidence_id: str, recorded: Recorded) -> Answer[View]:
-        piece = evidence.find(await self._desk.state(citizen), evidence_id)
+        state = await self._desk.state(citizen)
         return Answer(
-            value=View(evidence=piece, type=await self._type_of(piece)),
+            value=await self.view(state, evidence.find(state, evidence_id)),
             tree_size=recorded.position + 1,
             receipt=self._receipts.of(recorded),
         )
 
-    async def _type_of(self, piece: Evidence) -> EvidenceType:
-        return await self._registry.evidence_type(piece.evidence_type, piece.current.schema_version)
-
-    async def _judge(self, published: EvidenceType, sent: bytes) -> bytes:
-        """Return the values in canonical form, if they fit the schema."""
-        values = _parse(sent)
-        schema = await self._registry.schema(published.published)
-        violations = schema.violations(values)
-        if violations:
-            raise EvidenceInvalidError(tuple((v.path, v.message) for v in violations))
-        return encode(values)
-
-    async def _seal(
-        self,
-        citizen: Citizen,
-        evidence_id: str,
-        revision: int,
-        published: EvidenceType,
-        values: bytes,
-    ) -> SealedPayload:
-        drawn = new_key()
-
-        def with_key(keyring: Keyring) -> Keyring:
-            if keyring.evidence_key(evidence_id, revision):
-                return keyring
-            return keyring.with_evidence_key(evidence_id, revision, drawn)
-
-        keyring = await self._desk.keyrings.change(citizen.vault_id, with_key)
-        key = keyring.evidence_key(evidence_id, revision)
-        if key is None:
-            raise NotFoundError
-        schema = f"{published.evidence_type}@{published.schema_version}"
-        context = _context(citizen.vault_id, evidence_id, revision, schema, key.key_id)
-        return sealed(key, context, values)
+    async def _type_of(self, piece: Evidence, revision: Revision) -> EvidenceType:
+        return await self._registry.evidence_type(piece.evidence_type, revision.schema_version)
 
 
-async def open_revision(desk: Desk, vault_id: str, piece: Evidence, revision: Revision) -> bytes:
-    """Return the values of one revision, opened: canonical JSON.
-
-    Raises:
-        NotFoundError: if its key or payload is gone.
-        HistoryBrokenError: if the payload is not the one that was recorded.
-    """
-    keyring = await desk.keyrings.holding(vault_id, piece.evidence_id, revision.revision)
-    key = keyring.evidence_key(piece.evidence_id, revision.revision)
-    content = await desk.vaults.payload(vault_id, revision.version, KIND)
-    mark = revision.mark
-    if key is None or content is None:
-        raise NotFoundError
-    if mark is None or mark.hash != digest(content) or mark.key_id != key.key_id:
-        raise HistoryBrokenError
-    schema = f"{piece.evidence_type}@{revision.schema_version}"
-    context = _context(vault_id, piece.evidence_id, revision.revision, schema, key.key_id)
-    try:
-        return open_sealed(key, context, content, mark.commitment)
-    except SealError as error:
-        raise HistoryBrokenError from error
-
-
-def _context(stream: str, evidence_id: str, revision: int, schema: str, key_id: str) -> Context:
-    return Context(
-        stream=stream,
-        kind=KIND,
-        evidence_id=evidence_id,
-        revision=revision,
-        schema=schema,
-        key_id=key_id,
-    )
+def holders_of(state: VaultState, piece: Evidence) -> tuple[Holder, ...]:
+    """Return who holds which revision of a piece of evidence, those of older ones first."""
+    holders = [
+        Holder(
+            service=consent.service,
+            consent_id=consent_id,
+            purpose=consent.terms.purpose.name,
+            revision=release.item.revision,
+            names=release.names,
+            time=release.time,
+            is_current=release.item.revision == piece.current.revision,
+        )
+        for consent_id, consent in state.consents.items()
+        for release in consent.releases.values()
+        if release.item.evidence_id == piece.evidence_id
+    ]
+    return tuple(sorted(holders, key=lambda holder: (holder.revision, holder.time)))
 
 
 def _digest_of(method: str, what: str, provided: Provided) -> str:
@@ -238,38 +236,18 @@ def _digest_of(method: str, what: str, provided: Provided) -> str:
     )
 
 
-def _content(published: EvidenceType, values: bytes, provided: Provided) -> Content:
+def content_of(published: EvidenceType, values: bytes, issued_date: str, source: Source) -> Content:
+    """Return what an event may say of values: their names, not themselves."""
     return Content(
         schema_version=published.schema_version,
         names=tuple(sorted(json.loads(values))),
-        issued_date=provided.issued_date,
-        source=provided.source,
+        issued_date=issued_date,
+        source=source,
     )
 
 
-def _changed(before: Values, after: Values) -> set[str]:
+def changed_names(before: Values, after: Values) -> set[str]:
+    """Return the fields whose values differ, or that one of both lacks."""
     missing = object()
     names = before.keys() | after.keys()
     return {name for name in names if before.get(name, missing) != after.get(name, missing)}
-
-
-def _parse(sent: bytes) -> Values:
-    """Parse what was sent; JSON has no rule for a name given twice, so it is refused."""
-
-    def once(pairs: list[tuple[str, Any]]) -> Values:
-        names = dict(pairs)
-        if len(names) != len(pairs):
-            raise ValueError
-        return names
-
-    def never(constant: str) -> None:
-        raise ValueError(constant)
-
-    try:
-        # Left to itself the library would take UTF-16 as well.
-        values = json.loads(sent.decode(), object_pairs_hook=once, parse_constant=never)
-    except (ValueError, RecursionError):
-        raise EvidenceInvalidError((("", "It is not JSON, or names something twice."),)) from None
-    if not isinstance(values, dict):
-        raise EvidenceInvalidError((("", "It is not a JSON object."),))
-    return values

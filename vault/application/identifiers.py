@@ -18,6 +18,14 @@ from vault.domain.errors import NotFoundError
 if TYPE_CHECKING:
     from vault.sealing.keystore import Secrets
 
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32: nothing in it is mistaken for anything else when it is read aloud."""
+_READ_AS = str.maketrans("OIL", "011", " -\t")
+SHORT_CODE_GROUPS = 2, 4
+"""40 bits: officials alone may try one, and each try is theirs by name."""
+ASSISTANCE_CODE_GROUPS = 4, 5
+"""100 bits: it opens a vault."""
+
 LANE = 0
 """The one lane of an embedded store."""
 
@@ -62,6 +70,20 @@ class Identifiers:
         """Return the code that goes back to the service through the browser that claimed."""
         return self._secret("code", consent_request_id, subject)
 
+    def short_code(self, consent_request_id: str, attempt: int) -> str:
+        """Return the short code of a request; another attempt gives another."""
+        return self._spoken(SHORT_CODE_GROUPS, "short", consent_request_id, str(attempt))
+
+    def assistance_code(self, request_key: str) -> str:
+        """Return the code that a command makes, by which officials are let in to a vault."""
+        return self._spoken(ASSISTANCE_CODE_GROUPS, "assistance", request_key)
+
+    def _spoken(self, groups: tuple[int, int], *parts: str) -> str:
+        number, size = groups
+        value = int.from_bytes(self._hmac(*parts), "big")
+        letters = "".join(_ALPHABET[value >> 5 * place & 31] for place in range(number * size))
+        return "-".join(letters[i : i + size] for i in range(0, len(letters), size))
+
     def _uuid(self, *parts: str) -> str:
         return _version_8(self._hmac(*parts)[:16])
 
@@ -70,6 +92,11 @@ class Identifiers:
 
     def _hmac(self, *parts: str) -> bytes:
         return hmac.digest(self._key, encode(parts), "sha256")
+
+
+def read_spoken(code: str) -> str:
+    """Return a spoken or typed code as it is looked up: capitals, nothing between them."""
+    return code.upper().translate(_READ_AS)
 
 
 def new_vault_id() -> str:

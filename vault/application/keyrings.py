@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import uuid4
 
+from vault.application.identifiers import read_spoken
 from vault.domain.errors import (
     ConcurrentChangeError,
     NotFoundError,
@@ -36,6 +37,9 @@ V = TypeVar("V")
 REMEMBERED_SECONDS = 60.0
 REMEMBERED_NUMBER = 10_000
 ATTEMPTS = 8
+ASSISTANCE = "urn:citizen-vault:assistance-code"
+SHORT_CODE = "urn:citizen-vault:short-code"
+"""Names under which codes are kept where sign-ins are; no provider's issuer begins like them."""
 
 
 class Remembered(Generic[K, V]):
@@ -149,6 +153,22 @@ class Keyrings:
             self._store.add_identity, caller.issuer, caller.sub, identity
         )
         return stored
+
+    async def find_code(self, kind: str, code: str) -> Identity:
+        """Return what a code leads to.
+
+        Raises:
+            NotFoundError: if it leads nowhere.
+        """
+        found = await self._ask(self._store.find_identity, kind, read_spoken(code))
+        if found is None:
+            raise NotFoundError
+        return found
+
+    async def add_code(self, kind: str, code: str, stream: str) -> Identity:
+        """Store that a code leads to a stream, and return what it stands for."""
+        identity = Identity(vault_id=stream, sign_in_id=str(uuid4()))
+        return await self._ask(self._store.add_identity, kind, read_spoken(code), identity)
 
     async def vault_of(self, service_id: str, subject_id: str) -> str:
         """Return the vault that a service knows by a subject.

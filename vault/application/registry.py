@@ -24,12 +24,15 @@ from vault.application.commands import (
     public,
     public_particulars,
 )
+from vault.application.wording import TextWarning, definition_warnings
 from vault.domain import registry
-from vault.domain.canonical import encode
+from vault.domain.canonical import digest, encode
 from vault.domain.errors import FieldInvalidError, HistoryBrokenError, NotFoundError
 from vault.domain.registry import Bounds, FieldDefinition, Purpose, RegistryState, Service
-from vault.domain.values import Acting, PurposeVersion, RegistryMark
+from vault.domain.values import Acting, PurposeVersion, RegistryMark, Stamp
 from vault.evidence_types.schema import CompiledSchema, SchemaError, Schemas
+from vault.evidence_types.subschemas import codes_of
+from vault.evidence_types.values import unfit
 from vault.store.vaults import Command, Decision, Recorded, SealedPayload
 
 if TYPE_CHECKING:
@@ -38,7 +41,6 @@ if TYPE_CHECKING:
     from vault.application.identifiers import Identifiers
     from vault.application.receipts import Receipts
     from vault.domain.events import Draft
-    from vault.domain.values import Stamp
     from vault.store.vaults import Vaults
 
 T = TypeVar("T")
@@ -70,13 +72,18 @@ class PurposeTexts(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     needed_by: str = ""
 
 
-class TypeField(Struct, frozen=True, forbid_unknown_fields=True):
-    """A field in an evidence type's definition."""
+class TypeField(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A field in an evidence type's definition.
+
+    `words` tells what each code of its schema is called. A definition without them keeps the bytes
+    that it had before there were any.
+    """
 
     name: str
     label: Texts
     hint: Texts
     sensitivity: str
+    words: dict[str, Texts] = {}
 
 
 class Definition(Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,6 +95,12 @@ class Definition(Struct, frozen=True, forbid_unknown_fields=True):
     description: Texts
     fields: tuple[TypeField, ...]
     schema: dict[str, object]
+
+    @property
+    def texts(self) -> tuple[Texts, ...]:
+        """Return every text that people read."""
+        of_fields = (text for f in self.fields for text in (f.label, f.hint, *f.words.values()))
+        return (self.title, self.description, *of_fields)
 
 
 _NAMED = msgspec.json.Decoder(Named)
@@ -214,11 +227,27 @@ class Registry:
         purpose: PurposeVersion,
         bounds: Bounds,
         texts: tuple[PurposeTexts, ...],
+        *,
+        validate_only: bool = False,
     ) -> Answer[Purpose]:
-        """Publish a version of a purpose with its texts."""
+        """Publish a version of a purpose with its texts.
+
+        Args:
+            validate_only: only return what it would be; nothing is recorded.
+        """
         _in_english([text.language for text in texts], "texts")
         payload = public("texts", encode(texts))
         decide = partial(registry.publish_purpose, purpose=purpose, bounds=bounds)
+        if validate_only:
+            stamp = await self._considered(decide)
+            would_be = Purpose(
+                purpose=purpose,
+                bounds=bounds,
+                notice_hash=payload.mark.hash,
+                time=stamp.time,
+                published=0,
+            )
+            return Answer(value=would_be, tree_size=await self._vaults.tree_size())
         recorded = await self._change(
             caller, "PublishPurpose", request_id, [purpose, bounds, texts], decide, payload
         )
@@ -232,9 +261,12 @@ class Registry:
         return self._answer(recorded, await self.purpose(code))
 
     async def publish_evidence_type(
-        self, caller: Caller, request_id: str, definition: bytes
+        self, caller: Caller, request_id: str, definition: bytes, *, validate_only: bool = False
     ) -> Answer[registry.EvidenceType]:
         """Publish a version of an evidence type.
+
+        Args:
+            validate_only: only return what it would be; nothing is recorded.
 
         Raises:
             FieldInvalidError: if the definition is not one, or its schema is not acceptable.
@@ -247,6 +279,15 @@ class Registry:
             schema_version=read.schema_version,
             fields=fields,
         )
+        if validate_only:
+            await self._considered(decide)
+            would_be = registry.EvidenceType(
+                evidence_type=read.evidence_type,
+                schema_version=read.schema_version,
+                fields=fields,
+                published=0,
+            )
+            return Answer(value=would_be, tree_size=await self._vaults.tree_size())
         payload = public("definition", encode(read))
         recorded = await self._change(
             caller, "PublishEvidenceType", request_id, [read], decide, payload
@@ -291,6 +332,19 @@ class Registry:
             raise NotFoundError
         return versions[version - 1]
 
+    async def published(self, evidence_type: str, version: int) -> registry.EvidenceType:
+        """Return a version of an evidence type, which never changes, from memory if it is there.
+
+        Raises:
+            NotFoundError: if it is not published.
+        """
+        known = (
+            self._confirmed.state.evidence_types.get(evidence_type, ()) if self._confirmed else ()
+        )
+        if version <= len(known):
+            return known[version - 1]
+        return await self.evidence_type(evidence_type, version)
+
     async def named(self, published: int) -> Named:
         """Return the name of an organisation or service, by the version at which it lies."""
         return _NAMED.decode(await self._payload(published, "texts"))
@@ -298,6 +352,10 @@ class Registry:
     async def purpose_texts(self, published: int) -> tuple[PurposeTexts, ...]:
         """Return the texts of a purpose, by the version at which they lie."""
         return _PURPOSE_TEXTS.decode(await self._payload(published, "texts"))
+
+    async def texts_hash(self, published: int) -> str:
+        """Return the digest of the texts of a purpose, by the version at which they lie."""
+        return digest(await self._payload(published, "texts"))
 
     async def definition(self, published: int) -> bytes:
         """Return the definition of an evidence type, by the version at which it lies."""
@@ -307,6 +365,10 @@ class Registry:
         """Return the compiled schema of an evidence type, by the version at which it lies."""
         definition = _DEFINITION.decode(await self._payload(published, "definition"))
         return self._schemas.compile(definition.schema)
+
+    def warnings_of(self, definition: bytes) -> tuple[TextWarning, ...]:
+        """Return warnings about the texts of an evidence type's definition."""
+        return definition_warnings(self._read_definition(definition))
 
     def _read_definition(self, definition: bytes) -> Definition:
         try:
@@ -325,7 +387,12 @@ class Registry:
             raise FieldInvalidError("definition", "Its fields are not the schema's properties.")
         if any(f.sensitivity not in {"ordinary", "sensitive", "special"} for f in read.fields):
             raise FieldInvalidError("definition", "A field's sensitivity is not a known one.")
-        _in_english(list(read.title), "definition")
+        if any(not f.words.keys() <= codes_of(read.schema, f.name) for f in read.fields):
+            raise FieldInvalidError("definition", "A field has words for a code that it lacks.")
+        for text in read.texts:
+            _in_english(list(text), "definition")
+            if unfit(text):
+                raise FieldInvalidError("definition", "A text holds what cannot be shown.")
         return read
 
     async def _payload(self, published: int, kind: str) -> bytes:
@@ -336,6 +403,12 @@ class Registry:
                 raise NotFoundError
             self._payloads[published, kind] = known
         return known
+
+    async def _considered(self, decision: Callable[..., Draft]) -> Stamp:
+        """Decide on the registry as it stands, and record nothing."""
+        stamp = Stamp(time=self._vaults.clock.now(), salt="")
+        decision(await self.state(), stamp)
+        return stamp
 
     async def _change(
         self,

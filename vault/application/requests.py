@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests: a service asks, a citizen claims, the service redeems the code that came back.
+"""Requests: a service asks, redeems the code that came back, or takes its request back.
 
-Claiming is a compare-and-set on the request's own stream; from then on the request lives in her
-vault. A crash between the two is finished by the retry.
+A request begins in a stream of its own. A service that knows her has it put into her vault at once;
+others wait for a claim (`claims.py`). A crash between two streams is finished by the retry.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,14 +22,15 @@ from vault.application.commands import (
     read_particulars,
     sealed_particulars,
 )
-from vault.application.desk import Decided
 from vault.application.identifiers import in_lane
-from vault.domain import request
-from vault.domain.canonical import digest
+from vault.application.keyrings import SHORT_CODE
+from vault.domain import request, vault
 from vault.domain.errors import (
+    ConcurrentChangeError,
     NotFoundError,
     RequestAlreadyClaimedError,
-    RequestExpiredError,
+    RequestAlreadyDecidedError,
+    RequestCancelledError,
 )
 from vault.domain.request import Question, Request, RequestState, RequestStatus
 from vault.domain.state import VaultState, fold
@@ -37,8 +39,11 @@ from vault.store.vaults import Command, Decision, event_of
 
 if TYPE_CHECKING:
     from vault.application.caller import ActingFor, Caller
-    from vault.application.desk import Citizen, Desk
+    from vault.application.desk import Desk
     from vault.application.registry import Registry
+
+ATTEMPTS = 8
+"""How many short codes are tried before one is free; of a million codes, two in 2^40 collide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +62,11 @@ class RequestView:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that was made, and the token of its hand-off link."""
+    """A request that was made, and how it is handed over; what does not apply is ""."""
 
     view: RequestView
-    handoff_token: str
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A claimed request, and what her browser takes back to the service."""
-
-    view: RequestView
-    code: str
-    state: str
-    return_uri: str
+    handoff_token: str = ""
+    short_code: str = ""
 
 
 class Requests:
@@ -81,12 +77,24 @@ class Requests:
         self._registry = registry
 
     async def ask(
-        self, caller: Caller, request_id: str, question: Question, said: Particulars
+        self,
+        caller: Caller,
+        request_id: str,
+        question: Question,
+        said: Particulars,
+        *,
+        validate_only: bool = False,
     ) -> Answer[Asked]:
         """Make a request within the bounds of its purpose.
 
         Args:
             said: references, return address and state, without digest, which is filled in here.
+            validate_only: only return what it would be; nothing is recorded.
+
+        Raises:
+            NotFoundError: if the service does not know the subject that it asks.
+            LimitExceededError: if too many of its requests wait for her.
+            See `request.make` for the others.
         """
         service_id = caller.sub
         expected = command_digest("RequestConsent", question, said)
@@ -106,67 +114,66 @@ class Requests:
                 registry=registered.mark,
             )
 
+        if question.subject:
+            await self._must_reach(service_id, question.subject)
+        if validate_only:
+            return await self._validated(service_id, question)
         command = Command(stream=stream, acting=_as_service(caller), request_key=request_key)
         recorded = await self._desk.vaults.execute(command, request.fold, decide)
         if recorded.is_repeat:
             history_key = (await self._desk.keyrings.of(stream)).history
             await must_be_same(self._desk.vaults, recorded, expected, history_key)
-        view = await self._for_service(caller, stream)
-        token = self._desk.identifiers.handoff_token(stream)
-        return Answer(value=Asked(view=view, handoff_token=token), tree_size=recorded.position + 1)
+        if question.subject:
+            await self._deliver(caller, stream)
+        is_by_code = not question.subject and not question.code_challenge
+        token = self._desk.identifiers.handoff_token(stream) if question.code_challenge else ""
+        asked = Asked(
+            view=await self._for_service(caller, stream),
+            handoff_token=token,
+            short_code=await self._short_code(stream) if is_by_code else "",
+        )
+        return Answer(value=asked, tree_size=await self._desk.vaults.tree_size())
 
-    async def claim(
-        self, caller: Caller, acting: ActingFor, request_id: str, handoff_token: str
-    ) -> Answer[Claimed]:
-        """Take a request into the caller's vault, for the token of its hand-off link.
+    async def cancel(
+        self, caller: Caller, request_id: str, consent_request_id: str
+    ) -> Answer[RequestView]:
+        """Take a request back: first in her vault, if somebody claimed it, then in its own stream.
 
         Raises:
-            NotFoundError: if the token is not one of ours.
-            RequestAlreadyClaimedError, RequestExpiredError: if it is too late.
+            NotFoundError: if the request is not the caller's.
+            RequestAlreadyDecidedError, RequestCancelledError, RequestExpiredError: if it is too
+                late.
         """
-        citizen = await self._desk.citizen(caller, acting)
-        state = await self._desk.state(citizen)
-        stream = self._desk.identifiers.read_handoff_token(handoff_token)
-        made = await self._made(stream)
-        key = self._desk.request_key(citizen, "ClaimRequest", request_id)
-        particulars = Particulars(digest=command_digest("ClaimRequest", stream))
-        await self._desk.earlier(citizen, key, particulars.digest)
+        expected = command_digest("CancelRequest", consent_request_id)
+        keyring = await self._desk.keyrings.of(consent_request_id)
+        beside = sealed_particulars(
+            keyring.history, consent_request_id, Particulars(digest=expected)
+        )
+        made = await self._own(caller, consent_request_id)
 
-        service_id = made.asked.recipient.service
-        known_as = (await self._desk.keyring(citizen)).subjects.get(service_id, "")
-        if made.subject and made.subject != known_as:
-            raise RequestAlreadyClaimedError
-        if not made.subject and self._desk.vaults.clock.now() >= made.expires:
-            raise RequestExpiredError
-        subject = await self._desk.keyrings.subject_for(service_id, citizen.vault_id)
-        code = self._desk.identifiers.code(stream, subject)
-        if not made.subject:
-            made = await self._claim(citizen, stream, subject, code)
-        if made.subject != subject:
-            raise RequestAlreadyClaimedError
-
-        async def decide(state: VaultState | None, stamp: Stamp) -> Decided:
-            return Decided(
-                draft=request.receive(
-                    state,
-                    stamp,
-                    consent_request_id=stream,
-                    subject=subject,
-                    asked=made.asked,
-                    expires=made.expires,
-                )
+        async def decide(state: RequestState | None, stamp: Stamp) -> Decision:
+            if state is not None and state.subject != made.subject:
+                raise _ClaimedMeanwhileError
+            return Decision(
+                draft=request.cancel_unclaimed(state, stamp, caller.sub), payloads=(beside,)
             )
 
-        # She may open her own link again, in two windows at once: then it is in her vault already.
-        if stream not in state.requests:
-            with suppress(RequestAlreadyClaimedError):
-                await self._desk.record(citizen, key, particulars, decide)
-        said = await self._said(stream)
-        view = await self.get_own(caller, acting, stream)
-        return Answer(
-            value=Claimed(view=view, code=code, state=said.state, return_uri=said.return_uri),
-            tree_size=await self._desk.vaults.tree_size(),
+        command = Command(
+            stream=consent_request_id,
+            acting=_as_service(caller),
+            request_key=self._desk.identifiers.request_key(caller.sub, "CancelRequest", request_id),
         )
+        earlier = await self._desk.vaults.recorded(consent_request_id, command.request_key)
+        if earlier is None and made.subject:
+            await self._cancel_in_vault(caller, consent_request_id, made)
+        try:
+            recorded = await self._desk.vaults.execute(command, request.fold, decide)
+        except _ClaimedMeanwhileError:
+            return await self.cancel(caller, request_id, consent_request_id)
+        if recorded.is_repeat:
+            await must_be_same(self._desk.vaults, recorded, expected, keyring.history)
+        view = await self._for_service(caller, consent_request_id)
+        return Answer(value=view, tree_size=recorded.position + 1)
 
     async def redeem(
         self,
@@ -183,9 +190,7 @@ class Requests:
             CodeAlreadyRedeemedError: if it was redeemed under another `request_id`.
         """
         service_id = caller.sub
-        made = await self._made(consent_request_id)
-        if made.asked.recipient.service != service_id:
-            raise NotFoundError
+        await self._own(caller, consent_request_id)
         expected = command_digest("RedeemCode", consent_request_id, code, code_verifier)
         keyring = await self._desk.keyrings.of(consent_request_id)
         particulars = Particulars(digest=expected)
@@ -222,69 +227,153 @@ class Requests:
     ) -> RequestView:
         """Return a request that the calling citizen claimed."""
         citizen = await self._desk.citizen(caller, acting)
-        state = await self._desk.state(citizen)
+        request.find_request(await self._desk.state(citizen), consent_request_id)
+        state = await self._desk.shown(citizen, "history")
         now = self._desk.vaults.clock.now()
-        return _of_citizen(request.find_request(state, consent_request_id), now)
+        return of_vault(request.find_request(state, consent_request_id), now)
 
-    async def list(self, caller: Caller, acting: ActingFor) -> tuple[RequestView, ...]:
-        """Return the requests that the calling citizen claimed, newest first."""
+    async def list(
+        self, caller: Caller, acting: ActingFor, *, only_pending: bool = False
+    ) -> tuple[RequestView, ...]:
+        """Return the requests in the citizen's vault, newest first."""
         citizen = await self._desk.citizen(caller, acting)
-        state = await self._desk.state(citizen)
+        state = await self._desk.shown(citizen, "history")
         now = self._desk.vaults.clock.now()
-        return tuple(_of_citizen(asked, now) for asked in reversed(state.requests.values()))
+        views = (of_vault(asked, now) for asked in reversed(state.requests.values()))
+        return tuple(view for view in views if not only_pending or view.status == "pending")
 
-    async def _claim(self, citizen: Citizen, stream: str, subject: str, code: str) -> RequestState:
-        async def decide(state: RequestState | None, stamp: Stamp) -> Decision:
-            if state is None:
-                raise NotFoundError
-            draft = request.claim(state, stamp, subject, digest(code.encode()))
-            return Decision(draft=draft)
+    async def reference(self, consent_request_id: str) -> str:
+        """Return the service's own reference of a request."""
+        return (await self.said(consent_request_id)).external_reference
 
-        # Who claims stays out of the request's stream: its link names the subject's service only.
-        acting = Acting(actor=subject, capacity="self", mandate="", channel=citizen.acting.channel)
-        command = Command(stream=stream, acting=acting)
-        # Claimed meanwhile, by whom? If by her own other window, the claim stands.
-        with suppress(RequestAlreadyClaimedError):
-            await self._desk.vaults.execute(command, request.fold, decide)
-        return await self._made(stream)
+    async def _must_reach(self, service_id: str, subject: str) -> None:
+        """Check that the service knows the subject, and that not too much waits for her."""
+        vault_id = await self._desk.keyrings.vault_of(service_id, subject)
+        state = await self._desk.vaults.current(vault_id, fold)
+        now = self._desk.vaults.clock.now()
+        request.must_have_room(vault.must_be_sound(state), service_id, now)
 
-    async def _made(self, stream: str) -> RequestState:
+    async def _validated(self, service_id: str, question: Question) -> Answer[Asked]:
+        """Return what a request would be."""
+        registered = await self._registry.confirmed(now=True)
+        stamp = Stamp(time=self._desk.vaults.clock.now(), salt="")
+        facts = request.proposed(registered.state, stamp, service_id, question)
+        view = RequestView(
+            consent_request_id="",
+            status="pending",
+            asked=facts.asked,
+            time=facts.time,
+            expires=facts.expires,
+        )
+        return Answer(value=Asked(view=view), tree_size=await self._desk.vaults.tree_size())
+
+    async def _short_code(self, stream: str) -> str:
+        """Return the short code that leads to a request, the same at every retry."""
+        for attempt in range(ATTEMPTS):
+            code = self._desk.identifiers.short_code(stream, attempt)
+            found = await self._desk.keyrings.add_code(SHORT_CODE, code, stream)
+            if found.vault_id == stream:
+                return code
+        raise ConcurrentChangeError
+
+    async def _deliver(self, caller: Caller, stream: str) -> None:
+        """Put a request of a service that knows her into her vault; a retry finds it there."""
+        made = await self.made(stream)
+        vault_id = await self._desk.keyrings.vault_of(caller.sub, made.subject)
+        keyring = await self._desk.keyrings.of(vault_id)
+        said = Particulars(digest=command_digest("ReceiveRequest", stream))
+        beside = sealed_particulars(keyring.history, vault_id, said)
+
+        async def decide(state: VaultState | None, stamp: Stamp) -> Decision:
+            draft = request.receive(
+                state,
+                stamp,
+                consent_request_id=stream,
+                subject=made.subject,
+                asked=made.asked,
+                expires=made.expires,
+            )
+            return Decision(draft=draft, payloads=(beside,))
+
+        command = Command(
+            stream=vault_id,
+            acting=_as_service(caller),
+            request_key=self._desk.identifiers.request_key(vault_id, "ReceiveRequest", stream),
+        )
+        with suppress(RequestAlreadyClaimedError, RequestCancelledError):
+            await self._desk.vaults.execute(command, fold, decide)
+
+    async def _cancel_in_vault(self, caller: Caller, stream: str, made: RequestState) -> None:
+        subject = made.subject
+        vault_id = await self._desk.keyrings.vault_of(caller.sub, subject)
+        keyring = await self._desk.keyrings.of(vault_id)
+        said = Particulars(digest=command_digest("CancelRequest", stream))
+        beside = sealed_particulars(keyring.history, vault_id, said)
+
+        async def decide(state: VaultState | None, stamp: Stamp) -> Decision:
+            draft = request.cancel(
+                state,
+                stamp,
+                consent_request_id=stream,
+                service_id=caller.sub,
+                subject=subject,
+            )
+            return Decision(draft=draft, payloads=(beside,))
+
+        command = Command(
+            stream=vault_id,
+            acting=_as_service(caller),
+            request_key=self._desk.identifiers.request_key(vault_id, "CancelRequest", stream),
+        )
+        try:
+            await self._desk.vaults.execute(command, fold, decide)
+        except RequestAlreadyDecidedError:
+            # Before the code came back the service may not learn even that somebody decided.
+            if made.is_known:
+                raise
+
+    async def _own(self, caller: Caller, stream: str) -> RequestState:
+        made = await self.made(stream)
+        if made.asked.recipient.service != caller.sub:
+            raise NotFoundError
+        return made
+
+    async def made(self, stream: str) -> RequestState:
+        """Return a request in its own stream.
+
+        Raises:
+            NotFoundError: if there is none.
+        """
         state = await self._desk.vaults.current(stream, request.fold)
         if not isinstance(state, RequestState):
             raise NotFoundError
         return state
 
     async def _for_service(self, caller: Caller, stream: str) -> RequestView:
-        made = await self._made(stream)
-        if made.asked.recipient.service != caller.sub:
-            raise NotFoundError
+        made = await self._own(caller, stream)
         now = self._desk.vaults.clock.now()
-        said = await self._said(stream)
+        said = await self.said(stream)
         view = RequestView(
             consent_request_id=stream,
-            status="expired" if now >= made.expires else "pending",
+            status=made.status(now),
             asked=made.asked,
             time=made.made,
             expires=made.expires,
             external_reference=said.external_reference,
         )
-        if not made.is_redeemed:
+        if not made.is_known:
             return view
         vault_id = await self._desk.keyrings.vault_of(caller.sub, made.subject)
         state = await self._desk.vaults.current(vault_id, fold)
         asked = state.requests.get(stream) if state else None
-        return RequestView(
-            consent_request_id=stream,
+        return dataclasses.replace(
+            view,
             status=asked.status(now) if asked else view.status,
-            asked=made.asked,
-            time=made.made,
-            expires=made.expires,
             subject=made.subject,
             consent_id=asked.consent_id if asked else "",
-            external_reference=said.external_reference,
         )
 
-    async def _said(self, stream: str) -> Particulars:
+    async def said(self, stream: str) -> Particulars:
         """Return what the service said beside its request."""
         keyring = await self._desk.keyrings.of(stream)
         records = await self._desk.vaults.records(stream, limit=1)
@@ -295,11 +384,16 @@ class Requests:
         return said or Particulars(digest="")
 
 
+class _ClaimedMeanwhileError(Exception):
+    """Somebody claimed the request since it was looked at."""
+
+
 def _as_service(caller: Caller) -> Acting:
     return Acting(actor=caller.sub, capacity="service", mandate="", channel="api")
 
 
-def _of_citizen(asked: Request, now: Time) -> RequestView:
+def of_vault(asked: Request, now: Time) -> RequestView:
+    """Return a request in her vault as it is at a time."""
     return RequestView(
         consent_request_id=asked.consent_request_id,
         status=asked.status(now),

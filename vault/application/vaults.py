@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Opening a vault, and showing a citizen everything that happened in it."""
+"""Opening a vault, the ways to it, and showing a citizen everything that happened in it."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vault.application.caller import Answer
-from vault.application.commands import Particulars, read_particulars
+from vault.application.commands import Particulars, command_digest, read_particulars
+from vault.application.desk import Citizen, Decided
 from vault.application.identifiers import new_vault_id
+from vault.application.keyrings import ASSISTANCE
 from vault.domain import vault
+from vault.domain.amendment import ConsentExtended, ConsentNarrowed, Difference, difference
 from vault.domain.consent import ConsentGranted
 from vault.domain.disclosure import DisclosureRefused, EvidenceDisclosed
+from vault.domain.dispute import DisputeResolved, EvidenceDisputed
+from vault.domain.errors import NotFoundError
 from vault.domain.evidence import EvidenceProvided, EvidenceReplaced
 from vault.domain.request import ConsentRequested
 from vault.domain.state import VaultState, fold
-from vault.store.vaults import Command as StreamCommand
-from vault.store.vaults import Decision, Recorded, event_of
+from vault.store.vaults import Recorded, event_of
 
 if TYPE_CHECKING:
     from vault.application.caller import ActingFor, Caller
     from vault.application.desk import Desk
     from vault.application.receipts import Receipt, Receipts
     from vault.domain.events import Event
-    from vault.domain.values import Stamp
+    from vault.domain.values import Stamp, Terms
 
 CHUNK = 500
 """Records read at once when looking for lines of one kind."""
@@ -46,6 +50,15 @@ class Line:
     items: tuple[LineItem, ...]
     particulars: Particulars | None
     receipt: Receipt
+    difference: Difference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open vault, and the code that she keeps; "" unless an official opened it."""
+
+    state: VaultState
+    assistance_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,40 +76,58 @@ class CitizenVaults:
         self._desk = desk
         self._receipts = receipts
 
-    async def open(self, caller: Caller, acting: ActingFor) -> Answer[VaultState]:
-        """Open the caller's vault, or return the one that is open.
+    async def open(self, caller: Caller, acting: ActingFor, request_id: str = "") -> Answer[Opened]:
+        """Open the caller's vault, or return the one that is open; an official's, one for each id.
 
         The sign-in leads to the vault before it is opened; a crash between is finished by a retry.
         """
+        if caller.role == "official":
+            return await self._open_for(caller, acting, request_id)
         # Refused before a row is stored: she may name no vault but the one that she has.
         standing = await self._desk.keyrings.find_identity(caller)
         acting.as_herself("", standing.vault_id if standing else "")
         identity = await self._desk.keyrings.claim_identity(caller, new_vault_id())
         who = acting.as_herself(identity.sign_in_id, identity.vault_id)
-        await self._desk.keyrings.change(identity.vault_id, lambda keyring: keyring)
-        request_key = self._desk.identifiers.request_key(identity.vault_id, "OpenVault", "")
-
-        async def decide(state: VaultState | None, stamp: Stamp) -> Decision:
-            del state
-            return Decision(draft=vault.open_vault(stamp))
-
-        state = await self._desk.vaults.current(identity.vault_id, fold)
-        if state is None:
-            command = StreamCommand(stream=identity.vault_id, acting=who, request_key=request_key)
-            recorded = await self._desk.vaults.execute(command, fold, decide)
-            state = await self._desk.vaults.current(identity.vault_id, fold)
-            tree_size = recorded.position + 1
-        else:
-            tree_size = await self._desk.vaults.tree_size()
-        if state is None:
-            raise AssertionError
-        return Answer(value=state, tree_size=tree_size)
+        citizen = Citizen(vault_id=identity.vault_id, acting=who)
+        return Answer(value=Opened(state=await self._open(citizen)), tree_size=await self._size())
 
     async def get(self, caller: Caller, acting: ActingFor) -> Answer[VaultState]:
         """Return the caller's vault."""
         citizen = await self._desk.citizen(caller, acting)
-        tree_size = await self._desk.vaults.tree_size()
+        tree_size = await self._size()
         return Answer(value=await self._desk.state(citizen), tree_size=tree_size)
+
+    async def create_assistance_code(
+        self, caller: Caller, acting: ActingFor, request_id: str
+    ) -> Answer[Opened]:
+        """Make a code with which officials can act for her; a retry makes the same."""
+        citizen = await self._desk.citizen(caller, acting)
+        key = self._desk.request_key(citizen, "CreateAssistanceCode", request_id)
+        state = await self._desk.state(citizen)
+        code = self._desk.identifiers.assistance_code(key)
+        way = await self._desk.keyrings.add_code(ASSISTANCE, code, citizen.vault_id)
+        await self._link(citizen, key, way.sign_in_id)
+        state = await self._desk.state(citizen)
+        return Answer(value=Opened(state=state, assistance_code=code), tree_size=await self._size())
+
+    async def unlink_sign_in(
+        self, caller: Caller, acting: ActingFor, request_id: str, sign_in_id: str
+    ) -> Answer[VaultState]:
+        """Close a way to her vault, perhaps the one by which the official came.
+
+        Raises:
+            NotFoundError: if there is no such way, or none any more.
+        """
+        citizen = await self._desk.citizen(caller, acting)
+        key = self._desk.request_key(citizen, "UnlinkSignIn", request_id)
+        said = Particulars(digest=command_digest("UnlinkSignIn", sign_in_id))
+
+        async def decide(state: VaultState | None, stamp: Stamp) -> Decided:
+            return Decided(draft=vault.unlink_sign_in(state, stamp, sign_in_id))
+
+        recorded = await self._desk.record(citizen, key, said, decide, stops=True)
+        state = await self._desk.vaults.current(citizen.vault_id, fold)
+        return Answer(value=vault.must_be_open(state), tree_size=recorded.position + 1)
 
     async def history(
         self,
@@ -113,7 +144,7 @@ class CitizenVaults:
             before_version: lines older than this version; 0: from the head.
         """
         citizen = await self._desk.citizen(caller, acting)
-        state = await self._desk.state(citizen)
+        state = await self._desk.shown(citizen, "history")
         history_key = (await self._desk.keyring(citizen)).history
         bottom = before_version or state.version + 1
         lines: list[Line] = []
@@ -137,6 +168,7 @@ class CitizenVaults:
                         items=_items(state, event),
                         particulars=await read_particulars(self._desk.vaults, event, history_key),
                         receipt=self._receipts.of(Recorded(event=event, position=record.position)),
+                        difference=await self._difference(citizen.vault_id, event),
                     )
                 )
                 if len(lines) == limit:
@@ -145,10 +177,61 @@ class CitizenVaults:
                 bottom = after + 1
         return Page(lines=tuple(lines), before_version=bottom if bottom > 1 else 0)
 
+    async def _open_for(self, caller: Caller, acting: ActingFor, request_id: str) -> Answer[Opened]:
+        """Open a vault for somebody who has no sign-in, and make the code that she keeps."""
+        identifiers = self._desk.identifiers
+        actor = identifiers.pseudonym(caller.issuer, caller.sub)
+        acting.as_official(actor, acting.mandate_id, acting.vault_id)
+        if acting.vault_id or acting.mandate_id or acting.assistance_code:
+            raise NotFoundError
+        code = identifiers.assistance_code(identifiers.request_key(actor, "OpenVault", request_id))
+        way = await self._desk.keyrings.add_code(ASSISTANCE, code, new_vault_id())
+        who = acting.as_official(actor, way.sign_in_id, way.vault_id)
+        citizen = Citizen(vault_id=way.vault_id, acting=who, staff_ref=caller.sub)
+        await self._open(citizen)
+        key = self._desk.request_key(citizen, "OpenVault/code", "")
+        await self._link(citizen, key, way.sign_in_id)
+        opened = Opened(state=await self._desk.state(citizen), assistance_code=code)
+        return Answer(value=opened, tree_size=await self._size())
+
+    async def _open(self, citizen: Citizen) -> VaultState:
+        """Open a vault, unless it is open."""
+        await self._desk.keyrings.change(citizen.vault_id, lambda keyring: keyring)
+        state = await self._desk.vaults.current(citizen.vault_id, fold)
+        if state is None:
+            key = self._desk.request_key(citizen, "OpenVault", "")
+            await self._desk.found(citizen, key, vault.open_vault)
+            state = await self._desk.vaults.current(citizen.vault_id, fold)
+        return vault.must_be_open(state)
+
+    async def _link(self, citizen: Citizen, key: str, sign_in_id: str) -> None:
+        await self._desk.found(
+            citizen,
+            key,
+            lambda stamp: vault.link_sign_in(stamp, sign_in_id, "assistance-code"),
+        )
+
+    async def _size(self) -> int:
+        return await self._desk.vaults.tree_size()
+
+    async def _difference(self, vault_id: str, event: Event) -> Difference | None:
+        """Return what changed, if the event gave a consent other terms."""
+        facts = event.facts
+        if not isinstance(facts, ConsentNarrowed | ConsentExtended):
+            return None
+        before = await self._terms_before(vault_id, facts.consent_id, event.link.version)
+        return difference(before, facts.terms) if before else None
+
+    async def _terms_before(self, vault_id: str, consent_id: str, version: int) -> Terms | None:
+        state = await self._desk.vaults.as_of(vault_id, fold, version=version - 1)
+        consent = state.consents.get(consent_id) if state else None
+        return consent.terms if consent else None
+
 
 def _items(state: VaultState, event: Event) -> tuple[LineItem, ...]:
     """Return which of her evidence an event concerned, and which fields of it."""
-    facts, by_number = event.facts, {item.item: item.evidence_id for item in event.link.items}
+    facts = event.facts.upcast()
+    by_number = {item.item: item.evidence_id for item in event.link.items}
 
     def line(number: int, names: tuple[str, ...]) -> LineItem:
         evidence_id = by_number.get(number, "")
@@ -167,7 +250,11 @@ def _items(state: VaultState, event: Event) -> tuple[LineItem, ...]:
                 LineItem(evidence_id="", evidence_type=f.evidence_type, names=f.names)
                 for f in facts.fields
             )
-        case ConsentGranted():
+        case EvidenceDisputed():
+            return (line(0, facts.names),)
+        case DisputeResolved():
+            return (line(0, ()),)
+        case ConsentGranted() | ConsentNarrowed() | ConsentExtended():
             return tuple(
                 line(granted.item, tuple(sorted(granted.names))) for granted in facts.terms.scope
             )

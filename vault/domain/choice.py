@@ -16,10 +16,8 @@ from vault.domain.canonical import encode
 from vault.domain.errors import (
     ChoiceNotOfferedError,
     FieldInvalidError,
-    RequestAlreadyDecidedError,
-    RequestExpiredError,
 )
-from vault.domain.request import find_request
+from vault.domain.request import find_request, must_be_pending
 from vault.domain.values import (
     AskedTerms,
     GrantedFields,
@@ -44,9 +42,10 @@ class ItemChoice(Struct, frozen=True, kw_only=True):
 
 
 class Choice(Struct, frozen=True, kw_only=True):
-    """What she chooses for a request; `end` None is the request's."""
+    """What she chooses for a request; `start` or `end` None is the request's."""
 
     items: tuple[ItemChoice, ...]
+    start: Time | None
     end: Time | None
     language: str
 
@@ -71,16 +70,13 @@ def terms_of(
 
     Raises:
         VaultNotOpenError, NotFoundError: if there is no such request or piece of evidence.
-        RequestAlreadyDecidedError, RequestExpiredError: if it waits for no answer.
+        RequestAlreadyDecidedError, RequestCancelledError, RequestExpiredError: if it waits for no
+            answer.
         ChoiceNotOfferedError: naming what goes beyond the request or is missing.
     """
     vault = must_be_sound(state)
     request = find_request(vault, consent_request_id)
-    match request.status(time):
-        case "granted":
-            raise RequestAlreadyDecidedError
-        case "expired":
-            raise RequestExpiredError
+    must_be_pending(request, time)
     asked = request.asked
     granted, items = _granted_fields(vault, asked, choice)
     end = choice.end or asked.end
@@ -88,6 +84,11 @@ def terms_of(
         raise ChoiceNotOfferedError("choice.end_time", "It is later than the request's.")
     if end <= shown.time:
         raise ChoiceNotOfferedError("choice.end_time", "It does not lie in the future.")
+    start = max(choice.start or asked.start, shown.time)
+    if start < asked.start:
+        raise ChoiceNotOfferedError("choice.start_time", "It is earlier than the request's.")
+    if start >= end:
+        raise ChoiceNotOfferedError("choice.start_time", "It is not before the end.")
     terms = Terms(
         consent_id=consent_id,
         recipient=asked.recipient,
@@ -95,7 +96,7 @@ def terms_of(
         basis=asked.basis,
         method=asked.method,
         scope=granted,
-        start=shown.time,
+        start=start,
         end=end,
         frequency=asked.frequency,
         one_time=asked.one_time,

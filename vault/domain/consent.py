@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Consent: granted exactly as it was shown, and revoked.
+"""Consent: granted exactly as it was shown, paused, resumed, and revoked.
 
-What she decides is bound to what she saw (`choice.py`; GDPR Art. 7(1)). Revoking is never harder
-than granting (Art. 7(3)).
+What she decides is bound to what she saw (`choice.py`; GDPR Art. 7(1)). Stopping is never harder
+than granting (Art. 7(3)). Other terms for the same consent are in `amendment.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from vault.domain.canonical import digest
 from vault.domain.choice import Choice, Shown
 from vault.domain.errors import (
     ConsentExpiredError,
+    ConsentNotPausedError,
+    ConsentPausedError,
     ConsentRevokedError,
     NotFoundError,
     ShownDiffersError,
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 SHOWN_FOR_HOURS = 24
 """How long what was shown may be decided on."""
 
-ConsentStatus = Literal["active", "expired", "revoked"]
+ConsentStatus = Literal["active", "paused", "expired", "revoked"]
 
 
 class ConsentGranted(Facts, frozen=True, tag="consent-granted.1"):
@@ -54,11 +56,35 @@ class ConsentRevoked(Facts, frozen=True, tag="consent-revoked.1"):
     consent_id: str
 
 
+class ConsentPaused(Facts, frozen=True, tag="consent-paused.1"):
+    """She paused it: nothing is disclosed until she resumes it."""
+
+    service: str
+    subject: str
+    consent_id: str
+
+
+class ConsentResumed(Facts, frozen=True, tag="consent-resumed.1"):
+    """She let it go on."""
+
+    service: str
+    subject: str
+    consent_id: str
+
+
 class Refusals(Value, frozen=True):
     """How often one reason was recorded on one UTC day."""
 
     day: str
     count: int
+
+
+class Release(Value, frozen=True):
+    """Fields of one revision that left under a consent, and when they last did."""
+
+    item: Item
+    names: tuple[str, ...]
+    time: Time
 
 
 class Consent(Value, frozen=True):
@@ -69,12 +95,14 @@ class Consent(Value, frozen=True):
     subject: str
     consent_request_id: str
     granted: Time
+    paused: Time = Time("")
     revoked: Time = Time("")
     disclosures: int = 0
     last_disclosure: Time = Time("")
     window: int = 0
     window_count: int = 0
     refusals: dict[str, Refusals] = field(default_factory=dict)
+    releases: dict[str, Release] = field(default_factory=dict)
 
     @property
     def service(self) -> str:
@@ -85,7 +113,21 @@ class Consent(Value, frozen=True):
         """Return what it is at a time. Expiry is no event: it follows from the terms."""
         if self.revoked:
             return "revoked"
-        return "expired" if time >= self.terms.end else "active"
+        if time >= self.terms.end:
+            return "expired"
+        return "paused" if self.paused else "active"
+
+    def must_not_have_ended(self, time: Time) -> None:
+        """Check that it has not ended; it may be paused.
+
+        Raises:
+            ConsentRevokedError, ConsentExpiredError: if it has.
+        """
+        match self.status(time):
+            case "revoked":
+                raise ConsentRevokedError
+            case "expired":
+                raise ConsentExpiredError
 
     def item(self, number: int) -> Item:
         """Return an item by its number, which must exist."""
@@ -151,12 +193,59 @@ def revoke(state: VaultState | None, stamp: Stamp, consent_id: str) -> Draft:
     if state is None:
         raise NotFoundError
     consent = find(state, consent_id)
-    match consent.status(stamp.time):
-        case "revoked":
-            raise ConsentRevokedError
-        case "expired":
-            raise ConsentExpiredError
+    consent.must_not_have_ended(stamp.time)
     facts = ConsentRevoked(
+        time=stamp.time,
+        salt=stamp.salt,
+        service=consent.service,
+        subject=consent.subject,
+        consent_id=consent_id,
+    )
+    return Draft(facts=facts)
+
+
+def pause(state: VaultState | None, stamp: Stamp, consent_id: str) -> Draft:
+    """Pause a consent. As with revoking, a broken history does not stop her.
+
+    Raises:
+        NotFoundError: if there is none.
+        ConsentRevokedError, ConsentExpiredError: if it has ended already.
+        ConsentPausedError: if it is paused.
+    """
+    if state is None:
+        raise NotFoundError
+    consent = find(state, consent_id)
+    consent.must_not_have_ended(stamp.time)
+    if consent.paused:
+        raise ConsentPausedError
+    facts = ConsentPaused(
+        time=stamp.time,
+        salt=stamp.salt,
+        service=consent.service,
+        subject=consent.subject,
+        consent_id=consent_id,
+    )
+    return Draft(facts=facts)
+
+
+def resume(
+    state: VaultState | None, registry: RegistryState, stamp: Stamp, consent_id: str
+) -> Draft:
+    """Let a paused consent go on.
+
+    Raises:
+        VaultNotOpenError, NotFoundError: if there is none.
+        ConsentRevokedError, ConsentExpiredError: if it has ended.
+        ConsentNotPausedError: if it is not paused.
+        ServiceSuspendedError, PurposeNotAllowedError: if the registry forbids it by now.
+    """
+    consent = find(must_be_sound(state), consent_id)
+    consent.must_not_have_ended(stamp.time)
+    if not consent.paused:
+        raise ConsentNotPausedError
+    registry.service(consent.service)
+    registry.purpose(consent.terms.purpose.code, consent.service, consent.terms.purpose.version)
+    facts = ConsentResumed(
         time=stamp.time,
         salt=stamp.salt,
         service=consent.service,
@@ -198,8 +287,24 @@ def granted(state: VaultState, event: Event, facts: ConsentGranted) -> VaultStat
 def revoked(state: VaultState, event: Event, facts: ConsentRevoked) -> VaultState:
     """Fold `ConsentRevoked`."""
     del event
-    consent = state.consents.get(facts.consent_id)
+    return changed(state, facts.consent_id, revoked=facts.time)
+
+
+def paused(state: VaultState, event: Event, facts: ConsentPaused) -> VaultState:
+    """Fold `ConsentPaused`."""
+    del event
+    return changed(state, facts.consent_id, paused=facts.time)
+
+
+def resumed(state: VaultState, event: Event, facts: ConsentResumed) -> VaultState:
+    """Fold `ConsentResumed`."""
+    del event
+    return changed(state, facts.consent_id, paused=Time(""))
+
+
+def changed(state: VaultState, consent_id: str, **changes: object) -> VaultState:
+    """Return the state with a consent changed, if there is one."""
+    consent = state.consents.get(consent_id)
     if consent is None:
         return state
-    ended = replace(consent, revoked=facts.time)
-    return replace(state, consents={**state.consents, facts.consent_id: ended})
+    return replace(state, consents={**state.consents, consent_id: replace(consent, **changes)})

@@ -14,10 +14,11 @@ from msgspec.structs import replace
 
 from vault.domain import consent as consents
 from vault.domain import evidence
-from vault.domain.consent import Consent, Refusals
+from vault.domain.consent import Consent, Refusals, Release
 from vault.domain.errors import (
     ConsentExpiredError,
     ConsentNotStartedError,
+    ConsentPausedError,
     ConsentRevokedError,
     EvidenceChangedError,
     EvidenceTooOldError,
@@ -26,10 +27,12 @@ from vault.domain.errors import (
     FrequencyExhaustedError,
     NotFoundError,
     PurposeDiffersError,
+    VaultError,
 )
 from vault.domain.events import Draft, Event, Facts
 from vault.domain.values import (
     DisclosedFields,
+    GrantedFields,
     Item,
     Stamp,
     Time,
@@ -40,6 +43,8 @@ from vault.domain.values import (
 from vault.domain.vault import must_be_sound
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vault.domain.evidence import Evidence, Revision
     from vault.domain.registry import RegistryState
     from vault.domain.state import VaultState
@@ -151,6 +156,8 @@ def plan(
             raise ConsentRevokedError
         case "expired":
             raise ConsentExpiredError
+        case "paused":
+            raise ConsentPausedError
     if time < terms.start:
         raise ConsentNotStartedError
     if attempt.purpose_code != terms.purpose.code:
@@ -243,19 +250,34 @@ def _openings(vault: VaultState, consent: Consent, attempt: Attempt) -> tuple[Op
             raise FieldNotGrantedError(path, "This item is named twice.")
         if not selection.names or not granted.names.issuperset(selection.names):
             raise FieldNotGrantedError(f"{path}.names")
-        item = consent.item(granted.item)
-        piece = evidence.find(vault, item.evidence_id)
-        revision = piece.revision(item.revision)
-        # A replacement may have dropped a field; then what is granted is not there to be sent.
-        if not set(selection.names).issubset(revision.updated):
-            raise FieldNotGrantedError(f"{path}.names", "The evidence no longer has it.")
-        openings[granted.item] = Opening(
-            item=granted.item,
-            evidence=piece,
-            revision=revision,
-            names=tuple(sorted(set(selection.names))),
-        )
+        openings[granted.item] = _opening(vault, consent, granted, selection.names, path)
     return tuple(openings[number] for number in sorted(openings))
+
+
+def _opening(
+    vault: VaultState, consent: Consent, granted: GrantedFields, names: Iterable[str], path: str
+) -> Opening:
+    item = consent.item(granted.item)
+    piece = evidence.find(vault, item.evidence_id)
+    revision = piece.revision(item.revision)
+    # A replacement may have dropped a field; then what is granted is not there to be sent.
+    if not revision.updated.keys() >= set(names):
+        raise FieldNotGrantedError(f"{path}.names", "The evidence no longer has it.")
+    return Opening(
+        item=granted.item, evidence=piece, revision=revision, names=tuple(sorted(set(names)))
+    )
+
+
+def everything(vault: VaultState, consent: Consent) -> Plan:
+    """Return what would leave if every field of a consent were fetched at once: for a preview."""
+    return Plan(
+        consent=consent,
+        consent_id=consent.terms.consent_id,
+        openings=tuple(
+            _opening(vault, consent, granted, granted.names, f"scope[{index}]")
+            for index, granted in enumerate(consent.terms.scope)
+        ),
+    )
 
 
 def window_of(consent: Consent, time: Time) -> int:
@@ -293,11 +315,14 @@ def _same_fields(first: Event, decided: Plan) -> bool:
 
 def disclosed(state: VaultState, event: Event, facts: EvidenceDisclosed) -> VaultState:
     """Fold `EvidenceDisclosed`."""
-    del event
     before = state.consents.get(facts.consent_id)
     if before is None:
         return state
-    after = replace(before, last_disclosure=facts.time)
+    after = replace(
+        before,
+        last_disclosure=facts.time,
+        releases={**before.releases, **_releases(before, event, facts)},
+    )
     if not facts.repeats:
         window = window_of(before, facts.time)
         count = before.window_count if window == before.window else 0
@@ -305,6 +330,54 @@ def disclosed(state: VaultState, event: Event, facts: EvidenceDisclosed) -> Vaul
             after, disclosures=before.disclosures + 1, window=window, window_count=count + 1
         )
     return replace(state, consents={**state.consents, facts.consent_id: after})
+
+
+def _releases(consent: Consent, event: Event, facts: EvidenceDisclosed) -> dict[str, Release]:
+    """Return what left now, together with what left of the same revisions before."""
+    items = {item.item: item for item in event.link.items}
+    releases: dict[str, Release] = {}
+    for fields in facts.fields:
+        item = items.get(fields.item)
+        if item is None:
+            continue
+        key = f"{item.item}/{item.revision}"
+        known = consent.releases.get(key)
+        names = set(fields.names).union(known.names if known else ())
+        releases[key] = Release(item=item, names=tuple(sorted(names)), time=facts.time)
+    return releases
+
+
+def again(
+    before: VaultState | None, registry: RegistryState, event: Event, first: Event | None
+) -> bool:
+    """Decide a recorded disclosure again, from the state before it; say whether it comes out same.
+
+    Args:
+        registry: as it stood at the size that the link names.
+        first: the disclosure that it repeats, if it does.
+    """
+    facts = event.facts
+    if not isinstance(facts, EvidenceDisclosed) or before is None:
+        return False
+    consent = before.consents.get(facts.consent_id)
+    if consent is None:
+        return False
+    types = {granted.item: granted.evidence_type for granted in consent.terms.scope}
+    attempt = Attempt(
+        service=facts.service,
+        subject=facts.subject,
+        consent_id=facts.consent_id,
+        purpose_code=facts.purpose.partition("@")[0],
+        selections=tuple(
+            Selection(item=f.item, evidence_type=types.get(f.item, ""), names=f.names)
+            for f in facts.fields
+        ),
+    )
+    try:
+        decided = plan(before, registry, facts.time, attempt, first=first)
+    except VaultError:
+        return False
+    return decided.items == event.link.items and decided.fields == facts.fields
 
 
 def refused(state: VaultState, event: Event, facts: DisclosureRefused) -> VaultState:

@@ -59,6 +59,13 @@ class EvidenceInvalidError(InvalidError):
         self.violations = violations
 
 
+class DocumentInvalidError(InvalidError):
+    """What was uploaded is not a document of the kind that it is said to be."""
+
+    reason = "DOCUMENT_INVALID"
+    message = "This is not a whole PDF, PNG or JPEG of the type that it is said to be."
+
+
 class TokenInvalidError(InvalidError):
     """A position token or page token is not one of ours, or not for this call."""
 
@@ -141,6 +148,13 @@ class RequestExpiredError(StateError):
     message = "This request was not answered in time. Ask the service for a new one."
 
 
+class RequestCancelledError(StateError):
+    """The service took the request back."""
+
+    reason = "REQUEST_CANCELLED"
+    message = "The service took this request back. There is nothing to decide."
+
+
 class CodeAlreadyRedeemedError(StateError):
     """The code was redeemed before, under another `request_id`."""
 
@@ -174,6 +188,41 @@ class ConsentExpiredError(StateError):
 
     reason = "CONSENT_EXPIRED"
     message = "This consent has ended. Nothing was sent."
+
+
+class ConsentPausedError(StateError):
+    """The consent is paused."""
+
+    reason = "CONSENT_PAUSED"
+    message = "This consent is paused. Nothing was sent. It may be resumed; try again later."
+
+
+class ConsentNotPausedError(StateError):
+    """The consent is not paused, so it cannot be resumed."""
+
+    reason = "CONSENT_NOT_PAUSED"
+    message = "This consent is not paused."
+
+
+class NarrowingWidensError(StateError):
+    """A narrowing would give more than the consent does."""
+
+    reason = "NARROWING_WIDENS"
+    message = "This would share more than now. Name only what is shared already."
+
+
+class CapacityNotAllowedError(VaultError):
+    """Somebody who acts for her may not do this."""
+
+    reason = "CAPACITY_NOT_ALLOWED"
+    message = "Whoever acts for her may not do this. She has to do it herself."
+
+
+class DisputeResolvedError(StateError):
+    """The dispute is settled."""
+
+    reason = "DISPUTE_RESOLVED"
+    message = "This was settled before."
 
 
 class ConsentNotStartedError(StateError):

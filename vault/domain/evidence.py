@@ -50,12 +50,14 @@ class EvidenceReplaced(Facts, frozen=True, tag="evidence-replaced.1"):
 class Revision(Value, frozen=True):
     """One revision of a piece of evidence; `updated` says when each field last changed.
 
-    `version` is that of the event in her stream, beside which the values lie sealed.
+    `version` is that of the event in her stream, beside which the values lie sealed; the bytes of a
+    document lie elsewhere, and `document` is their mark.
     """
 
     revision: int
     version: int
     mark: PayloadMark | None
+    document: PayloadMark | None
     schema_version: int
     issued_date: str
     source: Source
@@ -69,12 +71,40 @@ class Revision(Value, frozen=True):
         return Time(f"{self.issued_date}T00:00:00.000000Z") if self.issued_date else self.time
 
 
+class Dispute(Value, frozen=True):
+    """Fields that she says are wrong; `version` is that of the event beside which she says why."""
+
+    dispute_id: str
+    version: int
+    mark: PayloadMark | None
+    names: tuple[str, ...]
+    is_shared: bool
+    time: Time
+    resolved: Time = Time("")
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether it is not settled."""
+        return not self.resolved
+
+
 class Evidence(Value, frozen=True):
-    """A piece of evidence with all its revisions, oldest first."""
+    """A piece of evidence with all its revisions and disputes, oldest first."""
 
     evidence_id: str
     evidence_type: str
     revisions: tuple[Revision, ...]
+    disputes: tuple[Dispute, ...] = ()
+
+    @property
+    def disputed(self) -> frozenset[str]:
+        """Return the fields whose values she says are wrong."""
+        return frozenset(name for dispute in self.open_disputes for name in dispute.names)
+
+    @property
+    def open_disputes(self) -> tuple[Dispute, ...]:
+        """Return the disputes that are not settled."""
+        return tuple(dispute for dispute in self.disputes if dispute.is_open)
 
     @property
     def current(self) -> Revision:
@@ -163,6 +193,18 @@ def find(state: VaultState, evidence_id: str) -> Evidence:
     return evidence
 
 
+def find_revision(state: VaultState, evidence_id: str, number: int) -> tuple[Evidence, Revision]:
+    """Return a piece of evidence and one of its revisions; 0 is the current one.
+
+    Raises:
+        NotFoundError: if there is none.
+    """
+    piece = find(state, evidence_id)
+    if number > len(piece.revisions):
+        raise NotFoundError
+    return piece, piece.revision(number)
+
+
 def provided(state: VaultState, event: Event, facts: EvidenceProvided) -> VaultState:
     """Fold `EvidenceProvided`."""
     return _with_revision(state, event, facts, dict.fromkeys(facts.names, facts.time))
@@ -190,7 +232,8 @@ def _with_revision(
     revision = Revision(
         revision=item.revision,
         version=event.link.version,
-        mark=next((mark for mark in event.link.payloads if mark.kind == "evidence"), None),
+        mark=_mark_of(event, "evidence"),
+        document=_mark_of(event, "document"),
         schema_version=facts.schema_version,
         issued_date=facts.issued_date,
         source=facts.source,
@@ -202,8 +245,27 @@ def _with_revision(
         evidence_id=item.evidence_id,
         evidence_type=facts.evidence_type,
         revisions=(*(before.revisions if before else ()), revision),
+        disputes=_after_replacement(before, facts),
     )
     return replace(state, evidence={**state.evidence, item.evidence_id: evidence})
+
+
+def _mark_of(event: Event, kind: str) -> PayloadMark | None:
+    return next((mark for mark in event.link.payloads if mark.kind == kind), None)
+
+
+def _after_replacement(
+    before: Evidence | None, facts: EvidenceProvided | EvidenceReplaced
+) -> tuple[Dispute, ...]:
+    """Settle the disputes of which every field has another value now."""
+    if before is None or not isinstance(facts, EvidenceReplaced):
+        return ()
+    return tuple(
+        replace(dispute, resolved=facts.time)
+        if dispute.is_open and set(dispute.names).issubset(facts.changed)
+        else dispute
+        for dispute in before.disputes
+    )
 
 
 def _issued_in_the_past(stamp: Stamp, content: Content) -> None:

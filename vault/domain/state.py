@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Final
+
 from msgspec import field
 
-from vault.domain import consent, disclosure, evidence, request, vault
+from vault.domain import amendment, consent, disclosure, dispute, evidence, request, vault
 from vault.domain.consent import Consent
-from vault.domain.events import Event, StreamState
+from vault.domain.events import Event, Facts, StreamState
 from vault.domain.evidence import Evidence
 from vault.domain.request import Request
 from vault.domain.values import Time
+from vault.domain.vault import SignIn
 
 
 class VaultState(StreamState, frozen=True, kw_only=True):
@@ -20,27 +24,35 @@ class VaultState(StreamState, frozen=True, kw_only=True):
     evidence: dict[str, Evidence] = field(default_factory=dict)
     requests: dict[str, Request] = field(default_factory=dict)
     consents: dict[str, Consent] = field(default_factory=dict)
+    cancelled: frozenset[str] = frozenset()
+    sign_ins: dict[str, SignIn] = field(default_factory=dict)
 
 
 def fold(state: VaultState | None, event: Event) -> VaultState:
     """Return what is true after an event."""
     after = (state or VaultState(stream=event.link.stream)).advanced(event)
-    match event.facts:
-        case vault.VaultOpened() as facts:
-            return vault.opened(after, event, facts)
-        case evidence.EvidenceProvided() as facts:
-            return evidence.provided(after, event, facts)
-        case evidence.EvidenceReplaced() as facts:
-            return evidence.replaced(after, event, facts)
-        case request.ConsentRequested() as facts:
-            return request.requested(after, event, facts)
-        case consent.ConsentGranted() as facts:
-            return consent.granted(after, event, facts)
-        case consent.ConsentRevoked() as facts:
-            return consent.revoked(after, event, facts)
-        case disclosure.EvidenceDisclosed() as facts:
-            return disclosure.disclosed(after, event, facts)
-        case disclosure.DisclosureRefused() as facts:
-            return disclosure.refused(after, event, facts)
-        case _:
-            return after
+    facts = event.facts.upcast()
+    apply = _FOLDS.get(type(facts))
+    return apply(after, event, facts) if apply else after
+
+
+_FOLDS: Final[dict[type[Facts], Callable[[VaultState, Event, Any], VaultState]]] = {
+    vault.VaultOpened: vault.opened,
+    vault.SignInLinked: vault.sign_in_linked,
+    vault.SignInUnlinked: vault.sign_in_unlinked,
+    evidence.EvidenceProvided: evidence.provided,
+    evidence.EvidenceReplaced: evidence.replaced,
+    dispute.EvidenceDisputed: dispute.disputed,
+    dispute.DisputeResolved: dispute.resolved,
+    request.ConsentRequested: request.requested,
+    request.ConsentRequestCancelled: request.cancelled,
+    request.ConsentRefused: request.refused,
+    consent.ConsentGranted: consent.granted,
+    consent.ConsentPaused: consent.paused,
+    consent.ConsentResumed: consent.resumed,
+    consent.ConsentRevoked: consent.revoked,
+    amendment.ConsentNarrowed: amendment.amended,
+    amendment.ConsentExtended: amendment.amended,
+    disclosure.EvidenceDisclosed: disclosure.disclosed,
+    disclosure.DisclosureRefused: disclosure.refused,
+}

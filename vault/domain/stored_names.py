@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Final, get_args
 
-from vault.domain.consent import ConsentGranted, ConsentRevoked
+from vault.domain.amendment import ConsentExtended, ConsentNarrowed
+from vault.domain.consent import ConsentGranted, ConsentPaused, ConsentResumed, ConsentRevoked
 from vault.domain.disclosure import DisclosureRefused, EvidenceDisclosed
+from vault.domain.dispute import DisputeResolved, EvidenceDisputed
 from vault.domain.evidence import EvidenceProvided, EvidenceReplaced
 from vault.domain.registry import (
     EvidenceTypePublished,
@@ -22,24 +24,41 @@ from vault.domain.registry import (
     ServiceSuspended,
 )
 from vault.domain.request import (
+    ConsentRefused,
+    ConsentRequestCancelled,
     ConsentRequested,
+    RequestCancelled,
     RequestClaimed,
     RequestMade,
     RequestRedeemed,
 )
-from vault.domain.vault import VaultOpened, VaultRead
+from vault.domain.request_forms import ConsentRequested1, RequestMade1
+from vault.domain.vault import SignInLinked, SignInUnlinked, VaultOpened, VaultRead
 
 StoredFacts = (
     VaultOpened
     | VaultRead
     | EvidenceProvided
     | EvidenceReplaced
+    | EvidenceDisputed
+    | DisputeResolved
+    | SignInLinked
+    | SignInUnlinked
     | ConsentRequested
+    | ConsentRequested1
+    | ConsentRequestCancelled
+    | ConsentRefused
     | ConsentGranted
+    | ConsentNarrowed
+    | ConsentExtended
+    | ConsentPaused
+    | ConsentResumed
     | ConsentRevoked
     | EvidenceDisclosed
     | DisclosureRefused
     | RequestMade
+    | RequestMade1
+    | RequestCancelled
     | RequestClaimed
     | RequestRedeemed
     | OrganisationRegistered

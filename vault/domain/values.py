@@ -28,6 +28,7 @@ ApprovalKind = Literal["session", "oidc-step-up", "webauthn", "staff-assisted", 
 Mode = Literal["pinned", "following"]
 Method = Literal["view", "store"]
 Source = Literal["self-declared", "document", "issuer"]
+Means = Literal["assistance-code"]
 BasisCode = Literal[
     "consent",
     "contract",
@@ -160,6 +161,25 @@ class Basis(Value, frozen=True):
     statute: str
 
 
+WhoDecides = Literal["she", "she-or-another-way", "the-law"]
+_WHO_DECIDES: Final[dict[BasisCode, WhoDecides]] = {
+    "consent": "she",
+    "legitimate-interest": "she",
+    "contract": "she-or-another-way",
+    "public-task": "she-or-another-way",
+    "vital-interest": "the-law",
+    "legal-obligation": "the-law",
+}
+
+
+def who_decides(basis: Basis) -> WhoDecides:
+    """Return whose choice it honestly is that the receiver gets the data.
+
+    Hers alone; needed, but she can send it another way; or the law's, whatever she answers here.
+    """
+    return _WHO_DECIDES[basis.code]
+
+
 class Frequency(Value, frozen=True):
     """At most `count` disclosures in each window of so many seconds; 0, 0 if one-time."""
 
@@ -212,6 +232,7 @@ class AskedTerms(Value, frozen=True):
     basis: Basis
     method: Method
     scope: tuple[RequestedFields, ...]
+    start: Time
     end: Time
     frequency: Frequency
     one_time: bool

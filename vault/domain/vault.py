@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A citizen's vault itself: opened once, and every look by anybody but herself."""
+"""A citizen's vault itself: opened once, her ways to it, and every look by anybody but herself."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec.structs import replace
 
-from vault.domain.errors import HistoryBrokenError, VaultNotOpenError
+from vault.domain.errors import HistoryBrokenError, NotFoundError, VaultNotOpenError
 from vault.domain.events import Draft, Event, Facts
+from vault.domain.values import Means, Time, Value
 
 if TYPE_CHECKING:
     from vault.domain.state import VaultState
-    from vault.domain.values import Stamp
+    from vault.domain.values import Acting, Stamp
 
 What = Literal["evidence", "history", "proof"]
 
@@ -27,6 +28,28 @@ class VaultRead(Facts, frozen=True, tag="vault-read.1"):
     what: What
 
 
+class SignInLinked(Facts, frozen=True, tag="sign-in-linked.1"):
+    """Another way to her vault: a code on paper, which she gives to an official who helps her."""
+
+    sign_in: str
+    means: Means
+
+
+class SignInUnlinked(Facts, frozen=True, tag="sign-in-unlinked.1"):
+    """That way is closed."""
+
+    sign_in: str
+
+
+class SignIn(Value, frozen=True):
+    """A way to her vault besides the one with which it was opened."""
+
+    sign_in: str
+    means: Means
+    linked: Time
+    unlinked: Time = Time("")
+
+
 def open_vault(stamp: Stamp) -> Draft:
     """Open a vault."""
     return Draft(facts=VaultOpened(time=stamp.time, salt=stamp.salt))
@@ -37,6 +60,48 @@ def read(stamp: Stamp, what: What) -> Draft:
     return Draft(facts=VaultRead(time=stamp.time, salt=stamp.salt, what=what))
 
 
+def link_sign_in(stamp: Stamp, sign_in: str, means: Means) -> Draft:
+    """Open another way to her vault."""
+    facts = SignInLinked(time=stamp.time, salt=stamp.salt, sign_in=sign_in, means=means)
+    return Draft(facts=facts)
+
+
+def unlink_sign_in(state: VaultState | None, stamp: Stamp, sign_in: str) -> Draft:
+    """Close a way to her vault. As with revoking, a broken history does not stop her.
+
+    Raises:
+        NotFoundError: if there is no such way, or none any more.
+    """
+    known = state.sign_ins.get(sign_in) if state else None
+    if known is None or known.unlinked:
+        raise NotFoundError
+    return Draft(facts=SignInUnlinked(time=stamp.time, salt=stamp.salt, sign_in=sign_in))
+
+
+def must_be_admitted(state: VaultState, acting: Acting) -> None:
+    """Check that whoever acts for her comes by a way that is open.
+
+    Raises:
+        NotFoundError: if it is closed, or never was.
+    """
+    if acting.capacity != "official":
+        return
+    known = state.sign_ins.get(acting.mandate)
+    if known is None or known.unlinked:
+        raise NotFoundError
+
+
+def must_be_open(state: VaultState | None) -> VaultState:
+    """Return the state of an open vault.
+
+    Raises:
+        VaultNotOpenError: if there is none.
+    """
+    if state is None or not state.open_time:
+        raise VaultNotOpenError
+    return state
+
+
 def must_be_sound(state: VaultState | None) -> VaultState:
     """Return the state of an open vault on which something may be decided.
 
@@ -44,14 +109,30 @@ def must_be_sound(state: VaultState | None) -> VaultState:
         VaultNotOpenError: if there is none.
         HistoryBrokenError: if its history does not hold together.
     """
-    if state is None or not state.open_time:
-        raise VaultNotOpenError
-    if state.broken_at:
+    vault = must_be_open(state)
+    if vault.broken_at:
         raise HistoryBrokenError
-    return state
+    return vault
 
 
 def opened(state: VaultState, event: Event, facts: VaultOpened) -> VaultState:
     """Fold `VaultOpened`."""
     del event
     return replace(state, open_time=facts.time)
+
+
+def sign_in_linked(state: VaultState, event: Event, facts: SignInLinked) -> VaultState:
+    """Fold `SignInLinked`."""
+    del event
+    sign_in = SignIn(sign_in=facts.sign_in, means=facts.means, linked=facts.time)
+    return replace(state, sign_ins={**state.sign_ins, facts.sign_in: sign_in})
+
+
+def sign_in_unlinked(state: VaultState, event: Event, facts: SignInUnlinked) -> VaultState:
+    """Fold `SignInUnlinked`."""
+    del event
+    known = state.sign_ins.get(facts.sign_in)
+    if known is None:
+        return state
+    closed = replace(known, unlinked=facts.time)
+    return replace(state, sign_ins={**state.sign_ins, facts.sign_in: closed})

@@ -31,6 +31,8 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     label: Text
     hint: Text
     sensitivity: Sensitivity
+    words: dict[str, Text] = {}
+    """What each code of the field's schema is called, at whatever depth the code stands."""
 
 
 class EvidenceType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,16 +2,28 @@
 """Whether a schema that someone wants to publish is fit to judge evidence.
 
 The server runs it on every piece of evidence, so it must be valid (JSON Schema 2020-12), closed,
-self-contained, and small once its references are followed: `allOf` of two references, thirty levels
-deep, is a kilobyte that takes a billion steps. What values may be made of is in `values.py`.
+self-contained, and small once its references and lists are followed: `allOf` of two references,
+thirty levels deep, is a kilobyte that takes a billion steps. So is a list without an end, each of
+whose entries may have a hundred forms. What values may be made of is in `values.py`.
 """
 
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import jsonschema_rs
 
+from vault.evidence_types.pattern import ends_soon
+from vault.evidence_types.subschemas import (
+    LISTS,
+    NAMED,
+    ONE,
+    REPEATED,
+    Steps,
+    TooDeepError,
+    extent,
+    subschemas,
+)
 from vault.evidence_types.values import unfit
 from vault.evidence_types.violation import Violation, first_of_each_field, pointer
 
@@ -20,20 +32,23 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 LARGEST_SCHEMA_BYTES = 64 * 1024
 """Of the schema as canonical JSON."""
 
-MOST_SUBSCHEMAS = 2000
-"""Counted as often as references reach them: the steps that judging one value may take."""
+MOST_STEPS = 10_000
+"""Schemas, counted as often as references reach them and lists repeat them."""
+
+MOST_PATTERNS = 64
+"""Counted as often as references reach them. The worst takes 50 ms for the largest text."""
+
+MOST_CODES = 1000
+"""In one `enum`. Two for each country are 500."""
 
 DEEPEST_SUBSCHEMA = 32
 """References included. The schema itself is the first."""
 
 _DEEPEST_JSON = 24
-_LARGEST_PATTERN_BYTES = 64 * 1024  # compiled; some 300 characters of plain pattern
+_LARGEST_PATTERN_BYTES = 16 * 1024  # compiled; some 100 characters of plain pattern
 
-_ONE = frozenset({"items", "not", "if", "then", "else", "additionalProperties"})
-_LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-_NAMED = frozenset({"properties", "dependentSchemas", "$defs"})
 # What is not here is refused, above all what moves a reference ($id, $anchor, $dynamicRef).
-_KEYWORDS = (_ONE | _LISTS | _NAMED) | {
+_KEYWORDS = (ONE | LISTS | NAMED) | {
     *("$schema", "$ref", "$comment", "title", "description"),
     *("type", "enum", "const", "format", "minLength", "maxLength", "pattern"),
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
@@ -44,8 +59,6 @@ _KEYWORDS = (_ONE | _LISTS | _NAMED) | {
 _DEFINITION = re.compile(r"#/\$defs/([A-Za-z][A-Za-z0-9_]{0,63})")
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
 
-_Steps = tuple[str | int, ...]
-
 
 def check_schema(schema: object) -> tuple[Violation, ...]:
     """Return what keeps `schema` from being published, or nothing. Paths point into the schema."""
@@ -53,7 +66,7 @@ def check_schema(schema: object) -> tuple[Violation, ...]:
     if found or not isinstance(schema, dict):
         return found
     # Each step may rely on what the one before has found in order.
-    for step in (_valid, _known, _bounded, _closed, _compiled):
+    for step in (_valid, _closed, _known, _bounded, _compiled):
         if found := first_of_each_field(step(schema)):
             return found
     return ()
@@ -83,9 +96,25 @@ def _valid(schema: dict[str, Any]) -> Iterator[Violation]:
         )
 
 
+def _closed(schema: dict[str, Any]) -> Iterator[Violation]:
+    if schema.get("type") != "object":
+        yield Violation("/type", "type", "A piece of evidence is an object: this must be object.")
+    if schema.get("additionalProperties") is not False:
+        yield Violation("/additionalProperties", "additionalProperties", "This must be false.")
+    if not schema.get("properties"):
+        yield Violation("/properties", "properties", "There must be at least one field.")
+    # Names of fields stand in consents and records, which are printable ASCII.
+    elif not all(_FIELD.fullmatch(name) for name in schema["properties"]):
+        yield Violation(
+            "/properties",
+            "name",
+            "A field's name is a letter, then letters and digits, 64 at most.",
+        )
+
+
 def _known(schema: dict[str, Any]) -> Iterator[Violation]:
     definitions = schema.get("$defs", {})
-    for steps, subschema in _subschemas(schema, ()):
+    for steps, subschema in subschemas(schema):
         for keyword in sorted(subschema.keys() - _KEYWORDS):
             yield Violation(
                 pointer((*steps, keyword)), "keyword", "This keyword is not supported here."
@@ -100,83 +129,40 @@ def _known(schema: dict[str, Any]) -> Iterator[Violation]:
                 yield Violation(
                     pointer((*steps, "$ref")), "$ref", "This must be #/$defs/ and a name in $defs."
                 )
+        yield from _finite(steps, subschema)
 
 
-def _children(schema: dict[str, Any]) -> Iterator[tuple[_Steps, Any]]:
-    for keyword, value in schema.items():
-        if keyword in _ONE:
-            yield (keyword,), value
-        elif keyword in _LISTS:
-            yield from (((keyword, index), item) for index, item in enumerate(value))
-        elif keyword in _NAMED:
-            yield from (((keyword, name), item) for name, item in value.items())
-
-
-def _subschemas(schema: object, steps: _Steps) -> Iterator[tuple[_Steps, dict[str, Any]]]:
-    if isinstance(schema, dict):  # `true` and `false` are schemas too
-        yield steps, schema
-        for more, child in _children(schema):
-            yield from _subschemas(child, (*steps, *more))
-
-
-class _TooDeepError(Exception):
-    """References lie deeper than is allowed, as those of a schema that contains itself do."""
-
-
-class _Extent(NamedTuple):
-    """Of a schema with its references followed: how many subschemas, how many within each other."""
-
-    total: int
-    height: int
+def _finite(steps: Steps, subschema: dict[str, Any]) -> Iterator[Violation]:
+    for keyword, bound in REPEATED.items():
+        if isinstance(subschema.get(keyword), dict) and bound not in subschema:
+            yield Violation(
+                pointer((*steps, bound)), bound, "This must say how many there may be at most."
+            )
+    if len(subschema.get("enum", ())) > MOST_CODES:
+        yield Violation(pointer((*steps, "enum")), "enum", f"These are more than {MOST_CODES}.")
+    if not ends_soon(subschema.get("pattern", "")):
+        yield Violation(
+            pointer((*steps, "pattern")),
+            "pattern",
+            "What is repeated here can be read in many ways, or this looks ahead or behind.",
+        )
 
 
 def _bounded(schema: dict[str, Any]) -> Iterator[Violation]:
     try:
-        extent = _extent(schema, schema.get("$defs", {}), {}, DEEPEST_SUBSCHEMA)
-    except _TooDeepError:
-        extent = _Extent(0, DEEPEST_SUBSCHEMA + 1)
-    if extent.height > DEEPEST_SUBSCHEMA:
+        reach = extent(schema, DEEPEST_SUBSCHEMA)
+    except TooDeepError:
         yield Violation(
             "", "depth", f"Schemas lie more than {DEEPEST_SUBSCHEMA} deep, references followed."
         )
-    elif extent.total > MOST_SUBSCHEMAS:
+        return
+    if reach.steps > MOST_STEPS:
         yield Violation(
-            "", "size", f"This has more than {MOST_SUBSCHEMAS} schemas, references followed."
+            "", "size", f"This has more than {MOST_STEPS} schemas, references and lists followed."
         )
-
-
-def _extent(
-    schema: object, definitions: dict[str, Any], known: dict[str, _Extent], left: int
-) -> _Extent:
-    if left == 0:
-        raise _TooDeepError
-    if not isinstance(schema, dict):
-        return _Extent(1, 1)
-    inner = [_extent(child, definitions, known, left - 1) for _, child in _children(schema)]
-    if "$ref" in schema:
-        name = schema["$ref"].removeprefix("#/$defs/")
-        if name not in known:
-            known[name] = _extent(definitions[name], definitions, known, left - 1)
-        inner.append(known[name])
-    return _Extent(
-        1 + sum(extent.total for extent in inner),
-        1 + max((extent.height for extent in inner), default=0),
-    )
-
-
-def _closed(schema: dict[str, Any]) -> Iterator[Violation]:
-    if schema.get("type") != "object":
-        yield Violation("/type", "type", "A piece of evidence is an object: this must be object.")
-    if schema.get("additionalProperties") is not False:
-        yield Violation("/additionalProperties", "additionalProperties", "This must be false.")
-    if not schema.get("properties"):
-        yield Violation("/properties", "properties", "There must be at least one field.")
-    # Names of fields stand in consents and records, which are printable ASCII.
-    elif not all(_FIELD.fullmatch(name) for name in schema["properties"]):
+    elif reach.patterns > MOST_PATTERNS:
         yield Violation(
-            "/properties",
-            "name",
-            "A field's name is a letter, then letters, digits and _, 64 at most.",
+            "", "pattern", f"This has more than {MOST_PATTERNS} patterns, references followed."
         )
 
 

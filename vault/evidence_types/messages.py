@@ -92,13 +92,13 @@ def _one_of(branches: list[list[ValidationError]]) -> str:
 
 
 def _wanted(branch: list[ValidationError]) -> list[str]:
-    """Return the fields whose absence, or emptiness, is all that fails this branch; or nothing."""
+    """Return the fields whose absence, "" or 0 is all that fails this branch; or nothing."""
     names = []
     for error in branch:
         match error.kind:
             case ValidationErrorKind.Required(property=name):
                 names.append(name)
-            case ValidationErrorKind.MinLength(limit=1):
+            case ValidationErrorKind.MinLength(limit=1) | ValidationErrorKind.Minimum(limit=1):
                 names.append(str(error.instance_path[-1]))
             case _:
                 return []

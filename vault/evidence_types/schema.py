@@ -5,16 +5,23 @@ Schemas are data (JSON Schema 2020-12); they are checked before they are compile
 and never fetch anything. The answer names fields and rules and never holds a value.
 """
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 import msgspec
+from jsonschema_rs import ValidationError
 
-from vault.evidence_types.check import check_schema, compile_schema
+from vault.evidence_types.check import DEEPEST_SUBSCHEMA, check_schema, compile_schema
 from vault.evidence_types.messages import violations_in
-from vault.evidence_types.values import unfit
+from vault.evidence_types.subschemas import extent
+from vault.evidence_types.values import count, unfit
 from vault.evidence_types.violation import Violation, first_of_each_field
 
 __all__ = ["CompiledSchema", "SchemaError", "Schemas", "Violation", "check_schema"]
+
+
+_MOST_STEPS_FOR_ALL: Final = 50_000
+"""Values times schemas: as long as there are no more, everything that is wrong is told."""
 
 
 class SchemaError(Exception):
@@ -37,17 +44,28 @@ class CompiledSchema:
         if found := check_schema(schema):
             raise SchemaError(found)
         self._validator = compile_schema(schema)
+        self._subschemas = extent(schema, DEEPEST_SUBSCHEMA).subschemas
 
     def violations(self, values: object) -> tuple[Violation, ...]:
         """Return what is wrong with `values`: one violation per field, at most 32; or nothing.
 
-        What no evidence may hold (`values.py`) is looked for first, and alone if there is any.
+        What no evidence may hold (`values.py`) is looked for first, and alone if there is any. Of
+        very many values only the first fault is told.
         """
         return unfit(values) or first_of_each_field(
-            violation
-            for error in self._validator.iter_errors(values)
-            for violation in violations_in(error)
+            violation for error in self._errors(values) for violation in violations_in(error)
         )
+
+    def _errors(self, values: object) -> Iterable[ValidationError]:
+        try:
+            self._validator.validate(values)
+        except ValidationError as first:
+            # To tell an error costs a thousand times as much as to find it: gigabytes, for a list
+            # that is too long and each of whose entries could have had a hundred forms.
+            if count(values) * self._subschemas > _MOST_STEPS_FOR_ALL:
+                return [first]
+            return self._validator.iter_errors(values)
+        return ()
 
 
 class Schemas:

@@ -46,6 +46,15 @@ def unfit(
     return (Violation("", "size", f"This is larger than {largest_bytes} bytes."),)
 
 
+def count(value: object) -> int:
+    """Return how many values there are in `value`: itself, and those in objects and lists."""
+    if isinstance(value, dict):
+        return 1 + sum(map(count, value.values()))
+    if isinstance(value, list):
+        return 1 + sum(map(count, value))
+    return 1
+
+
 def _walk(value: object, steps: tuple[str | int, ...], deepest: int) -> Iterator[Violation]:
     # Exact types: a subclass may encode itself otherwise than it is checked.
     if type(value) is not dict and type(value) is not list:

@@ -86,6 +86,18 @@ def commitment(key: Key) -> str:
     return canonical.b64(hmac.digest(key.secret, b"commit/1", "sha256"))
 
 
+def require_commitment(key: Key, expected: str) -> None:
+    """Refuse a key that is not the one which was committed to.
+
+    Raises:
+        SealError: It is another.
+    """
+    # In bytes: `compare_digest` refuses text that is not ASCII with an error of its own.
+    expected_bytes = expected.encode("ascii", "replace")
+    if not hmac.compare_digest(commitment(key).encode("ascii"), expected_bytes):
+        raise SealError
+
+
 def seal(key: Key, context: Context, plaintext: bytes) -> bytes:
     """Seal a plaintext for this context; sealed twice, it gives different bytes.
 
@@ -95,7 +107,7 @@ def seal(key: Key, context: Context, plaintext: bytes) -> bytes:
     Raises:
         SealError: The context names another key.
     """
-    return seal_under(key.secret, _associated_data(key, context), plaintext)
+    return seal_under(key.secret, associated_data_of(key, context), plaintext)
 
 
 def open_sealed(key: Key, context: Context, sealed: bytes, expected_commitment: str) -> bytes:
@@ -110,11 +122,8 @@ def open_sealed(key: Key, context: Context, sealed: bytes, expected_commitment: 
     Raises:
         SealError: Another key, another context, or bytes that were changed.
     """
-    # In bytes: `compare_digest` refuses text that is not ASCII with an error of its own.
-    expected = expected_commitment.encode("ascii", "replace")
-    if not hmac.compare_digest(commitment(key).encode("ascii"), expected):
-        raise SealError
-    return open_under(key.secret, _associated_data(key, context), sealed)
+    require_commitment(key, expected_commitment)
+    return open_under(key.secret, associated_data_of(key, context), sealed)
 
 
 def seal_under(secret: bytes, associated_data: bytes, plaintext: bytes) -> bytes:
@@ -144,7 +153,12 @@ def open_under(secret: bytes, associated_data: bytes, sealed: bytes) -> bytes:
     return _unpad(padded)
 
 
-def _associated_data(key: Key, context: Context) -> bytes:
+def associated_data_of(key: Key, context: Context) -> bytes:
+    """Return what is authenticated beside whatever is sealed with this key in this context.
+
+    Raises:
+        SealError: The context names another key.
+    """
     if context.key_id not in {"", key.key_id}:
         raise SealError
     return canonical.encode(
@@ -162,17 +176,17 @@ def _associated_data(key: Key, context: Context) -> bytes:
 
 def _pad(plaintext: bytes) -> bytes:
     content = plaintext + _END_OF_CONTENT
-    return content.ljust(_bucket(len(content)), b"\0")
+    return content.ljust(padded_size(len(content)), b"\0")
 
 
 def _unpad(padded: bytes) -> bytes:
     content = padded.rstrip(b"\0")
-    if not content.endswith(_END_OF_CONTENT) or len(padded) != _bucket(len(content)):
+    if not content.endswith(_END_OF_CONTENT) or len(padded) != padded_size(len(content)):
         raise SealError
     return content[:-1]
 
 
-def _bucket(size: int) -> int:
+def padded_size(size: int) -> int:
     """Return the padded size: at most 12 % more, and few different ones (Padmé, algorithm 1)."""
     if size <= _SMALLEST_BUCKET:
         return _SMALLEST_BUCKET

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gRPC server: who calls, whether they may, what they said, and how an answer is told."""
+"""The server, over gRPC and HTTP: who calls, whether they may, and how an answer is told."""

@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from vault.api.v1 import audit_service_pb2
-from vault.application.audits import CaughtUp
+from vault.application.audits import CaughtUp, Moment
 from vault.server.call import Call
-from vault.server.convert.audit import state_message
+from vault.server.convert.audit import explanation_message, state_message
 from vault.server.convert.log import record_message
+from vault.server.convert.times import time_from
 from vault.server.services import UseCases
 
 
@@ -26,7 +27,7 @@ class AuditHandler:
         replay = self._use.audits.replay_vault(
             call.caller,
             request.vault_id.lower(),
-            as_of=self._as_of(request.as_of_token),
+            as_of=self._moment(request),
             after_version=request.after_version,
             case_ref=request.case_ref,
         )
@@ -41,7 +42,8 @@ class AuditHandler:
     ) -> AsyncIterator[audit_service_pb2.ReplayRegistryResponse]:
         """Stream the history of the registry."""
         replay = self._use.audits.replay_registry(
-            as_of=self._as_of(request.as_of_token), after_version=request.after_version
+            as_of=Moment(tree_size=self._tree_size(request.as_of_token)),
+            after_version=request.after_version,
         )
         async for item in replay:
             if isinstance(item, CaughtUp):
@@ -53,15 +55,34 @@ class AuditHandler:
         self, request: audit_service_pb2.GetVaultStateRequest, call: Call
     ) -> audit_service_pb2.GetVaultStateResponse:
         """Return what was true of one vault."""
-        state = await self._use.audits.state(
+        then = await self._use.audits.state(
             call.caller,
             request.vault_id.lower(),
-            as_of=self._as_of(request.as_of_token),
+            as_of=self._moment(request),
             case_ref=request.case_ref,
         )
-        return audit_service_pb2.GetVaultStateResponse(state=state_message(state))
+        return audit_service_pb2.GetVaultStateResponse(state=state_message(then))
 
-    def _as_of(self, token: str) -> int | None:
+    async def ExplainDisclosure(
+        self, request: audit_service_pb2.ExplainDisclosureRequest, call: Call
+    ) -> audit_service_pb2.ExplainDisclosureResponse:
+        """Explain a disclosure or refused attempt."""
+        explanation = await self._use.audits.explain(
+            call.caller, request.vault_id.lower(), request.version, case_ref=request.case_ref
+        )
+        return audit_service_pb2.ExplainDisclosureResponse(
+            explanation=explanation_message(explanation)
+        )
+
+    def _moment(
+        self,
+        request: audit_service_pb2.ReplayVaultRequest | audit_service_pb2.GetVaultStateRequest,
+    ) -> Moment:
+        if request.HasField("as_of_time"):
+            return Moment(time=time_from(request.as_of_time, "as_of_time"))
+        return Moment(tree_size=self._tree_size(request.as_of_token))
+
+    def _tree_size(self, token: str) -> int | None:
         return self._use.positions.read(token, "as_of_token") if token else None
 
     def _caught_up(self, item: CaughtUp) -> audit_service_pb2.CaughtUp:

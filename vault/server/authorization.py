@@ -25,8 +25,13 @@ class Ownership(Enum):
 
     OWN_VAULT = "the vault to which the caller's sign-in leads, never one that a message names"
     OWN_SERVICE = "the service that the credential names, and subjects as that service knows them"
-    OWN_VAULT_OR_SERVICE = "her own vault for a citizen; for a service its own, by its subject"
-    RECORDED_LOOK = "any vault, by its id; the look is recorded in it before anything is sent"
+    OR_BY_HER_CODE = "her own vault for a citizen; for an official that of the code she gave"
+    OWN_VAULT_OR_SERVICE = (
+        "as OR_BY_HER_CODE for citizens and officials; for a service its own, by its subject"
+    )
+    OWN_OR_RECORDED_LOOK = (
+        "her own vault for a citizen; for an auditor any, and the look is recorded"
+    )
     REGISTRY = "the registry, which is the operator's to change"
     PUBLIC = "what is registered, which everybody may see"
 
@@ -48,34 +53,52 @@ class Access:
 
 
 _CITIZEN: Final = frozenset[Role]({"citizen"})
+_HELPED: Final = _CITIZEN | frozenset[Role]({"official"})
 _SERVICE: Final = frozenset[Role]({"service"})
-_BOTH: Final = _CITIZEN | _SERVICE
+_BOTH: Final = _HELPED | _SERVICE
 _AUDITOR: Final = frozenset[Role]({"auditor"})
 _OPERATOR: Final = frozenset[Role]({"operator"})
+_REPLAYING: Final = _AUDITOR | _CITIZEN
 _EVERYBODY: Final = _BOTH | _AUDITOR | _OPERATOR
 
 _ROWS: Final[Mapping[str, Access]] = {
-    "VaultService/OpenVault": Access(_CITIZEN, "vault", Ownership.OWN_VAULT),
-    "VaultService/GetVault": Access(_CITIZEN, "vault", Ownership.OWN_VAULT),
-    "VaultService/ListHistory": Access(_CITIZEN, "vault", Ownership.OWN_VAULT),
-    "EvidenceService/ProvideEvidence": Access(_CITIZEN, "evidence", Ownership.OWN_VAULT),
-    "EvidenceService/ReplaceEvidence": Access(_CITIZEN, "evidence", Ownership.OWN_VAULT),
-    "EvidenceService/GetEvidence": Access(_CITIZEN, "evidence", Ownership.OWN_VAULT),
-    "EvidenceService/ListEvidence": Access(_CITIZEN, "evidence", Ownership.OWN_VAULT),
+    "VaultService/OpenVault": Access(_HELPED, "vault", Ownership.OR_BY_HER_CODE),
+    "VaultService/GetVault": Access(_HELPED, "vault", Ownership.OR_BY_HER_CODE),
+    "VaultService/UnlinkSignIn": Access(_HELPED, "vault", Ownership.OR_BY_HER_CODE),
+    "VaultService/ListHistory": Access(_HELPED, "vault", Ownership.OR_BY_HER_CODE),
+    "VaultService/CreateAssistanceCode": Access(_CITIZEN, "vault", Ownership.OWN_VAULT),
+    "EvidenceService/ProvideEvidence": Access(_HELPED, "evidence", Ownership.OR_BY_HER_CODE),
+    "EvidenceService/ReplaceEvidence": Access(_HELPED, "evidence", Ownership.OR_BY_HER_CODE),
+    "EvidenceService/UploadDocument": Access(_HELPED, "evidence", Ownership.OR_BY_HER_CODE),
+    "EvidenceService/DownloadDocument": Access(_HELPED, "evidence", Ownership.OR_BY_HER_CODE),
+    "EvidenceService/DisputeEvidence": Access(_HELPED, "evidence", Ownership.OR_BY_HER_CODE),
+    "EvidenceService/ResolveDispute": Access(_HELPED, "evidence", Ownership.OR_BY_HER_CODE),
+    "EvidenceService/GetEvidence": Access(_HELPED, "evidence", Ownership.OR_BY_HER_CODE),
+    "EvidenceService/ListEvidence": Access(_HELPED, "evidence", Ownership.OR_BY_HER_CODE),
     "ConsentService/RequestConsent": Access(_SERVICE, "consent", Ownership.OWN_SERVICE),
-    "ConsentService/ClaimRequest": Access(_CITIZEN, "consent", Ownership.OWN_VAULT),
+    "ConsentService/CancelRequest": Access(_SERVICE, "consent", Ownership.OWN_SERVICE),
     "ConsentService/RedeemCode": Access(_SERVICE, "consent", Ownership.OWN_SERVICE),
+    "ConsentService/ClaimRequest": Access(_HELPED, "consent", Ownership.OR_BY_HER_CODE),
+    "ConsentService/PreviewConsent": Access(_HELPED, "consent", Ownership.OR_BY_HER_CODE),
+    "ConsentService/GrantConsent": Access(_HELPED, "consent", Ownership.OR_BY_HER_CODE),
+    "ConsentService/RefuseConsent": Access(_HELPED, "consent", Ownership.OR_BY_HER_CODE),
+    "ConsentService/NarrowConsent": Access(_HELPED, "consent", Ownership.OR_BY_HER_CODE),
+    "ConsentService/ExtendConsent": Access(_HELPED, "consent", Ownership.OR_BY_HER_CODE),
+    "ConsentService/PauseConsent": Access(_HELPED, "consent", Ownership.OR_BY_HER_CODE),
+    "ConsentService/ResumeConsent": Access(_HELPED, "consent", Ownership.OR_BY_HER_CODE),
+    "ConsentService/RevokeConsent": Access(_HELPED, "consent", Ownership.OR_BY_HER_CODE),
     "ConsentService/GetRequest": Access(_BOTH, "consent", Ownership.OWN_VAULT_OR_SERVICE),
-    "ConsentService/ListRequests": Access(_CITIZEN, "consent", Ownership.OWN_VAULT),
-    "ConsentService/PreviewConsent": Access(_CITIZEN, "consent", Ownership.OWN_VAULT),
-    "ConsentService/GrantConsent": Access(_CITIZEN, "consent", Ownership.OWN_VAULT),
-    "ConsentService/RevokeConsent": Access(_CITIZEN, "consent", Ownership.OWN_VAULT),
+    "ConsentService/ListRequests": Access(_BOTH, "consent", Ownership.OWN_VAULT_OR_SERVICE),
     "ConsentService/GetConsent": Access(_BOTH, "consent", Ownership.OWN_VAULT_OR_SERVICE),
-    "ConsentService/ListConsents": Access(_CITIZEN, "consent", Ownership.OWN_VAULT),
+    "ConsentService/ListConsents": Access(_BOTH, "consent", Ownership.OWN_VAULT_OR_SERVICE),
     "DisclosureService/DiscloseEvidence": Access(_SERVICE, "disclosure", Ownership.OWN_SERVICE),
-    "AuditService/ReplayVault": Access(_AUDITOR, "audit", Ownership.RECORDED_LOOK),
-    "AuditService/ReplayRegistry": Access(_AUDITOR, "audit", Ownership.PUBLIC),
-    "AuditService/GetVaultState": Access(_AUDITOR, "audit", Ownership.RECORDED_LOOK),
+    "DisclosureService/DiscloseDocument": Access(_SERVICE, "disclosure", Ownership.OWN_SERVICE),
+    "DisclosureService/CheckDisclosures": Access(_SERVICE, "disclosure", Ownership.OWN_SERVICE),
+    "DisclosureService/ListChanges": Access(_SERVICE, "disclosure", Ownership.OWN_SERVICE),
+    "AuditService/ReplayVault": Access(_REPLAYING, "audit", Ownership.OWN_OR_RECORDED_LOOK),
+    "AuditService/GetVaultState": Access(_REPLAYING, "audit", Ownership.OWN_OR_RECORDED_LOOK),
+    "AuditService/ExplainDisclosure": Access(_REPLAYING, "audit", Ownership.OWN_OR_RECORDED_LOOK),
+    "AuditService/ReplayRegistry": Access(_REPLAYING, "audit", Ownership.PUBLIC),
     "RegistryService/RegisterOrganisation": Access(_OPERATOR, "registry", Ownership.REGISTRY),
     "RegistryService/RegisterService": Access(_OPERATOR, "registry", Ownership.REGISTRY),
     "RegistryService/SuspendService": Access(_OPERATOR, "registry", Ownership.REGISTRY),

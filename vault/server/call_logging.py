@@ -29,6 +29,7 @@ LISTED_KEYS: Final = frozenset(
         "error",
         "trace",
         "target",
+        "http",
         "environment",
     }
 )

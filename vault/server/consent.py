@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from vault.api.v1 import consent_service_pb2
+from projections.consent_register import NEWEST, ConsentRow, RequestRow
+from vault.api.v1 import consent_pb2, consent_service_pb2
+from vault.application.consents import ConsentView
 from vault.server.call import Call
 from vault.server.convert import consent as convert
 from vault.server.convert.log import receipt_message
-from vault.server.convert.vault import acting_from, approval_from
+from vault.server.convert.times import time_from
+from vault.server.convert.vault import acting_from, agreement_from
+from vault.server.paging import DEFAULT_SIZE
 from vault.server.services import UseCases
-
-if TYPE_CHECKING:
-    from vault.application.caller import Answer
-    from vault.application.consents import ConsentView
 
 
 class ConsentHandler:
@@ -33,12 +31,26 @@ class ConsentHandler:
             request.request_id,
             convert.question_from(request),
             convert.said_from(request),
+            validate_only=request.validate_only,
         )
         token = answer.value.handoff_token
         return consent_service_pb2.RequestConsentResponse(
             consent_request=convert.request_message(answer.value.view),
             handoff_token=token,
-            handoff_uri=f"{self._handoff_base_uri}/{token}",
+            handoff_uri=f"{self._handoff_base_uri}/{token}" if token else "",
+            position_token=self._use.positions.write(answer.tree_size),
+            short_code=answer.value.short_code,
+        )
+
+    async def CancelRequest(
+        self, request: consent_service_pb2.CancelRequestRequest, call: Call
+    ) -> consent_service_pb2.CancelRequestResponse:
+        """Take a request back."""
+        answer = await self._use.requests.cancel(
+            call.caller, request.request_id, request.consent_request_id.lower()
+        )
+        return consent_service_pb2.CancelRequestResponse(
+            consent_request=convert.request_message(answer.value),
             position_token=self._use.positions.write(answer.tree_size),
         )
 
@@ -46,11 +58,12 @@ class ConsentHandler:
         self, request: consent_service_pb2.ClaimRequestRequest, call: Call
     ) -> consent_service_pb2.ClaimRequestResponse:
         """Take a request into the caller's vault."""
-        answer = await self._use.requests.claim(
+        answer = await self._use.claims.claim(
             call.caller,
             acting_from(request.acting),
             request.request_id,
-            request.handoff_token,
+            handoff_token=request.handoff_token,
+            short_code=request.short_code,
         )
         claimed = answer.value
         return consent_service_pb2.ClaimRequestResponse(
@@ -90,9 +103,13 @@ class ConsentHandler:
     async def ListRequests(
         self, request: consent_service_pb2.ListRequestsRequest, call: Call
     ) -> consent_service_pb2.ListRequestsResponse:
-        """List the requests that the caller claimed, newest first."""
+        """List requests, newest first."""
+        if call.caller.role == "service":
+            return await self._requests_of_service(request, call)
         await self._use.seen(request.position_token, call)
-        views = await self._use.requests.list(call.caller, acting_from(request.acting))
+        views = await self._use.requests.list(
+            call.caller, acting_from(request.acting), only_pending=request.only_pending
+        )
         page, token = await self._use.pages.page(
             views, lambda view: view.consent_request_id, request, call, convert.request_message
         )
@@ -115,6 +132,7 @@ class ConsentHandler:
             consent=convert.preview_message(preview),
             shown=convert.shown_message(preview),
             shown_bytes=preview.shown_bytes,
+            bundle=preview.bundle,
         )
 
     async def GrantConsent(
@@ -130,9 +148,112 @@ class ConsentHandler:
             choice=convert.choice_from(request.choice),
             shown=shown,
             shown_hash=shown_hash,
-            approval=approval_from(request.approval),
+            agreement=agreement_from(request.approval),
         )
         return consent_service_pb2.GrantConsentResponse(
+            consent=convert.consent_message(answer.value),
+            receipt=receipt_message(answer.receipt),
+            position_token=self._use.positions.write(answer.tree_size),
+        )
+
+    async def RefuseConsent(
+        self, request: consent_service_pb2.RefuseConsentRequest, call: Call
+    ) -> consent_service_pb2.RefuseConsentResponse:
+        """Say no to a request."""
+        answer = await self._use.consents.refuse(
+            call.caller,
+            acting_from(request.acting),
+            request.request_id,
+            request.consent_request_id.lower(),
+            agreement_from(request.approval),
+        )
+        return consent_service_pb2.RefuseConsentResponse(
+            consent_request=convert.request_as_of(answer.value, self._use.store.clock.now()),
+            receipt=receipt_message(answer.receipt),
+            position_token=self._use.positions.write(answer.tree_size),
+        )
+
+    async def NarrowConsent(
+        self, request: consent_service_pb2.NarrowConsentRequest, call: Call
+    ) -> consent_service_pb2.NarrowConsentResponse:
+        """Share less under the same consent."""
+        answer = await self._use.amendments.narrow(
+            call.caller,
+            acting_from(request.acting),
+            request.request_id,
+            consent_id=request.consent_id.lower(),
+            narrowing=convert.narrowing_from(request),
+            agreement=agreement_from(request.approval),
+            validate_only=request.validate_only,
+        )
+        return consent_service_pb2.NarrowConsentResponse(
+            consent=convert.consent_message(answer.value.view),
+            difference=convert.difference_message(answer.value.difference),
+            receipt=receipt_message(answer.receipt),
+            position_token=self._use.positions.write(answer.tree_size),
+        )
+
+    async def ExtendConsent(
+        self, request: consent_service_pb2.ExtendConsentRequest, call: Call
+    ) -> consent_service_pb2.ExtendConsentResponse:
+        """Share for longer under the same consent, or show what that would come to."""
+        acting, consent_id = acting_from(request.acting), request.consent_id.lower()
+        end = time_from(request.end_time, "end_time")
+        if request.validate_only:
+            answer = await self._use.amendments.preview_extension(
+                call.caller, acting, consent_id, end
+            )
+        else:
+            shown, shown_hash = convert.shown_from(request.shown)
+            answer = await self._use.amendments.extend(
+                call.caller,
+                acting,
+                request.request_id,
+                consent_id=consent_id,
+                end=end,
+                shown=shown,
+                shown_hash=shown_hash,
+                agreement=agreement_from(request.approval),
+            )
+        preview = answer.value.preview
+        return consent_service_pb2.ExtendConsentResponse(
+            consent=convert.consent_message(answer.value.view),
+            difference=convert.difference_message(answer.value.difference),
+            shown=convert.shown_message(preview) if preview else None,
+            shown_bytes=preview.shown_bytes if preview else b"",
+            receipt=receipt_message(answer.receipt),
+            position_token=self._use.positions.write(answer.tree_size),
+        )
+
+    async def PauseConsent(
+        self, request: consent_service_pb2.PauseConsentRequest, call: Call
+    ) -> consent_service_pb2.PauseConsentResponse:
+        """Pause a consent."""
+        answer = await self._use.amendments.pause(
+            call.caller,
+            acting_from(request.acting),
+            request.request_id,
+            request.consent_id.lower(),
+            agreement_from(request.approval),
+        )
+        return consent_service_pb2.PauseConsentResponse(
+            consent=convert.consent_message(answer.value),
+            receipt=receipt_message(answer.receipt),
+            position_token=self._use.positions.write(answer.tree_size),
+        )
+
+    async def ResumeConsent(
+        self, request: consent_service_pb2.ResumeConsentRequest, call: Call
+    ) -> consent_service_pb2.ResumeConsentResponse:
+        """Let a paused consent go on."""
+        answer = await self._use.amendments.resume(
+            call.caller,
+            acting_from(request.acting),
+            request.request_id,
+            request.consent_id.lower(),
+            agreement_from(request.approval),
+        )
+        return consent_service_pb2.ResumeConsentResponse(
             consent=convert.consent_message(answer.value),
             receipt=receipt_message(answer.receipt),
             position_token=self._use.positions.write(answer.tree_size),
@@ -142,11 +263,12 @@ class ConsentHandler:
         self, request: consent_service_pb2.RevokeConsentRequest, call: Call
     ) -> consent_service_pb2.RevokeConsentResponse:
         """Revoke a consent."""
-        answer: Answer[ConsentView] = await self._use.consents.revoke(
+        answer = await self._use.amendments.revoke(
             call.caller,
             acting_from(request.acting),
             request.request_id,
             request.consent_id.lower(),
+            agreement_from(request.approval),
         )
         return consent_service_pb2.RevokeConsentResponse(
             consent=convert.consent_message(answer.value),
@@ -170,10 +292,70 @@ class ConsentHandler:
     async def ListConsents(
         self, request: consent_service_pb2.ListConsentsRequest, call: Call
     ) -> consent_service_pb2.ListConsentsResponse:
-        """List the caller's consents, newest first."""
+        """List consents, newest first."""
+        if call.caller.role == "service":
+            return await self._consents_of_service(request, call)
         await self._use.seen(request.position_token, call)
         views = await self._use.consents.list(call.caller, acting_from(request.acting))
         page, token = await self._use.pages.page(
             views, lambda view: view.consent_id, request, call, convert.consent_message
+        )
+        return consent_service_pb2.ListConsentsResponse(consents=page, next_page_token=token)
+
+    async def _requests_of_service(
+        self, request: consent_service_pb2.ListRequestsRequest, call: Call
+    ) -> consent_service_pb2.ListRequestsResponse:
+        now = self._use.store.clock.now()
+        kind = "pending" if request.only_pending else ""
+        before = self._use.pages.before(request, call, kind)
+        register = await self._use.register.wait(
+            self._use.seen_size(request.position_token), call.deadline
+        )
+        rows = await register.requests(
+            call.caller.sub,
+            (request.page_size or DEFAULT_SIZE) + 1,
+            NEWEST if before is None else before,
+            pending_at=now if request.only_pending else None,
+        )
+
+        async def build(row: RequestRow) -> consent_pb2.ConsentRequest:
+            message = convert.request_as_of(row.request, now)
+            message.external_reference = await self._use.requests.reference(
+                row.request.consent_request_id
+            )
+            return message
+
+        page, token = await self._use.pages.rows(
+            rows, lambda row: row.position, request, call, build, kind=kind
+        )
+        return consent_service_pb2.ListRequestsResponse(
+            consent_requests=page, next_page_token=token
+        )
+
+    async def _consents_of_service(
+        self, request: consent_service_pb2.ListConsentsRequest, call: Call
+    ) -> consent_service_pb2.ListConsentsResponse:
+        now = self._use.store.clock.now()
+        before = self._use.pages.before(request, call)
+        register = await self._use.register.wait(
+            self._use.seen_size(request.position_token), call.deadline
+        )
+        rows = await register.consents(
+            call.caller.sub,
+            (request.page_size or DEFAULT_SIZE) + 1,
+            NEWEST if before is None else before,
+        )
+
+        def build(row: ConsentRow) -> consent_pb2.Consent:
+            view = ConsentView(
+                consent_id=row.consent.terms.consent_id,
+                consent=row.consent,
+                status=row.consent.status(now),
+                shows_evidence=False,
+            )
+            return convert.consent_message(view)
+
+        page, token = await self._use.pages.rows(
+            rows, lambda row: row.position, request, call, build
         )
         return consent_service_pb2.ListConsentsResponse(consents=page, next_page_token=token)

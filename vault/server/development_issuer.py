@@ -27,7 +27,8 @@ GRANT_TYPE: Final = "urn:citizen-vault:development"
 LIFETIME_SECONDS: Final = 3600
 LARGEST_FORM_BYTES: Final = 4096
 SCOPES: Final[dict[str, str]] = {
-    "citizen": "vault evidence consent registry",
+    "citizen": "vault evidence consent audit registry",
+    "official": "vault evidence consent registry",
     "service": "consent disclosure registry",
     "auditor": "audit registry",
     "operator": "registry",

@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
 from vault.api.v1 import disclosure_service_pb2
+from vault.application.disclosures import Disclosed
 from vault.server.call import Call
-from vault.server.convert.disclosure import attempt_from, said_from
-from vault.server.convert.log import receipt_message
+from vault.server.convert.changes import change_message, cursor_from, cursor_name
+from vault.server.convert.disclosure import attempt_from, disclosed_message, said_from
+from vault.server.convert.paths import of_one_selection, renamed
+from vault.server.paging import DEFAULT_SIZE, exceeds_page
 from vault.server.services import UseCases
 
 
@@ -27,10 +33,68 @@ class DisclosureHandler:
             said_from(request),
             call.deadline,
         )
-        return disclosure_service_pb2.DiscloseEvidenceResponse(
-            bundle=disclosed.bundle,
-            receipt=receipt_message(disclosed.receipt),
-            repeated=disclosed.is_repeat,
-            external_reference=disclosed.external_reference,
-            position_token=self._use.positions.write(disclosed.tree_size),
+        return self._message(disclosed)
+
+    async def DiscloseDocument(
+        self, request: disclosure_service_pb2.DiscloseDocumentRequest, call: Call
+    ) -> AsyncIterator[disclosure_service_pb2.DiscloseDocumentResponse]:
+        """Disclose a document of a subject."""
+        parts = self._use.disclosures.disclose_document(
+            call.caller,
+            request.request_id,
+            attempt_from(request, call.caller.sub),
+            said_from(request),
+            call.deadline,
         )
+        with renamed(of_one_selection):
+            async with aclosing(parts):
+                async for part in parts:
+                    yield self._part(part)
+
+    async def CheckDisclosures(
+        self, request: disclosure_service_pb2.CheckDisclosuresRequest, call: Call
+    ) -> disclosure_service_pb2.CheckDisclosuresResponse:
+        """Say which disclosures would be permitted now."""
+        await self._use.seen(request.position_token, call)
+        reasons = await self._use.disclosures.check(
+            tuple(attempt_from(check, call.caller.sub) for check in request.checks)
+        )
+        return disclosure_service_pb2.CheckDisclosuresResponse(
+            results=[
+                disclosure_service_pb2.DisclosureCheckResult(is_permitted=not reason, reason=reason)
+                for reason in reasons
+            ]
+        )
+
+    async def ListChanges(
+        self, request: disclosure_service_pb2.ListChangesRequest, call: Call
+    ) -> disclosure_service_pb2.ListChangesResponse:
+        """List what became of the service's requests and consents."""
+        feed = await self._use.changes.wait(
+            self._use.seen_size(request.position_token), call.deadline
+        )
+        last = self._use.pages.read(request.cursor, call, field="cursor")
+        found = await feed.changes(
+            call.caller.sub, cursor_from(last), request.page_size or DEFAULT_SIZE
+        )
+        messages = [
+            change_message(change, await self._use.requests.reference(change.consent_request_id))
+            for change in found.changes
+        ]
+        cursor, has_more = found.cursor, found.has_more
+        while exceeds_page(messages):
+            messages.pop()
+            cursor, has_more = found.changes[len(messages) - 1].cursor, True
+        return disclosure_service_pb2.ListChangesResponse(
+            changes=messages,
+            cursor=self._use.pages.write(cursor_name(cursor), call),
+            has_more=has_more,
+        )
+
+    def _part(self, part: Disclosed | bytes) -> disclosure_service_pb2.DiscloseDocumentResponse:
+        if isinstance(part, Disclosed):
+            return disclosure_service_pb2.DiscloseDocumentResponse(disclosure=self._message(part))
+        return disclosure_service_pb2.DiscloseDocumentResponse(chunk=part)
+
+    def _message(self, disclosed: Disclosed) -> disclosure_service_pb2.DiscloseEvidenceResponse:
+        return disclosed_message(disclosed, self._use.positions.write(disclosed.tree_size))

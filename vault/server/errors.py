@@ -16,6 +16,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from google.rpc.status_pb2 import Status
 
 from vault.domain.errors import (
+    CapacityNotAllowedError,
     ClockUnsureError,
     ConcurrentChangeError,
     DeadlinePassedError,
@@ -40,6 +41,7 @@ DOMAIN: Final = "vault.api.v1"
 CODES: Final[Mapping[type[VaultError], grpc.StatusCode]] = {
     CredentialError: grpc.StatusCode.UNAUTHENTICATED,
     RoleNotAllowedError: grpc.StatusCode.PERMISSION_DENIED,
+    CapacityNotAllowedError: grpc.StatusCode.PERMISSION_DENIED,
     InvalidError: grpc.StatusCode.INVALID_ARGUMENT,
     NotFoundError: grpc.StatusCode.NOT_FOUND,
     RequestIdReusedError: grpc.StatusCode.ALREADY_EXISTS,

@@ -51,8 +51,11 @@ class Pages:
         """
         return b64(self._tag(last, call, kind) + last.encode())
 
-    def read(self, token: str, call: Call, kind: str = "") -> str:
+    def read(self, token: str, call: Call, kind: str = "", field: str = "page_token") -> str:
         """Return the last entry of the page before; "" without a token.
+
+        Args:
+            field: what an error names.
 
         Raises:
             TokenInvalidError: if it is not one of ours for this caller, method and filter.
@@ -63,10 +66,46 @@ class Pages:
             data = unb64(token)
             last = data[_TAG_BYTES:].decode()
         except ValueError:
-            raise TokenInvalidError("page_token") from None
+            raise TokenInvalidError(field) from None
         if not hmac.compare_digest(data[:_TAG_BYTES], self._tag(last, call, kind)):
-            raise TokenInvalidError("page_token")
+            raise TokenInvalidError(field)
         return last
+
+    def before(self, request: ListRequest, call: Call, kind: str = "") -> int | None:
+        """Return the key of the last row of the page before; None for the first page.
+
+        Raises:
+            TokenInvalidError: if the token is not ours for this list.
+        """
+        last = self.read(request.page_token, call, kind)
+        return int(last) if last else None
+
+    async def rows(
+        self,
+        rows: Sequence[T],
+        key: Callable[[T], int],
+        request: ListRequest,
+        call: Call,
+        build: Callable[[T], M | Awaitable[M]],
+        *,
+        kind: str = "",
+    ) -> tuple[list[M], str]:
+        """Return a page of rows that were selected by key, as `page` does of a whole list.
+
+        Args:
+            rows: one more than is wanted, if there are more.
+        """
+        size = request.page_size or DEFAULT_SIZE
+        messages: list[M] = []
+        for row in rows[:size]:
+            built = build(row)
+            messages.append(await built if isinstance(built, Awaitable) else built)
+            if exceeds_page(messages):
+                messages.pop()
+                break
+        has_more = len(messages) < len(rows)
+        last = key(rows[len(messages) - 1]) if has_more else 0
+        return messages, self.write(str(last), call, kind) if has_more else ""
 
     async def page(
         self,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from vault.api.v1 import registry_pb2, registry_service_pb2
+from vault.application.wording import purpose_warnings
 from vault.domain.registry import EvidenceType, Purpose
 from vault.domain.values import PurposeVersion
 from vault.server.call import Call
@@ -75,6 +76,7 @@ class RegistryHandler:
         self, request: registry_service_pb2.PublishPurposeRequest, call: Call
     ) -> registry_service_pb2.PublishPurposeResponse:
         """Publish a purpose, or its next version."""
+        texts = convert.purpose_texts_from(request.texts)
         answer = await self._use.registry.publish_purpose(
             call.caller,
             request.request_id,
@@ -82,11 +84,13 @@ class RegistryHandler:
                 code=request.purpose_code, version=request.version, iri=request.bounds.dpv_iri
             ),
             convert.bounds_from(request.bounds),
-            convert.purpose_texts_from(request.texts),
+            texts,
+            validate_only=request.validate_only,
         )
         return registry_service_pb2.PublishPurposeResponse(
-            purpose=await self._purpose(answer.value),
+            purpose=convert.purpose_message(answer.value, texts, is_withdrawn=False),
             position_token=self._use.positions.write(answer.tree_size),
+            warnings=convert.warning_messages(purpose_warnings(texts)),
         )
 
     async def WithdrawPurpose(
@@ -106,11 +110,15 @@ class RegistryHandler:
     ) -> registry_service_pb2.PublishEvidenceTypeResponse:
         """Publish an evidence type, or the next version of its schema."""
         answer = await self._use.registry.publish_evidence_type(
-            call.caller, request.request_id, request.definition
+            call.caller,
+            request.request_id,
+            request.definition,
+            validate_only=request.validate_only,
         )
         return registry_service_pb2.PublishEvidenceTypeResponse(
-            evidence_type=await self._evidence_type(answer.value),
+            evidence_type=convert.evidence_type_message(answer.value, request.definition),
             position_token=self._use.positions.write(answer.tree_size),
+            warnings=convert.warning_messages(self._use.registry.warnings_of(request.definition)),
         )
 
     async def ListOrganisations(

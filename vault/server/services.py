@@ -7,9 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from projections.change_feed import ChangeFeed
+    from projections.consent_register import ConsentRegister
+    from projections.runner import Runner
+    from vault.application.amendments import Amendments
     from vault.application.audits import Audits
+    from vault.application.claims import Claims
     from vault.application.consents import Consents
     from vault.application.disclosures import Disclosures
+    from vault.application.disputes import Disputes
+    from vault.application.documents import Documents
     from vault.application.evidence import EvidenceKeeper
     from vault.application.positions import PositionTokens
     from vault.application.registry import Registry
@@ -26,11 +33,17 @@ class UseCases:
 
     vaults: CitizenVaults
     evidence: EvidenceKeeper
+    documents: Documents
+    disputes: Disputes
     requests: Requests
+    claims: Claims
     consents: Consents
+    amendments: Amendments
     disclosures: Disclosures
     audits: Audits
     registry: Registry
+    changes: Runner[ChangeFeed]
+    register: Runner[ConsentRegister]
     positions: PositionTokens
     pages: Pages
     store: Vaults
@@ -42,3 +55,11 @@ class UseCases:
             TokenInvalidError, DeadlinePassedError: if it is not ours, or not visible in time.
         """
         await self.positions.wait(position_token, self.store, call.deadline)
+
+    def seen_size(self, position_token: str) -> int:
+        """Return how much of history a view must show for a token; 0 without one.
+
+        Raises:
+            TokenInvalidError: if it is not ours.
+        """
+        return self.positions.read(position_token) if position_token else 0

@@ -21,10 +21,13 @@ class VaultHandler:
         self, request: vault_service_pb2.OpenVaultRequest, call: Call
     ) -> vault_service_pb2.OpenVaultResponse:
         """Open the caller's vault."""
-        answer = await self._use.vaults.open(call.caller, acting_from(request.acting))
+        answer = await self._use.vaults.open(
+            call.caller, acting_from(request.acting), request.request_id
+        )
         return vault_service_pb2.OpenVaultResponse(
-            vault=vault_message(answer.value),
+            vault=vault_message(answer.value.state),
             position_token=self._use.positions.write(answer.tree_size),
+            assistance_code=answer.value.assistance_code,
         )
 
     async def GetVault(
@@ -34,6 +37,34 @@ class VaultHandler:
         await self._use.seen(request.position_token, call)
         answer = await self._use.vaults.get(call.caller, acting_from(request.acting))
         return vault_service_pb2.GetVaultResponse(
+            vault=vault_message(answer.value),
+            position_token=self._use.positions.write(answer.tree_size),
+        )
+
+    async def CreateAssistanceCode(
+        self, request: vault_service_pb2.CreateAssistanceCodeRequest, call: Call
+    ) -> vault_service_pb2.CreateAssistanceCodeResponse:
+        """Make a code with which officials can act for her."""
+        answer = await self._use.vaults.create_assistance_code(
+            call.caller, acting_from(request.acting), request.request_id
+        )
+        return vault_service_pb2.CreateAssistanceCodeResponse(
+            assistance_code=answer.value.assistance_code,
+            vault=vault_message(answer.value.state),
+            position_token=self._use.positions.write(answer.tree_size),
+        )
+
+    async def UnlinkSignIn(
+        self, request: vault_service_pb2.UnlinkSignInRequest, call: Call
+    ) -> vault_service_pb2.UnlinkSignInResponse:
+        """Close a way to her vault."""
+        answer = await self._use.vaults.unlink_sign_in(
+            call.caller,
+            acting_from(request.acting),
+            request.request_id,
+            request.sign_in_id.lower(),
+        )
+        return vault_service_pb2.UnlinkSignInResponse(
             vault=vault_message(answer.value),
             position_token=self._use.positions.write(answer.tree_size),
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -72,10 +72,10 @@ CHUNK = 1_000
 
 @dataclass(frozen=True, slots=True)
 class SealedPayload:
-    """A payload and the mark by which the link names it."""
+    """A payload and the mark by which the link names it; `content` is None if it lies elsewhere."""
 
     mark: PayloadMark
-    content: bytes
+    content: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +198,15 @@ class Vaults(Application[str]):
                 )
         raise ConcurrentChangeError
 
+    async def consider(self, stream: str, fold: Fold[S], decide: Decide[S]) -> Decision:
+        """Decide on the state of a stream at the committed head, and append nothing.
+
+        Raises:
+            VaultError: whatever `decide` raises.
+        """
+        state = await self.current(stream, fold)
+        return await decide(state, self._stamp(state))
+
     async def cached(self, stream: str, fold: Fold[S]) -> S | None:
         """Return the state of a stream, perhaps behind what another process appended."""
         cached = self._peek(stream, fold)
@@ -212,15 +221,36 @@ class Vaults(Application[str]):
         self._put(stream, fold, fresh)
         return fresh
 
-    async def as_of(self, stream: str, fold: Fold[S], tree_size: int) -> S | None:
-        """Return the state of a stream when the lane held `tree_size` records."""
+    async def as_of(
+        self,
+        stream: str,
+        fold: Fold[S],
+        *,
+        tree_size: int | None = None,
+        time: Time | None = None,
+        version: int | None = None,
+    ) -> S | None:
+        """Return the state of a stream as it was; what is not given does not bound it.
+
+        Args:
+            tree_size: when the lane held so many records.
+            time: after the last event at or before this time.
+            version: after this version.
+        """
         state: S | None = None
         after_version = 0
         while records := await self.records(
             stream, after_version=after_version, below_position=tree_size, limit=CHUNK
         ):
-            events = (event for record in records if (event := event_of(record)) is not None)
-            state = reduce(fold, events, state)
+            for record in records:
+                if version is not None and record.version > version:
+                    return state
+                event = event_of(record)
+                if event is None:
+                    continue
+                if time is not None and event.facts.time > time:
+                    return state
+                state = fold(state, event)
             after_version = records[-1].version
         return state
 
@@ -252,6 +282,24 @@ class Vaults(Application[str]):
         )
         return list(await self._read(select))
 
+    async def all_of(self, stored_names: Sequence[str]) -> AsyncIterator[Event]:
+        """Yield the events of these names in all streams, oldest first, deleted ones left out."""
+        after = 0
+        while True:
+            select = partial(
+                self.store.select_notifications,
+                after,
+                CHUNK,
+                topics=stored_names,
+                inclusive_of_start=False,
+            )
+            notifications = await self._read(select)
+            for notification in notifications:
+                yield _event_of_state(notification.state)
+            if len(notifications) < CHUNK:
+                return
+            after = notifications[-1].id
+
     async def payload(self, stream: str, version: int, kind: str) -> bytes | None:
         """Return one payload of a record, or None if it is not there (any more)."""
         payloads = await self._read(self.store.select_payloads, stream, version)
@@ -264,7 +312,9 @@ class Vaults(Application[str]):
     async def _append(
         self, command: Command, event: Event, decision: Decision, fold: Fold[S]
     ) -> Commit:
-        payloads = tuple(Payload(p.mark.kind, p.content) for p in decision.payloads)
+        payloads = tuple(
+            Payload(p.mark.kind, p.content) for p in decision.payloads if p.content is not None
+        )
         append = Append(
             events=(self.mapper.to_stored_event(event),),
             payloads=(payloads,),
@@ -369,10 +419,12 @@ def event_of(record: StoredRecord) -> Event | None:
     Raises:
         HistoryBrokenError: if its bytes are not a record's.
     """
-    if record.state is None:
-        return None
+    return None if record.state is None else _event_of_state(record.state)
+
+
+def _event_of_state(state: bytes) -> Event:
     try:
-        return read_event(record.state)
+        return read_event(state)
     except ValueError as error:
         raise HistoryBrokenError from error
 

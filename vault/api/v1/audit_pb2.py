@@ -24,17 +24,25 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from vault.api.v1 import consent_pb2 as vault_dot_api_dot_v1_dot_consent__pb2
+from vault.api.v1 import log_pb2 as vault_dot_api_dot_v1_dot_log__pb2
+from vault.api.v1 import registry_pb2 as vault_dot_api_dot_v1_dot_registry__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18vault/api/v1/audit.proto\x12\x0cvault.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1avault/api/v1/consent.proto\"\xf8\x01\n\nVaultState\x12\x10\n\x08vault_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\x12-\n\topen_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlast_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x08\x65vidence\x18\x06 \x03(\x0b\x32\x1b.vault.api.v1.EvidenceState\x12\'\n\x08\x63onsents\x18\x07 \x03(\x0b\x32\x15.vault.api.v1.Consent\"~\n\rEvidenceState\x12\x13\n\x0b\x65vidence_id\x18\x01 \x01(\t\x12\x15\n\revidence_type\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\r\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18vault/api/v1/audit.proto\x12\x0cvault.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1avault/api/v1/consent.proto\x1a\x16vault/api/v1/log.proto\x1a\x1bvault/api/v1/registry.proto\"\xe0\x02\n\nVaultState\x12\x10\n\x08vault_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\x12-\n\topen_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlast_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x08\x65vidence\x18\x06 \x03(\x0b\x32\x1b.vault.api.v1.EvidenceState\x12\'\n\x08\x63onsents\x18\x07 \x03(\x0b\x32\x15.vault.api.v1.Consent\x12\x36\n\x10\x63onsent_requests\x18\x08 \x03(\x0b\x32\x1c.vault.api.v1.ConsentRequest\x12.\n\nas_of_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa5\x01\n\rEvidenceState\x12\x13\n\x0b\x65vidence_id\x18\x01 \x01(\t\x12\x15\n\revidence_type\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\r\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05names\x18\x05 \x03(\t\x12\x16\n\x0e\x64isputed_names\x18\x06 \x03(\t\"\x86\x03\n\x0b\x45xplanation\x12$\n\x06record\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.Record\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12&\n\x07\x63onsent\x18\x04 \x01(\x0b\x32\x15.vault.api.v1.Consent\x12&\n\x07purpose\x18\x05 \x01(\x0b\x32\x15.vault.api.v1.Purpose\x12\x12\n\ntexts_hash\x18\x06 \x01(\x0c\x12\x15\n\rregistry_size\x18\x07 \x01(\x04\x12;\n\x17registry_confirmed_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x05items\x18\t \x03(\x0b\x32\x1b.vault.api.v1.ExplainedItem\x12\x33\n\x0e\x64\x65\x63ision_again\x18\n \x01(\x0e\x32\x1b.vault.api.v1.DecisionAgain\"j\n\rExplainedItem\x12\x0c\n\x04item\x18\x01 \x01(\r\x12\x15\n\revidence_type\x18\x02 \x01(\t\x12\x13\n\x0b\x65vidence_id\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\r\x12\r\n\x05names\x18\x05 \x03(\t*\x86\x01\n\rDecisionAgain\x12\x1e\n\x1a\x44\x45\x43ISION_AGAIN_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44\x45\x43ISION_AGAIN_SAME\x10\x01\x12\x1c\n\x18\x44\x45\x43ISION_AGAIN_DIFFERENT\x10\x02\x12\x1e\n\x1a\x44\x45\x43ISION_AGAIN_NOT_DECIDED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vault.api.v1.audit_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VAULTSTATE']._serialized_start=104
-  _globals['_VAULTSTATE']._serialized_end=352
-  _globals['_EVIDENCESTATE']._serialized_start=354
-  _globals['_EVIDENCESTATE']._serialized_end=480
+  _globals['_DECISIONAGAIN']._serialized_start=1181
+  _globals['_DECISIONAGAIN']._serialized_end=1315
+  _globals['_VAULTSTATE']._serialized_start=157
+  _globals['_VAULTSTATE']._serialized_end=509
+  _globals['_EVIDENCESTATE']._serialized_start=512
+  _globals['_EVIDENCESTATE']._serialized_end=677
+  _globals['_EXPLANATION']._serialized_start=680
+  _globals['_EXPLANATION']._serialized_end=1070
+  _globals['_EXPLAINEDITEM']._serialized_start=1072
+  _globals['_EXPLAINEDITEM']._serialized_end=1178
 # @@protoc_insertion_point(module_scope)

@@ -8,7 +8,10 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from vault.api.v1 import consent_pb2 as _consent_pb2
+from vault.api.v1 import log_pb2 as _log_pb2
+from vault.api.v1 import registry_pb2 as _registry_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +22,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _DecisionAgain:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DecisionAgainEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DecisionAgain.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DECISION_AGAIN_UNSPECIFIED: _DecisionAgain.ValueType  # 0
+    """Is never sent."""
+    DECISION_AGAIN_SAME: _DecisionAgain.ValueType  # 1
+    """The same."""
+    DECISION_AGAIN_DIFFERENT: _DecisionAgain.ValueType  # 2
+    """Something else: tell the operator and an auditor."""
+    DECISION_AGAIN_NOT_DECIDED: _DecisionAgain.ValueType  # 3
+    """A refused attempt is recorded after its reply, without all that was asked: it is not decided
+    again.
+    """
+
+class DecisionAgain(_DecisionAgain, metaclass=_DecisionAgainEnumTypeWrapper):
+    """What the same rules say to the same events."""
+
+DECISION_AGAIN_UNSPECIFIED: DecisionAgain.ValueType  # 0
+"""Is never sent."""
+DECISION_AGAIN_SAME: DecisionAgain.ValueType  # 1
+"""The same."""
+DECISION_AGAIN_DIFFERENT: DecisionAgain.ValueType  # 2
+"""Something else: tell the operator and an auditor."""
+DECISION_AGAIN_NOT_DECIDED: DecisionAgain.ValueType  # 3
+"""A refused attempt is recorded after its reply, without all that was asked: it is not decided
+again.
+"""
+Global___DecisionAgain: _TypeAlias = DecisionAgain  # noqa: Y015
 
 @_typing.final
 class VaultState(_message.Message):
@@ -33,6 +68,8 @@ class VaultState(_message.Message):
     LAST_TIME_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
     CONSENTS_FIELD_NUMBER: _builtins.int
+    CONSENT_REQUESTS_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
     vault_id: _builtins.str
     """Output only. The vault. UUID."""
     version: _builtins.int
@@ -53,7 +90,15 @@ class VaultState(_message.Message):
 
     @_builtins.property
     def consents(self) -> _containers.RepeatedCompositeFieldContainer[_consent_pb2.Consent]:
-        """Output only. The consents, each with its state at the time of the last event."""
+        """Output only. The consents, each with its state at that moment."""
+
+    @_builtins.property
+    def consent_requests(self) -> _containers.RepeatedCompositeFieldContainer[_consent_pb2.ConsentRequest]:
+        """Output only. The requests, each with its state at that moment."""
+
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. The moment: the time that was asked for, or that of the last event."""
 
     def __init__(
         self,
@@ -65,10 +110,12 @@ class VaultState(_message.Message):
         last_time: _timestamp_pb2.Timestamp | None = ...,
         evidence: _abc.Iterable[Global___EvidenceState] | None = ...,
         consents: _abc.Iterable[_consent_pb2.Consent] | None = ...,
+        consent_requests: _abc.Iterable[_consent_pb2.ConsentRequest] | None = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["last_time", b"last_time", "open_time", b"open_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "last_time", b"last_time", "open_time", b"open_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consents", b"consents", "evidence", b"evidence", "last_time", b"last_time", "leaf_hash", b"leaf_hash", "open_time", b"open_time", "vault_id", b"vault_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "consent_requests", b"consent_requests", "consents", b"consents", "evidence", b"evidence", "last_time", b"last_time", "leaf_hash", b"leaf_hash", "open_time", b"open_time", "vault_id", b"vault_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -84,6 +131,8 @@ class EvidenceState(_message.Message):
     EVIDENCE_TYPE_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    DISPUTED_NAMES_FIELD_NUMBER: _builtins.int
     evidence_id: _builtins.str
     """Output only. The piece of evidence. UUID."""
     evidence_type: _builtins.str
@@ -94,6 +143,14 @@ class EvidenceState(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When that revision was provided."""
 
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. The fields of that revision, sorted."""
+
+    @_builtins.property
+    def disputed_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. The fields of it that she says are wrong, sorted."""
+
     def __init__(
         self,
         *,
@@ -101,11 +158,125 @@ class EvidenceState(_message.Message):
         evidence_type: _builtins.str = ...,
         revision: _builtins.int = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        disputed_names: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence_id", b"evidence_id", "evidence_type", b"evidence_type", "revision", b"revision", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disputed_names", b"disputed_names", "evidence_id", b"evidence_id", "evidence_type", b"evidence_type", "names", b"names", "revision", b"revision", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EvidenceState: _TypeAlias = EvidenceState  # noqa: Y015
+
+@_typing.final
+class Explanation(_message.Message):
+    """Why fields left, or why they did not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CONSENT_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    TEXTS_HASH_FIELD_NUMBER: _builtins.int
+    REGISTRY_SIZE_FIELD_NUMBER: _builtins.int
+    REGISTRY_CONFIRMED_TIME_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    DECISION_AGAIN_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Output only. Why it was refused: an `ErrorReason` without its prefix; empty if it was not."""
+    texts_hash: _builtins.bytes
+    """Output only. The digest of those texts as they are now, SHA-256; equal to the consent's
+    `notice_hash` if they are the ones. 32 bytes.
+    """
+    registry_size: _builtins.int
+    """Output only. The size of the registry that counted."""
+    decision_again: Global___DecisionAgain.ValueType
+    """Output only. What the same rules say to the same events now."""
+    @_builtins.property
+    def record(self) -> _log_pb2.Record:
+        """Output only. The record, exactly as stored."""
+
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it happened."""
+
+    @_builtins.property
+    def consent(self) -> _consent_pb2.Consent:
+        """Output only. The consent as it stood before, with its terms."""
+
+    @_builtins.property
+    def purpose(self) -> _registry_pb2.Purpose:
+        """Output only. The purpose in the version that the consent names, with the texts that she was shown."""
+
+    @_builtins.property
+    def registry_confirmed_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When that registry was last confirmed to be the head."""
+
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExplainedItem]:
+        """Output only. The revisions that left, or were named."""
+
+    def __init__(
+        self,
+        *,
+        record: _log_pb2.Record | None = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+        consent: _consent_pb2.Consent | None = ...,
+        purpose: _registry_pb2.Purpose | None = ...,
+        texts_hash: _builtins.bytes = ...,
+        registry_size: _builtins.int = ...,
+        registry_confirmed_time: _timestamp_pb2.Timestamp | None = ...,
+        items: _abc.Iterable[Global___ExplainedItem] | None = ...,
+        decision_again: Global___DecisionAgain.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "purpose", b"purpose", "record", b"record", "registry_confirmed_time", b"registry_confirmed_time", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "decision_again", b"decision_again", "items", b"items", "purpose", b"purpose", "reason", b"reason", "record", b"record", "registry_confirmed_time", b"registry_confirmed_time", "registry_size", b"registry_size", "texts_hash", b"texts_hash", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Explanation: _TypeAlias = Explanation  # noqa: Y015
+
+@_typing.final
+class ExplainedItem(_message.Message):
+    """A revision that left."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: _builtins.int
+    EVIDENCE_TYPE_FIELD_NUMBER: _builtins.int
+    EVIDENCE_ID_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    item: _builtins.int
+    """Output only. The item's number in the consent; 0 where an attempt named a type only."""
+    evidence_type: _builtins.str
+    """Output only. The type of evidence."""
+    evidence_id: _builtins.str
+    """Output only. The piece of evidence; empty where none left. UUID."""
+    revision: _builtins.int
+    """Output only. The revision; 0 where none left."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. The fields."""
+
+    def __init__(
+        self,
+        *,
+        item: _builtins.int = ...,
+        evidence_type: _builtins.str = ...,
+        evidence_id: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence_id", b"evidence_id", "evidence_type", b"evidence_type", "item", b"item", "names", b"names", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainedItem: _TypeAlias = ExplainedItem  # noqa: Y015

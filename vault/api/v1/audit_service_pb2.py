@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from vault.api.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from vault.api.v1 import audit_pb2 as vault_dot_api_dot_v1_dot_audit__pb2
 from vault.api.v1 import log_pb2 as vault_dot_api_dot_v1_dot_log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n vault/api/v1/audit_service.proto\x12\x0cvault.api.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18vault/api/v1/audit.proto\x1a\x16vault/api/v1/log.proto\"\x82\x01\n\x12ReplayVaultRequest\x12\x1a\n\x08vault_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x61s_of_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x15\n\rafter_version\x18\x03 \x01(\x04\x12\x1a\n\x08\x63\x61se_ref\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"r\n\x13ReplayVaultResponse\x12&\n\x06record\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.RecordH\x00\x12+\n\tcaught_up\x18\x02 \x01(\x0b\x32\x16.vault.api.v1.CaughtUpH\x00\x42\x06\n\x04item\"8\n\x08\x43\x61ughtUp\x12\x16\n\x0eposition_token\x18\x01 \x01(\t\x12\x14\n\x0crecord_count\x18\x02 \x01(\x04\"M\n\x15ReplayRegistryRequest\x12\x1d\n\x0b\x61s_of_token\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x15\n\rafter_version\x18\x02 \x01(\x04\"u\n\x16ReplayRegistryResponse\x12&\n\x06record\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.RecordH\x00\x12+\n\tcaught_up\x18\x02 \x01(\x0b\x32\x16.vault.api.v1.CaughtUpH\x00\x42\x06\n\x04item\"m\n\x14GetVaultStateRequest\x12\x1a\n\x08vault_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x61s_of_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x1a\n\x08\x63\x61se_ref\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"@\n\x15GetVaultStateResponse\x12\'\n\x05state\x18\x01 \x01(\x0b\x32\x18.vault.api.v1.VaultState2\x9d\x02\n\x0c\x41uditService\x12T\n\x0bReplayVault\x12 .vault.api.v1.ReplayVaultRequest\x1a!.vault.api.v1.ReplayVaultResponse0\x01\x12]\n\x0eReplayRegistry\x12#.vault.api.v1.ReplayRegistryRequest\x1a$.vault.api.v1.ReplayRegistryResponse0\x01\x12X\n\rGetVaultState\x12\".vault.api.v1.GetVaultStateRequest\x1a#.vault.api.v1.GetVaultStateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n vault/api/v1/audit_service.proto\x12\x0cvault.api.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18vault/api/v1/audit.proto\x1a\x16vault/api/v1/log.proto\"\xb3\x02\n\x12ReplayVaultRequest\x12\x1a\n\x08vault_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x61s_of_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x15\n\rafter_version\x18\x03 \x01(\x04\x12\x1a\n\x08\x63\x61se_ref\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12.\n\nas_of_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x7f\xbaH|\x1az\n\x17replay_vault.one_moment\x12.give at most one of as_of_token and as_of_time\x1a/this.as_of_token == \'\' || !has(this.as_of_time)\"r\n\x13ReplayVaultResponse\x12&\n\x06record\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.RecordH\x00\x12+\n\tcaught_up\x18\x02 \x01(\x0b\x32\x16.vault.api.v1.CaughtUpH\x00\x42\x06\n\x04item\"8\n\x08\x43\x61ughtUp\x12\x16\n\x0eposition_token\x18\x01 \x01(\t\x12\x14\n\x0crecord_count\x18\x02 \x01(\x04\"M\n\x15ReplayRegistryRequest\x12\x1d\n\x0b\x61s_of_token\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x15\n\rafter_version\x18\x02 \x01(\x04\"u\n\x16ReplayRegistryResponse\x12&\n\x06record\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.RecordH\x00\x12+\n\tcaught_up\x18\x02 \x01(\x0b\x32\x16.vault.api.v1.CaughtUpH\x00\x42\x06\n\x04item\"\xa2\x02\n\x14GetVaultStateRequest\x12\x1a\n\x08vault_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x61s_of_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x1a\n\x08\x63\x61se_ref\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12.\n\nas_of_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x82\x01\xbaH\x7f\x1a}\n\x1aget_vault_state.one_moment\x12.give at most one of as_of_token and as_of_time\x1a/this.as_of_token == \'\' || !has(this.as_of_time)\"@\n\x15GetVaultStateResponse\x12\'\n\x05state\x18\x01 \x01(\x0b\x32\x18.vault.api.v1.VaultState\"l\n\x18\x45xplainDisclosureRequest\x12\x1a\n\x08vault_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x07version\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12\x1a\n\x08\x63\x61se_ref\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"K\n\x19\x45xplainDisclosureResponse\x12.\n\x0b\x65xplanation\x18\x01 \x01(\x0b\x32\x19.vault.api.v1.Explanation2\x83\x03\n\x0c\x41uditService\x12T\n\x0bReplayVault\x12 .vault.api.v1.ReplayVaultRequest\x1a!.vault.api.v1.ReplayVaultResponse0\x01\x12]\n\x0eReplayRegistry\x12#.vault.api.v1.ReplayRegistryRequest\x1a$.vault.api.v1.ReplayRegistryResponse0\x01\x12X\n\rGetVaultState\x12\".vault.api.v1.GetVaultStateRequest\x1a#.vault.api.v1.GetVaultStateResponse\x12\x64\n\x11\x45xplainDisclosure\x12&.vault.api.v1.ExplainDisclosureRequest\x1a\'.vault.api.v1.ExplainDisclosureResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +41,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPLAYVAULTREQUEST'].fields_by_name['as_of_token']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_REPLAYVAULTREQUEST'].fields_by_name['case_ref']._loaded_options = None
   _globals['_REPLAYVAULTREQUEST'].fields_by_name['case_ref']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_REPLAYVAULTREQUEST']._loaded_options = None
+  _globals['_REPLAYVAULTREQUEST']._serialized_options = b'\272H|\032z\n\027replay_vault.one_moment\022.give at most one of as_of_token and as_of_time\032/this.as_of_token == \'\' || !has(this.as_of_time)'
   _globals['_REPLAYREGISTRYREQUEST'].fields_by_name['as_of_token']._loaded_options = None
   _globals['_REPLAYREGISTRYREQUEST'].fields_by_name['as_of_token']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_GETVAULTSTATEREQUEST'].fields_by_name['vault_id']._loaded_options = None
@@ -48,20 +51,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETVAULTSTATEREQUEST'].fields_by_name['as_of_token']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_GETVAULTSTATEREQUEST'].fields_by_name['case_ref']._loaded_options = None
   _globals['_GETVAULTSTATEREQUEST'].fields_by_name['case_ref']._serialized_options = b'\272H\005r\003\030\310\001'
-  _globals['_REPLAYVAULTREQUEST']._serialized_start=130
-  _globals['_REPLAYVAULTREQUEST']._serialized_end=260
-  _globals['_REPLAYVAULTRESPONSE']._serialized_start=262
-  _globals['_REPLAYVAULTRESPONSE']._serialized_end=376
-  _globals['_CAUGHTUP']._serialized_start=378
-  _globals['_CAUGHTUP']._serialized_end=434
-  _globals['_REPLAYREGISTRYREQUEST']._serialized_start=436
-  _globals['_REPLAYREGISTRYREQUEST']._serialized_end=513
-  _globals['_REPLAYREGISTRYRESPONSE']._serialized_start=515
-  _globals['_REPLAYREGISTRYRESPONSE']._serialized_end=632
-  _globals['_GETVAULTSTATEREQUEST']._serialized_start=634
-  _globals['_GETVAULTSTATEREQUEST']._serialized_end=743
-  _globals['_GETVAULTSTATERESPONSE']._serialized_start=745
-  _globals['_GETVAULTSTATERESPONSE']._serialized_end=809
-  _globals['_AUDITSERVICE']._serialized_start=812
-  _globals['_AUDITSERVICE']._serialized_end=1097
+  _globals['_GETVAULTSTATEREQUEST']._loaded_options = None
+  _globals['_GETVAULTSTATEREQUEST']._serialized_options = b'\272H\177\032}\n\032get_vault_state.one_moment\022.give at most one of as_of_token and as_of_time\032/this.as_of_token == \'\' || !has(this.as_of_time)'
+  _globals['_EXPLAINDISCLOSUREREQUEST'].fields_by_name['vault_id']._loaded_options = None
+  _globals['_EXPLAINDISCLOSUREREQUEST'].fields_by_name['vault_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_EXPLAINDISCLOSUREREQUEST'].fields_by_name['version']._loaded_options = None
+  _globals['_EXPLAINDISCLOSUREREQUEST'].fields_by_name['version']._serialized_options = b'\272H\0042\002(\001'
+  _globals['_EXPLAINDISCLOSUREREQUEST'].fields_by_name['case_ref']._loaded_options = None
+  _globals['_EXPLAINDISCLOSUREREQUEST'].fields_by_name['case_ref']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_REPLAYVAULTREQUEST']._serialized_start=163
+  _globals['_REPLAYVAULTREQUEST']._serialized_end=470
+  _globals['_REPLAYVAULTRESPONSE']._serialized_start=472
+  _globals['_REPLAYVAULTRESPONSE']._serialized_end=586
+  _globals['_CAUGHTUP']._serialized_start=588
+  _globals['_CAUGHTUP']._serialized_end=644
+  _globals['_REPLAYREGISTRYREQUEST']._serialized_start=646
+  _globals['_REPLAYREGISTRYREQUEST']._serialized_end=723
+  _globals['_REPLAYREGISTRYRESPONSE']._serialized_start=725
+  _globals['_REPLAYREGISTRYRESPONSE']._serialized_end=842
+  _globals['_GETVAULTSTATEREQUEST']._serialized_start=845
+  _globals['_GETVAULTSTATEREQUEST']._serialized_end=1135
+  _globals['_GETVAULTSTATERESPONSE']._serialized_start=1137
+  _globals['_GETVAULTSTATERESPONSE']._serialized_end=1201
+  _globals['_EXPLAINDISCLOSUREREQUEST']._serialized_start=1203
+  _globals['_EXPLAINDISCLOSUREREQUEST']._serialized_end=1311
+  _globals['_EXPLAINDISCLOSURERESPONSE']._serialized_start=1313
+  _globals['_EXPLAINDISCLOSURERESPONSE']._serialized_end=1388
+  _globals['_AUDITSERVICE']._serialized_start=1391
+  _globals['_AUDITSERVICE']._serialized_end=1778
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ SPDX-License-Identifier: Apache-2.0"""
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from vault.api.v1 import audit_pb2 as _audit_pb2
 from vault.api.v1 import log_pb2 as _log_pb2
 import builtins as _builtins
@@ -28,6 +29,7 @@ class ReplayVaultRequest(_message.Message):
     AS_OF_TOKEN_FIELD_NUMBER: _builtins.int
     AFTER_VERSION_FIELD_NUMBER: _builtins.int
     CASE_REF_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
     vault_id: _builtins.str
     """Required. The vault. UUID."""
     as_of_token: _builtins.str
@@ -36,6 +38,10 @@ class ReplayVaultRequest(_message.Message):
     """Optional. Begin after this version; 0: at the beginning."""
     case_ref: _builtins.str
     """Optional. The auditor's case."""
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Stop after the last event at or before this time; not together with a token."""
+
     def __init__(
         self,
         *,
@@ -43,10 +49,11 @@ class ReplayVaultRequest(_message.Message):
         as_of_token: _builtins.str = ...,
         after_version: _builtins.int = ...,
         case_ref: _builtins.str = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_version", b"after_version", "as_of_token", b"as_of_token", "case_ref", b"case_ref", "vault_id", b"vault_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_version", b"after_version", "as_of_time", b"as_of_time", "as_of_token", b"as_of_token", "case_ref", b"case_ref", "vault_id", b"vault_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -177,22 +184,28 @@ class GetVaultStateRequest(_message.Message):
     VAULT_ID_FIELD_NUMBER: _builtins.int
     AS_OF_TOKEN_FIELD_NUMBER: _builtins.int
     CASE_REF_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
     vault_id: _builtins.str
     """Required. The vault. UUID."""
     as_of_token: _builtins.str
     """Optional. The place in history; empty: now."""
     case_ref: _builtins.str
     """Optional. The auditor's case."""
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. The time, to the microsecond; not together with a token."""
+
     def __init__(
         self,
         *,
         vault_id: _builtins.str = ...,
         as_of_token: _builtins.str = ...,
         case_ref: _builtins.str = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_token", b"as_of_token", "case_ref", b"case_ref", "vault_id", b"vault_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "as_of_token", b"as_of_token", "case_ref", b"case_ref", "vault_id", b"vault_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -221,3 +234,57 @@ class GetVaultStateResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetVaultStateResponse: _TypeAlias = GetVaultStateResponse  # noqa: Y015
+
+@_typing.final
+class ExplainDisclosureRequest(_message.Message):
+    """Asks why fields left, or why they did not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VAULT_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    CASE_REF_FIELD_NUMBER: _builtins.int
+    vault_id: _builtins.str
+    """Required. The vault. UUID."""
+    version: _builtins.int
+    """Required. The version of the disclosure or refused attempt in that vault."""
+    case_ref: _builtins.str
+    """Optional. The auditor's case."""
+    def __init__(
+        self,
+        *,
+        vault_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        case_ref: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_ref", b"case_ref", "vault_id", b"vault_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainDisclosureRequest: _TypeAlias = ExplainDisclosureRequest  # noqa: Y015
+
+@_typing.final
+class ExplainDisclosureResponse(_message.Message):
+    """Explains it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def explanation(self) -> _audit_pb2.Explanation:
+        """Output only. The explanation."""
+
+    def __init__(
+        self,
+        *,
+        explanation: _audit_pb2.Explanation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainDisclosureResponse: _TypeAlias = ExplainDisclosureResponse  # noqa: Y015

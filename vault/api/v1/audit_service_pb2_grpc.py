@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class AuditServiceStub:
-    """Replays history, for auditors. What is replayed holds pseudonyms and digests, no values.
+    """Replays history, for auditors, and for a citizen her own. What is replayed holds pseudonyms and
+    digests, no values.
     """
 
     def __init__(self, channel):
@@ -50,18 +51,24 @@ class AuditServiceStub:
                 request_serializer=vault_dot_api_dot_v1_dot_audit__service__pb2.GetVaultStateRequest.SerializeToString,
                 response_deserializer=vault_dot_api_dot_v1_dot_audit__service__pb2.GetVaultStateResponse.FromString,
                 _registered_method=True)
+        self.ExplainDisclosure = channel.unary_unary(
+                '/vault.api.v1.AuditService/ExplainDisclosure',
+                request_serializer=vault_dot_api_dot_v1_dot_audit__service__pb2.ExplainDisclosureRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_audit__service__pb2.ExplainDisclosureResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
-    """Replays history, for auditors. What is replayed holds pseudonyms and digests, no values.
+    """Replays history, for auditors, and for a citizen her own. What is replayed holds pseudonyms and
+    digests, no values.
     """
 
     def ReplayVault(self, request, context):
         """Streams the history of one vault, exactly as stored, oldest first, and says when it has
         caught up.
 
-        Auditors only. The look is itself recorded in the vault before anything is sent. Fails with
-        NOT_FOUND, TOKEN_INVALID.
+        Auditors, whose look is itself recorded in the vault before anything is sent; a citizen of her
+        own. Fails with NOT_FOUND, TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -71,16 +78,27 @@ class AuditServiceServicer:
         """Streams the history of the registry, exactly as stored, oldest first, and says when it has
         caught up.
 
-        Auditors only. Fails with TOKEN_INVALID.
+        Auditors and citizens. Fails with TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetVaultState(self, request, context):
-        """Returns what was true of one vault at a place in history.
+        """Returns what was true of one vault at a place in history or at a time.
 
-        Auditors only. The look is itself recorded in the vault. Fails with NOT_FOUND, TOKEN_INVALID.
+        Auditors, whose look is itself recorded in the vault; a citizen of her own. Fails with NOT_FOUND,
+        TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainDisclosure(self, request, context):
+        """Explains one disclosure or refused attempt: the consent and its terms as they stood, the texts
+        that she was shown, the registry that counted; and decides it again from the same events.
+
+        Auditors, whose look is itself recorded in the vault; a citizen of her own. Fails with NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,6 +122,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     request_deserializer=vault_dot_api_dot_v1_dot_audit__service__pb2.GetVaultStateRequest.FromString,
                     response_serializer=vault_dot_api_dot_v1_dot_audit__service__pb2.GetVaultStateResponse.SerializeToString,
             ),
+            'ExplainDisclosure': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainDisclosure,
+                    request_deserializer=vault_dot_api_dot_v1_dot_audit__service__pb2.ExplainDisclosureRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_audit__service__pb2.ExplainDisclosureResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'vault.api.v1.AuditService', rpc_method_handlers)
@@ -113,7 +136,8 @@ def add_AuditServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuditService:
-    """Replays history, for auditors. What is replayed holds pseudonyms and digests, no values.
+    """Replays history, for auditors, and for a citizen her own. What is replayed holds pseudonyms and
+    digests, no values.
     """
 
     @staticmethod
@@ -187,6 +211,33 @@ class AuditService:
             '/vault.api.v1.AuditService/GetVaultState',
             vault_dot_api_dot_v1_dot_audit__service__pb2.GetVaultStateRequest.SerializeToString,
             vault_dot_api_dot_v1_dot_audit__service__pb2.GetVaultStateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainDisclosure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.AuditService/ExplainDisclosure',
+            vault_dot_api_dot_v1_dot_audit__service__pb2.ExplainDisclosureRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_audit__service__pb2.ExplainDisclosureResponse.FromString,
             options,
             channel_credentials,
             insecure,

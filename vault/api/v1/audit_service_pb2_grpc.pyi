@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AuditServiceStub:
-    """Replays history, for auditors. What is replayed holds pseudonyms and digests, no values."""
+    """Replays history, for auditors, and for a citizen her own. What is replayed holds pseudonyms and
+    digests, no values.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -37,47 +39,65 @@ class AuditServiceStub:
     """Streams the history of one vault, exactly as stored, oldest first, and says when it has
     caught up.
 
-    Auditors only. The look is itself recorded in the vault before anything is sent. Fails with
-    NOT_FOUND, TOKEN_INVALID.
+    Auditors, whose look is itself recorded in the vault before anything is sent; a citizen of her
+    own. Fails with NOT_FOUND, TOKEN_INVALID.
     """
     ReplayRegistry: _grpc.UnaryStreamMultiCallable[_audit_service_pb2.ReplayRegistryRequest, _audit_service_pb2.ReplayRegistryResponse]
     """Streams the history of the registry, exactly as stored, oldest first, and says when it has
     caught up.
 
-    Auditors only. Fails with TOKEN_INVALID.
+    Auditors and citizens. Fails with TOKEN_INVALID.
     """
     GetVaultState: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.GetVaultStateRequest, _audit_service_pb2.GetVaultStateResponse]
-    """Returns what was true of one vault at a place in history.
+    """Returns what was true of one vault at a place in history or at a time.
 
-    Auditors only. The look is itself recorded in the vault. Fails with NOT_FOUND, TOKEN_INVALID.
+    Auditors, whose look is itself recorded in the vault; a citizen of her own. Fails with NOT_FOUND,
+    TOKEN_INVALID.
+    """
+    ExplainDisclosure: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.ExplainDisclosureRequest, _audit_service_pb2.ExplainDisclosureResponse]
+    """Explains one disclosure or refused attempt: the consent and its terms as they stood, the texts
+    that she was shown, the registry that counted; and decides it again from the same events.
+
+    Auditors, whose look is itself recorded in the vault; a citizen of her own. Fails with NOT_FOUND.
     """
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
-    """Replays history, for auditors. What is replayed holds pseudonyms and digests, no values."""
+    """Replays history, for auditors, and for a citizen her own. What is replayed holds pseudonyms and
+    digests, no values.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ReplayVault: _aio.UnaryStreamMultiCallable[_audit_service_pb2.ReplayVaultRequest, _audit_service_pb2.ReplayVaultResponse]  # type: ignore[assignment]
     """Streams the history of one vault, exactly as stored, oldest first, and says when it has
     caught up.
 
-    Auditors only. The look is itself recorded in the vault before anything is sent. Fails with
-    NOT_FOUND, TOKEN_INVALID.
+    Auditors, whose look is itself recorded in the vault before anything is sent; a citizen of her
+    own. Fails with NOT_FOUND, TOKEN_INVALID.
     """
     ReplayRegistry: _aio.UnaryStreamMultiCallable[_audit_service_pb2.ReplayRegistryRequest, _audit_service_pb2.ReplayRegistryResponse]  # type: ignore[assignment]
     """Streams the history of the registry, exactly as stored, oldest first, and says when it has
     caught up.
 
-    Auditors only. Fails with TOKEN_INVALID.
+    Auditors and citizens. Fails with TOKEN_INVALID.
     """
     GetVaultState: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.GetVaultStateRequest, _audit_service_pb2.GetVaultStateResponse]  # type: ignore[assignment]
-    """Returns what was true of one vault at a place in history.
+    """Returns what was true of one vault at a place in history or at a time.
 
-    Auditors only. The look is itself recorded in the vault. Fails with NOT_FOUND, TOKEN_INVALID.
+    Auditors, whose look is itself recorded in the vault; a citizen of her own. Fails with NOT_FOUND,
+    TOKEN_INVALID.
+    """
+    ExplainDisclosure: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ExplainDisclosureRequest, _audit_service_pb2.ExplainDisclosureResponse]  # type: ignore[assignment]
+    """Explains one disclosure or refused attempt: the consent and its terms as they stood, the texts
+    that she was shown, the registry that counted; and decides it again from the same events.
+
+    Auditors, whose look is itself recorded in the vault; a citizen of her own. Fails with NOT_FOUND.
     """
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Replays history, for auditors. What is replayed holds pseudonyms and digests, no values."""
+    """Replays history, for auditors, and for a citizen her own. What is replayed holds pseudonyms and
+    digests, no values.
+    """
 
     @_abc_1.abstractmethod
     def ReplayVault(
@@ -88,8 +108,8 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams the history of one vault, exactly as stored, oldest first, and says when it has
         caught up.
 
-        Auditors only. The look is itself recorded in the vault before anything is sent. Fails with
-        NOT_FOUND, TOKEN_INVALID.
+        Auditors, whose look is itself recorded in the vault before anything is sent; a citizen of her
+        own. Fails with NOT_FOUND, TOKEN_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -101,7 +121,7 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams the history of the registry, exactly as stored, oldest first, and says when it has
         caught up.
 
-        Auditors only. Fails with TOKEN_INVALID.
+        Auditors and citizens. Fails with TOKEN_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -110,9 +130,22 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_service_pb2.GetVaultStateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_service_pb2.GetVaultStateResponse, _abc.Awaitable[_audit_service_pb2.GetVaultStateResponse]]:
-        """Returns what was true of one vault at a place in history.
+        """Returns what was true of one vault at a place in history or at a time.
 
-        Auditors only. The look is itself recorded in the vault. Fails with NOT_FOUND, TOKEN_INVALID.
+        Auditors, whose look is itself recorded in the vault; a citizen of her own. Fails with NOT_FOUND,
+        TOKEN_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainDisclosure(
+        self,
+        request: _audit_service_pb2.ExplainDisclosureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_service_pb2.ExplainDisclosureResponse, _abc.Awaitable[_audit_service_pb2.ExplainDisclosureResponse]]:
+        """Explains one disclosure or refused attempt: the consent and its terms as they stood, the texts
+        that she was shown, the registry that counted; and decides it again from the same events.
+
+        Auditors, whose look is itself recorded in the vault; a citizen of her own. Fails with NOT_FOUND.
         """
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -35,6 +35,10 @@ class _ConsentRequestStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_C
     """Was granted."""
     CONSENT_REQUEST_STATE_EXPIRED: _ConsentRequestState.ValueType  # 3
     """Lapsed unanswered."""
+    CONSENT_REQUEST_STATE_REFUSED: _ConsentRequestState.ValueType  # 4
+    """Was refused by her."""
+    CONSENT_REQUEST_STATE_CANCELLED: _ConsentRequestState.ValueType  # 5
+    """Was taken back by the service."""
 
 class ConsentRequestState(_ConsentRequestState, metaclass=_ConsentRequestStateEnumTypeWrapper):
     """The state of a request."""
@@ -47,6 +51,10 @@ CONSENT_REQUEST_STATE_GRANTED: ConsentRequestState.ValueType  # 2
 """Was granted."""
 CONSENT_REQUEST_STATE_EXPIRED: ConsentRequestState.ValueType  # 3
 """Lapsed unanswered."""
+CONSENT_REQUEST_STATE_REFUSED: ConsentRequestState.ValueType  # 4
+"""Was refused by her."""
+CONSENT_REQUEST_STATE_CANCELLED: ConsentRequestState.ValueType  # 5
+"""Was taken back by the service."""
 Global___ConsentRequestState: _TypeAlias = ConsentRequestState  # noqa: Y015
 
 class _ConsentState:
@@ -63,6 +71,8 @@ class _ConsentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ConsentS
     """Past its end."""
     CONSENT_STATE_REVOKED: _ConsentState.ValueType  # 3
     """Revoked by her."""
+    CONSENT_STATE_PAUSED: _ConsentState.ValueType  # 4
+    """Paused by her: nothing is disclosed until she resumes it."""
 
 class ConsentState(_ConsentState, metaclass=_ConsentStateEnumTypeWrapper):
     """The state of a consent."""
@@ -75,6 +85,8 @@ CONSENT_STATE_EXPIRED: ConsentState.ValueType  # 2
 """Past its end."""
 CONSENT_STATE_REVOKED: ConsentState.ValueType  # 3
 """Revoked by her."""
+CONSENT_STATE_PAUSED: ConsentState.ValueType  # 4
+"""Paused by her: nothing is disclosed until she resumes it."""
 Global___ConsentState: _TypeAlias = ConsentState  # noqa: Y015
 
 class _EvidenceMode:
@@ -183,6 +195,8 @@ class ConsentRequest(_message.Message):
     SUBJECT_ID_FIELD_NUMBER: _builtins.int
     CONSENT_ID_FIELD_NUMBER: _builtins.int
     EXTERNAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    DECISION_FORM_FIELD_NUMBER: _builtins.int
     consent_request_id: _builtins.str
     """Output only. The request. UUID."""
     state: Global___ConsentRequestState.ValueType
@@ -205,6 +219,8 @@ class ConsentRequest(_message.Message):
     """Output only. The consent that came of it; empty if none, or not yet told. UUID."""
     external_reference: _builtins.str
     """Output only. The service's own reference; told to the service only."""
+    decision_form: _registry_pb2.DecisionForm.ValueType
+    """Output only. Whose choice it honestly is."""
     @_builtins.property
     def scope(self) -> _containers.RepeatedCompositeFieldContainer[Global___RequestedScope]:
         """Output only. What it asks for."""
@@ -225,6 +241,10 @@ class ConsentRequest(_message.Message):
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When the request lapses unanswered."""
 
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. The earliest start that she may choose."""
+
     def __init__(
         self,
         *,
@@ -244,10 +264,12 @@ class ConsentRequest(_message.Message):
         subject_id: _builtins.str = ...,
         consent_id: _builtins.str = ...,
         external_reference: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        decision_form: _registry_pb2.DecisionForm.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "expire_time", b"expire_time", "frequency", b"frequency", "request_time", b"request_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "expire_time", b"expire_time", "frequency", b"frequency", "request_time", b"request_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_id", b"consent_id", "consent_request_id", b"consent_request_id", "end_time", b"end_time", "expire_time", b"expire_time", "external_reference", b"external_reference", "frequency", b"frequency", "largest_age_days", b"largest_age_days", "method", b"method", "organisation_id", b"organisation_id", "purpose", b"purpose", "request_time", b"request_time", "retention_days", b"retention_days", "scope", b"scope", "service_id", b"service_id", "state", b"state", "subject_id", b"subject_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_id", b"consent_id", "consent_request_id", b"consent_request_id", "decision_form", b"decision_form", "end_time", b"end_time", "expire_time", b"expire_time", "external_reference", b"external_reference", "frequency", b"frequency", "largest_age_days", b"largest_age_days", "method", b"method", "organisation_id", b"organisation_id", "purpose", b"purpose", "request_time", b"request_time", "retention_days", b"retention_days", "scope", b"scope", "service_id", b"service_id", "start_time", b"start_time", "state", b"state", "subject_id", b"subject_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -294,6 +316,7 @@ class ConsentChoice(_message.Message):
     ITEMS_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
     language: _builtins.str
     """Required. The language in which it was shown: "en" or "cy"."""
     @_builtins.property
@@ -304,20 +327,133 @@ class ConsentChoice(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """Optional. An end earlier than the request's; absent: the request's."""
 
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. A start later than the request's; absent: the request's, or at once."""
+
     def __init__(
         self,
         *,
         items: _abc.Iterable[Global___ItemChoice] | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         language: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "items", b"items", "language", b"language"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "items", b"items", "language", b"language", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConsentChoice: _TypeAlias = ConsentChoice  # noqa: Y015
+
+@_typing.final
+class RemainingFields(_message.Message):
+    """The fields of one item that stay shared."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    item: _builtins.int
+    """Required. The item's number within the consent."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Required. The fields that stay; only such as are granted now."""
+
+    def __init__(
+        self,
+        *,
+        item: _builtins.int = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemainingFields: _TypeAlias = RemainingFields  # noqa: Y015
+
+@_typing.final
+class RemovedFields(_message.Message):
+    """Fields of one item that are shared no more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: _builtins.int
+    EVIDENCE_TYPE_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    item: _builtins.int
+    """Output only. The item's number within the consent."""
+    evidence_type: _builtins.str
+    """Output only. The type of evidence."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. The fields."""
+
+    def __init__(
+        self,
+        *,
+        item: _builtins.int = ...,
+        evidence_type: _builtins.str = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence_type", b"evidence_type", "item", b"item", "names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemovedFields: _TypeAlias = RemovedFields  # noqa: Y015
+
+@_typing.final
+class ConsentDifference(_message.Message):
+    """What changed between two terms of one consent. What did not change is absent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REMOVED_FIELD_NUMBER: _builtins.int
+    END_TIME_BEFORE_FIELD_NUMBER: _builtins.int
+    END_TIME_AFTER_FIELD_NUMBER: _builtins.int
+    FREQUENCY_BEFORE_FIELD_NUMBER: _builtins.int
+    FREQUENCY_AFTER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def removed(self) -> _containers.RepeatedCompositeFieldContainer[Global___RemovedFields]:
+        """Output only. What is shared no more."""
+
+    @_builtins.property
+    def end_time_before(self) -> _timestamp_pb2.Timestamp:
+        """Output only. The end before."""
+
+    @_builtins.property
+    def end_time_after(self) -> _timestamp_pb2.Timestamp:
+        """Output only. The end after."""
+
+    @_builtins.property
+    def frequency_before(self) -> Global___Frequency:
+        """Output only. The frequency before."""
+
+    @_builtins.property
+    def frequency_after(self) -> Global___Frequency:
+        """Output only. The frequency after."""
+
+    def __init__(
+        self,
+        *,
+        removed: _abc.Iterable[Global___RemovedFields] | None = ...,
+        end_time_before: _timestamp_pb2.Timestamp | None = ...,
+        end_time_after: _timestamp_pb2.Timestamp | None = ...,
+        frequency_before: Global___Frequency | None = ...,
+        frequency_after: Global___Frequency | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time_after", b"end_time_after", "end_time_before", b"end_time_before", "frequency_after", b"frequency_after", "frequency_before", b"frequency_before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time_after", b"end_time_after", "end_time_before", b"end_time_before", "frequency_after", b"frequency_after", "frequency_before", b"frequency_before", "removed", b"removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConsentDifference: _TypeAlias = ConsentDifference  # noqa: Y015
 
 @_typing.final
 class Shown(_message.Message):
@@ -425,6 +561,12 @@ class Consent(_message.Message):
     LAST_DISCLOSURE_TIME_FIELD_NUMBER: _builtins.int
     DISCLOSURE_COUNT_FIELD_NUMBER: _builtins.int
     CONSENT_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PAUSE_TIME_FIELD_NUMBER: _builtins.int
+    STORAGE_FIELD_NUMBER: _builtins.int
+    JURISDICTION_FIELD_NUMBER: _builtins.int
+    NOTICE_HASH_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    DECISION_FORM_FIELD_NUMBER: _builtins.int
     consent_id: _builtins.str
     """Output only. The consent. UUID."""
     state: Global___ConsentState.ValueType
@@ -449,6 +591,16 @@ class Consent(_message.Message):
     """Output only. How often it was used, repeats left out."""
     consent_request_id: _builtins.str
     """Output only. The request that it answers. UUID."""
+    storage: _builtins.str
+    """Output only. Where the service may store it: ISO 3166-1 alpha-2."""
+    jurisdiction: _builtins.str
+    """Output only. Whose law applies: ISO 3166-1 alpha-2."""
+    notice_hash: _builtins.bytes
+    """Output only. The digest of the purpose's texts that she was shown, SHA-256. 32 bytes."""
+    language: _builtins.str
+    """Output only. The language in which they were shown."""
+    decision_form: _registry_pb2.DecisionForm.ValueType
+    """Output only. Whose choice it honestly is."""
     @_builtins.property
     def legal_basis(self) -> _registry_pb2.LegalBasis:
         """Output only. The receiver's own legal basis, which is not her consent's to give."""
@@ -481,6 +633,10 @@ class Consent(_message.Message):
     def last_disclosure_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When it was last used; absent if never."""
 
+    @_builtins.property
+    def pause_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When she paused it; absent if it is not paused."""
+
     def __init__(
         self,
         *,
@@ -504,10 +660,16 @@ class Consent(_message.Message):
         last_disclosure_time: _timestamp_pb2.Timestamp | None = ...,
         disclosure_count: _builtins.int = ...,
         consent_request_id: _builtins.str = ...,
+        pause_time: _timestamp_pb2.Timestamp | None = ...,
+        storage: _builtins.str = ...,
+        jurisdiction: _builtins.str = ...,
+        notice_hash: _builtins.bytes = ...,
+        language: _builtins.str = ...,
+        decision_form: _registry_pb2.DecisionForm.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "frequency", b"frequency", "grant_time", b"grant_time", "last_disclosure_time", b"last_disclosure_time", "legal_basis", b"legal_basis", "revoke_time", b"revoke_time", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "frequency", b"frequency", "grant_time", b"grant_time", "last_disclosure_time", b"last_disclosure_time", "legal_basis", b"legal_basis", "pause_time", b"pause_time", "revoke_time", b"revoke_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_id", b"consent_id", "consent_request_id", b"consent_request_id", "disclosure_count", b"disclosure_count", "end_time", b"end_time", "frequency", b"frequency", "grant_time", b"grant_time", "largest_age_days", b"largest_age_days", "last_disclosure_time", b"last_disclosure_time", "legal_basis", b"legal_basis", "method", b"method", "one_time", b"one_time", "organisation_id", b"organisation_id", "purpose", b"purpose", "retention_days", b"retention_days", "revoke_time", b"revoke_time", "scope", b"scope", "service_id", b"service_id", "start_time", b"start_time", "state", b"state", "subject_id", b"subject_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_id", b"consent_id", "consent_request_id", b"consent_request_id", "decision_form", b"decision_form", "disclosure_count", b"disclosure_count", "end_time", b"end_time", "frequency", b"frequency", "grant_time", b"grant_time", "jurisdiction", b"jurisdiction", "language", b"language", "largest_age_days", b"largest_age_days", "last_disclosure_time", b"last_disclosure_time", "legal_basis", b"legal_basis", "method", b"method", "notice_hash", b"notice_hash", "one_time", b"one_time", "organisation_id", b"organisation_id", "pause_time", b"pause_time", "purpose", b"purpose", "retention_days", b"retention_days", "revoke_time", b"revoke_time", "scope", b"scope", "service_id", b"service_id", "start_time", b"start_time", "state", b"state", "storage", b"storage", "subject_id", b"subject_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -42,6 +42,10 @@ class RequestConsentRequest(_message.Message):
     EXTERNAL_REFERENCE_FIELD_NUMBER: _builtins.int
     CASE_REF_FIELD_NUMBER: _builtins.int
     STAFF_REF_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    SUBJECT_ID_FIELD_NUMBER: _builtins.int
+    WITH_SHORT_CODE_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
     purpose_code: _builtins.str
@@ -51,7 +55,9 @@ class RequestConsentRequest(_message.Message):
     retention_days: _builtins.int
     """Optional. How long it will be kept, in days; 0 for VIEW."""
     code_challenge: _builtins.str
-    """Required. BASE64URL(SHA-256(code_verifier)), S256 of RFC 7636. 43 characters."""
+    """Required for a hand-off link, else empty. BASE64URL(SHA-256(code_verifier)), S256 of RFC 7636.
+    43 characters.
+    """
     return_uri: _builtins.str
     """Optional. Where her browser goes back to; https, or http on loopback. At most 500 characters."""
     state: _builtins.str
@@ -62,6 +68,12 @@ class RequestConsentRequest(_message.Message):
     """Optional. The service's case."""
     staff_ref: _builtins.str
     """Optional. The member of staff who asks."""
+    subject_id: _builtins.str
+    """Optional. Whom it asks, as the service knows her; empty: whoever claims it. UUID."""
+    with_short_code: _builtins.bool
+    """Optional. Ask for a short code, for the assisted channel, instead of a link."""
+    validate_only: _builtins.bool
+    """Optional. Only say whether it would be accepted, and what it would be; nothing is recorded."""
     @_builtins.property
     def scope(self) -> _containers.RepeatedCompositeFieldContainer[_consent_pb2.RequestedScope]:
         """Required. What is asked for, within the purpose; one entry for each piece of evidence."""
@@ -77,6 +89,10 @@ class RequestConsentRequest(_message.Message):
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """Optional. When the request lapses unanswered; absent: in 30 days. At most 90 days from now."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. From when it would be fetched; absent: at once."""
 
     def __init__(
         self,
@@ -95,10 +111,14 @@ class RequestConsentRequest(_message.Message):
         external_reference: _builtins.str = ...,
         case_ref: _builtins.str = ...,
         staff_ref: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        subject_id: _builtins.str = ...,
+        with_short_code: _builtins.bool = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "expire_time", b"expire_time", "frequency", b"frequency"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "expire_time", b"expire_time", "frequency", b"frequency", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_ref", b"case_ref", "code_challenge", b"code_challenge", "end_time", b"end_time", "expire_time", b"expire_time", "external_reference", b"external_reference", "frequency", b"frequency", "largest_age_days", b"largest_age_days", "purpose_code", b"purpose_code", "request_id", b"request_id", "retention_days", b"retention_days", "return_uri", b"return_uri", "scope", b"scope", "staff_ref", b"staff_ref", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_ref", b"case_ref", "code_challenge", b"code_challenge", "end_time", b"end_time", "expire_time", b"expire_time", "external_reference", b"external_reference", "frequency", b"frequency", "largest_age_days", b"largest_age_days", "purpose_code", b"purpose_code", "request_id", b"request_id", "retention_days", b"retention_days", "return_uri", b"return_uri", "scope", b"scope", "staff_ref", b"staff_ref", "start_time", b"start_time", "state", b"state", "subject_id", b"subject_id", "validate_only", b"validate_only", "with_short_code", b"with_short_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -114,12 +134,17 @@ class RequestConsentResponse(_message.Message):
     HANDOFF_TOKEN_FIELD_NUMBER: _builtins.int
     HANDOFF_URI_FIELD_NUMBER: _builtins.int
     POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    SHORT_CODE_FIELD_NUMBER: _builtins.int
     handoff_token: _builtins.str
-    """Output only. The secret part of the hand-off link; who holds it may claim the request."""
+    """Output only. The secret part of the hand-off link; who holds it may claim the request. Empty
+    unless it was asked for by link.
+    """
     handoff_uri: _builtins.str
-    """Output only. The hand-off link to open in her browser."""
+    """Output only. The hand-off link to open in her browser; empty as the token is."""
     position_token: _builtins.str
     """Output only. The place in history after this write; reads accept it."""
+    short_code: _builtins.str
+    """Output only. The short code, eight letters and digits as `XXXX-XXXX`; empty unless asked for."""
     @_builtins.property
     def consent_request(self) -> _consent_pb2.ConsentRequest:
         """Output only. The request."""
@@ -131,14 +156,69 @@ class RequestConsentResponse(_message.Message):
         handoff_token: _builtins.str = ...,
         handoff_uri: _builtins.str = ...,
         position_token: _builtins.str = ...,
+        short_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["consent_request", b"consent_request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_request", b"consent_request", "handoff_token", b"handoff_token", "handoff_uri", b"handoff_uri", "position_token", b"position_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_request", b"consent_request", "handoff_token", b"handoff_token", "handoff_uri", b"handoff_uri", "position_token", b"position_token", "short_code", b"short_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RequestConsentResponse: _TypeAlias = RequestConsentResponse  # noqa: Y015
+
+@_typing.final
+class CancelRequestRequest(_message.Message):
+    """Takes a request back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CONSENT_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
+    consent_request_id: _builtins.str
+    """Required. The request. UUID."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        consent_request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_request_id", b"consent_request_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelRequestRequest: _TypeAlias = CancelRequestRequest  # noqa: Y015
+
+@_typing.final
+class CancelRequestResponse(_message.Message):
+    """Returns the request that was taken back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSENT_REQUEST_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    position_token: _builtins.str
+    """Output only. The place in history after this write; reads accept it."""
+    @_builtins.property
+    def consent_request(self) -> _consent_pb2.ConsentRequest:
+        """Output only. The request."""
+
+    def __init__(
+        self,
+        *,
+        consent_request: _consent_pb2.ConsentRequest | None = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent_request", b"consent_request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_request", b"consent_request", "position_token", b"position_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelRequestResponse: _TypeAlias = CancelRequestResponse  # noqa: Y015
 
 @_typing.final
 class ClaimRequestRequest(_message.Message):
@@ -149,10 +229,13 @@ class ClaimRequestRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ACTING_FIELD_NUMBER: _builtins.int
     HANDOFF_TOKEN_FIELD_NUMBER: _builtins.int
+    SHORT_CODE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
     handoff_token: _builtins.str
-    """Required. The token of the hand-off link."""
+    """Optional. The token of the hand-off link."""
+    short_code: _builtins.str
+    """Optional. The short code; case, spaces and hyphens do not matter. Officials only."""
     @_builtins.property
     def acting(self) -> _vault_pb2.Acting:
         """Optional. For whom and how the caller acts."""
@@ -163,10 +246,11 @@ class ClaimRequestRequest(_message.Message):
         request_id: _builtins.str = ...,
         acting: _vault_pb2.Acting | None = ...,
         handoff_token: _builtins.str = ...,
+        short_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "handoff_token", b"handoff_token", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "handoff_token", b"handoff_token", "request_id", b"request_id", "short_code", b"short_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -340,12 +424,15 @@ class ListRequestsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    ONLY_PENDING_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Optional. At most this many; 0 is 50, at most 500."""
     page_token: _builtins.str
     """Optional. Where the previous page ended."""
     position_token: _builtins.str
     """Optional. Wait until this place in history is visible, within the deadline."""
+    only_pending: _builtins.bool
+    """Optional. Only those that wait for an answer."""
     @_builtins.property
     def acting(self) -> _vault_pb2.Acting:
         """Optional. For whom and how the caller acts."""
@@ -357,10 +444,11 @@ class ListRequestsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         position_token: _builtins.str = ...,
+        only_pending: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "page_size", b"page_size", "page_token", b"page_token", "position_token", b"position_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "only_pending", b"only_pending", "page_size", b"page_size", "page_token", b"page_token", "position_token", b"position_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -441,8 +529,13 @@ class PreviewConsentResponse(_message.Message):
     CONSENT_FIELD_NUMBER: _builtins.int
     SHOWN_FIELD_NUMBER: _builtins.int
     SHOWN_BYTES_FIELD_NUMBER: _builtins.int
+    BUNDLE_FIELD_NUMBER: _builtins.int
     shown_bytes: _builtins.bytes
     """Output only. The canonical JSON `[terms,items]`, exactly as hashed."""
+    bundle: _builtins.bytes
+    """Output only. What would be sent now if everything were fetched at once: canonical JSON, made as a
+    disclosure's bundle is. Empty if it is too large for one answer.
+    """
     @_builtins.property
     def consent(self) -> _consent_pb2.Consent:
         """Output only. The consent as it would be granted."""
@@ -457,10 +550,11 @@ class PreviewConsentResponse(_message.Message):
         consent: _consent_pb2.Consent | None = ...,
         shown: _consent_pb2.Shown | None = ...,
         shown_bytes: _builtins.bytes = ...,
+        bundle: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "shown", b"shown"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "shown", b"shown", "shown_bytes", b"shown_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle", b"bundle", "consent", b"consent", "shown", b"shown", "shown_bytes", b"shown_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -549,6 +643,426 @@ class GrantConsentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GrantConsentResponse: _TypeAlias = GrantConsentResponse  # noqa: Y015
+
+@_typing.final
+class RefuseConsentRequest(_message.Message):
+    """Says no to a request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTING_FIELD_NUMBER: _builtins.int
+    APPROVAL_FIELD_NUMBER: _builtins.int
+    CONSENT_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
+    consent_request_id: _builtins.str
+    """Required. The request. UUID."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    @_builtins.property
+    def approval(self) -> _vault_pb2.Approval:
+        """Optional. Proof that the decision is hers."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        acting: _vault_pb2.Acting | None = ...,
+        approval: _vault_pb2.Approval | None = ...,
+        consent_request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval", b"approval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval", b"approval", "consent_request_id", b"consent_request_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefuseConsentRequest: _TypeAlias = RefuseConsentRequest  # noqa: Y015
+
+@_typing.final
+class RefuseConsentResponse(_message.Message):
+    """Returns the request that was refused."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSENT_REQUEST_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    position_token: _builtins.str
+    """Output only. The place in history after this write; reads accept it."""
+    @_builtins.property
+    def consent_request(self) -> _consent_pb2.ConsentRequest:
+        """Output only. The request."""
+
+    @_builtins.property
+    def receipt(self) -> _log_pb2.Receipt:
+        """Output only. The signed receipt."""
+
+    def __init__(
+        self,
+        *,
+        consent_request: _consent_pb2.ConsentRequest | None = ...,
+        receipt: _log_pb2.Receipt | None = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent_request", b"consent_request", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_request", b"consent_request", "position_token", b"position_token", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefuseConsentResponse: _TypeAlias = RefuseConsentResponse  # noqa: Y015
+
+@_typing.final
+class NarrowConsentRequest(_message.Message):
+    """Asks to share less."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTING_FIELD_NUMBER: _builtins.int
+    APPROVAL_FIELD_NUMBER: _builtins.int
+    CONSENT_ID_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    FREQUENCY_COUNT_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
+    consent_id: _builtins.str
+    """Required. The consent. UUID."""
+    frequency_count: _builtins.int
+    """Optional. Fewer disclosures in each window; 0: as it is."""
+    validate_only: _builtins.bool
+    """Optional. Only say what it would come to; nothing is recorded."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    @_builtins.property
+    def approval(self) -> _vault_pb2.Approval:
+        """Optional. Proof that the decision is hers."""
+
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[_consent_pb2.RemainingFields]:
+        """Optional. What stays shared; items that are not named are shared no more. Empty: all stays."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. An earlier end; absent: as it is."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        acting: _vault_pb2.Acting | None = ...,
+        approval: _vault_pb2.Approval | None = ...,
+        consent_id: _builtins.str = ...,
+        items: _abc.Iterable[_consent_pb2.RemainingFields] | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        frequency_count: _builtins.int = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval", b"approval", "end_time", b"end_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval", b"approval", "consent_id", b"consent_id", "end_time", b"end_time", "frequency_count", b"frequency_count", "items", b"items", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NarrowConsentRequest: _TypeAlias = NarrowConsentRequest  # noqa: Y015
+
+@_typing.final
+class NarrowConsentResponse(_message.Message):
+    """Returns the consent as it is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSENT_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    position_token: _builtins.str
+    """Output only. The place in history after this write; reads accept it."""
+    @_builtins.property
+    def consent(self) -> _consent_pb2.Consent:
+        """Output only. The consent."""
+
+    @_builtins.property
+    def difference(self) -> _consent_pb2.ConsentDifference:
+        """Output only. What changed."""
+
+    @_builtins.property
+    def receipt(self) -> _log_pb2.Receipt:
+        """Output only. The signed receipt; absent if nothing was recorded."""
+
+    def __init__(
+        self,
+        *,
+        consent: _consent_pb2.Consent | None = ...,
+        difference: _consent_pb2.ConsentDifference | None = ...,
+        receipt: _log_pb2.Receipt | None = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "difference", b"difference", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "difference", b"difference", "position_token", b"position_token", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NarrowConsentResponse: _TypeAlias = NarrowConsentResponse  # noqa: Y015
+
+@_typing.final
+class ExtendConsentRequest(_message.Message):
+    """Asks to share for longer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTING_FIELD_NUMBER: _builtins.int
+    APPROVAL_FIELD_NUMBER: _builtins.int
+    CONSENT_ID_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    SHOWN_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
+    consent_id: _builtins.str
+    """Required. The consent. UUID."""
+    validate_only: _builtins.bool
+    """Optional. Only return what would have to be shown; nothing is recorded."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    @_builtins.property
+    def approval(self) -> _vault_pb2.Approval:
+        """Optional. Proof that the decision is hers."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Required. The later end."""
+
+    @_builtins.property
+    def shown(self) -> _consent_pb2.Shown:
+        """Required unless `validate_only`. What was shown, as the call with `validate_only` returned it,
+        at most a day ago.
+        """
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        acting: _vault_pb2.Acting | None = ...,
+        approval: _vault_pb2.Approval | None = ...,
+        consent_id: _builtins.str = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        shown: _consent_pb2.Shown | None = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval", b"approval", "end_time", b"end_time", "shown", b"shown"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval", b"approval", "consent_id", b"consent_id", "end_time", b"end_time", "request_id", b"request_id", "shown", b"shown", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtendConsentRequest: _TypeAlias = ExtendConsentRequest  # noqa: Y015
+
+@_typing.final
+class ExtendConsentResponse(_message.Message):
+    """Returns the consent as it is now, or as it would be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSENT_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    SHOWN_FIELD_NUMBER: _builtins.int
+    SHOWN_BYTES_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    shown_bytes: _builtins.bytes
+    """Output only. With `validate_only`: the canonical JSON `[terms,items]`, exactly as hashed."""
+    position_token: _builtins.str
+    """Output only. The place in history after this write; reads accept it."""
+    @_builtins.property
+    def consent(self) -> _consent_pb2.Consent:
+        """Output only. The consent."""
+
+    @_builtins.property
+    def difference(self) -> _consent_pb2.ConsentDifference:
+        """Output only. What changed, or would."""
+
+    @_builtins.property
+    def shown(self) -> _consent_pb2.Shown:
+        """Output only. With `validate_only`: what the decision must be given back."""
+
+    @_builtins.property
+    def receipt(self) -> _log_pb2.Receipt:
+        """Output only. The signed receipt; absent if nothing was recorded."""
+
+    def __init__(
+        self,
+        *,
+        consent: _consent_pb2.Consent | None = ...,
+        difference: _consent_pb2.ConsentDifference | None = ...,
+        shown: _consent_pb2.Shown | None = ...,
+        shown_bytes: _builtins.bytes = ...,
+        receipt: _log_pb2.Receipt | None = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "difference", b"difference", "receipt", b"receipt", "shown", b"shown"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "difference", b"difference", "position_token", b"position_token", "receipt", b"receipt", "shown", b"shown", "shown_bytes", b"shown_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtendConsentResponse: _TypeAlias = ExtendConsentResponse  # noqa: Y015
+
+@_typing.final
+class PauseConsentRequest(_message.Message):
+    """Asks to pause a consent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTING_FIELD_NUMBER: _builtins.int
+    APPROVAL_FIELD_NUMBER: _builtins.int
+    CONSENT_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
+    consent_id: _builtins.str
+    """Required. The consent. UUID."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    @_builtins.property
+    def approval(self) -> _vault_pb2.Approval:
+        """Optional. Proof that the decision is hers."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        acting: _vault_pb2.Acting | None = ...,
+        approval: _vault_pb2.Approval | None = ...,
+        consent_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval", b"approval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval", b"approval", "consent_id", b"consent_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseConsentRequest: _TypeAlias = PauseConsentRequest  # noqa: Y015
+
+@_typing.final
+class PauseConsentResponse(_message.Message):
+    """Returns the consent that was paused."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSENT_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    position_token: _builtins.str
+    """Output only. The place in history after this write; reads accept it."""
+    @_builtins.property
+    def consent(self) -> _consent_pb2.Consent:
+        """Output only. The consent."""
+
+    @_builtins.property
+    def receipt(self) -> _log_pb2.Receipt:
+        """Output only. The signed receipt."""
+
+    def __init__(
+        self,
+        *,
+        consent: _consent_pb2.Consent | None = ...,
+        receipt: _log_pb2.Receipt | None = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "position_token", b"position_token", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseConsentResponse: _TypeAlias = PauseConsentResponse  # noqa: Y015
+
+@_typing.final
+class ResumeConsentRequest(_message.Message):
+    """Asks to let a paused consent go on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTING_FIELD_NUMBER: _builtins.int
+    APPROVAL_FIELD_NUMBER: _builtins.int
+    CONSENT_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
+    consent_id: _builtins.str
+    """Required. The consent. UUID."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    @_builtins.property
+    def approval(self) -> _vault_pb2.Approval:
+        """Optional. Proof that the decision is hers."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        acting: _vault_pb2.Acting | None = ...,
+        approval: _vault_pb2.Approval | None = ...,
+        consent_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval", b"approval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval", b"approval", "consent_id", b"consent_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeConsentRequest: _TypeAlias = ResumeConsentRequest  # noqa: Y015
+
+@_typing.final
+class ResumeConsentResponse(_message.Message):
+    """Returns the consent that goes on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSENT_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    position_token: _builtins.str
+    """Output only. The place in history after this write; reads accept it."""
+    @_builtins.property
+    def consent(self) -> _consent_pb2.Consent:
+        """Output only. The consent."""
+
+    @_builtins.property
+    def receipt(self) -> _log_pb2.Receipt:
+        """Output only. The signed receipt."""
+
+    def __init__(
+        self,
+        *,
+        consent: _consent_pb2.Consent | None = ...,
+        receipt: _log_pb2.Receipt | None = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "position_token", b"position_token", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeConsentResponse: _TypeAlias = ResumeConsentResponse  # noqa: Y015
 
 @_typing.final
 class RevokeConsentRequest(_message.Message):

@@ -40,6 +40,11 @@ class ConsentServiceStub:
                 request_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.RequestConsentRequest.SerializeToString,
                 response_deserializer=vault_dot_api_dot_v1_dot_consent__service__pb2.RequestConsentResponse.FromString,
                 _registered_method=True)
+        self.CancelRequest = channel.unary_unary(
+                '/vault.api.v1.ConsentService/CancelRequest',
+                request_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.CancelRequestRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_consent__service__pb2.CancelRequestResponse.FromString,
+                _registered_method=True)
         self.ClaimRequest = channel.unary_unary(
                 '/vault.api.v1.ConsentService/ClaimRequest',
                 request_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.ClaimRequestRequest.SerializeToString,
@@ -70,6 +75,31 @@ class ConsentServiceStub:
                 request_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.GrantConsentRequest.SerializeToString,
                 response_deserializer=vault_dot_api_dot_v1_dot_consent__service__pb2.GrantConsentResponse.FromString,
                 _registered_method=True)
+        self.RefuseConsent = channel.unary_unary(
+                '/vault.api.v1.ConsentService/RefuseConsent',
+                request_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.RefuseConsentRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_consent__service__pb2.RefuseConsentResponse.FromString,
+                _registered_method=True)
+        self.NarrowConsent = channel.unary_unary(
+                '/vault.api.v1.ConsentService/NarrowConsent',
+                request_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.NarrowConsentRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_consent__service__pb2.NarrowConsentResponse.FromString,
+                _registered_method=True)
+        self.ExtendConsent = channel.unary_unary(
+                '/vault.api.v1.ConsentService/ExtendConsent',
+                request_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.ExtendConsentRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_consent__service__pb2.ExtendConsentResponse.FromString,
+                _registered_method=True)
+        self.PauseConsent = channel.unary_unary(
+                '/vault.api.v1.ConsentService/PauseConsent',
+                request_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.PauseConsentRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_consent__service__pb2.PauseConsentResponse.FromString,
+                _registered_method=True)
+        self.ResumeConsent = channel.unary_unary(
+                '/vault.api.v1.ConsentService/ResumeConsent',
+                request_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.ResumeConsentRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_consent__service__pb2.ResumeConsentResponse.FromString,
+                _registered_method=True)
         self.RevokeConsent = channel.unary_unary(
                 '/vault.api.v1.ConsentService/RevokeConsent',
                 request_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.RevokeConsentRequest.SerializeToString,
@@ -92,21 +122,35 @@ class ConsentServiceServicer:
     """
 
     def RequestConsent(self, request, context):
-        """Asks a citizen, whom the service does not know yet, for evidence.
+        """Asks a citizen for evidence.
 
-        Services only. Returns a hand-off link to show her. Refused before she is disturbed with
-        PURPOSE_NOT_ALLOWED, PURPOSE_EXCEEDED, FIELD_UNKNOWN, SERVICE_SUSPENDED; also REQUEST_ID_REUSED.
+        Services only. Reaches her in one of three ways: by a hand-off link to show her, by a short code
+        that she gives to an official who helps her, or at once if the service knows her `subject_id`.
+        Refused before she is disturbed with PURPOSE_NOT_ALLOWED, PURPOSE_EXCEEDED, FIELD_UNKNOWN,
+        SERVICE_SUSPENDED; also NOT_FOUND (the subject), LIMIT_EXCEEDED (20 of a service's requests wait
+        for her already), REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelRequest(self, request, context):
+        """Takes a service's own request back, as long as she has not decided.
+
+        Services only. Fails with NOT_FOUND, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
+        REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ClaimRequest(self, request, context):
-        """Takes a request into the caller's vault, for the token of its hand-off link.
+        """Takes a request into the caller's vault, for the token of its hand-off link or its short code.
 
-        Citizens only. Returns the code that her browser takes back to the service (RFC 6749 section
+        Citizens, by link; officials who act for one, by either. Returns the code that her browser takes back to the service (RFC 6749 section
         4.1.2); only that code tells the service who she is, so nobody can make her answer somebody
-        else's request. Fails with NOT_FOUND, REQUEST_ALREADY_CLAIMED, REQUEST_EXPIRED, VAULT_NOT_OPEN.
+        else's request. A request with a short code returns none: there the official has seen her. Fails
+        with NOT_FOUND, REQUEST_ALREADY_CLAIMED, REQUEST_CANCELLED, REQUEST_EXPIRED, VAULT_NOT_OPEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,18 +177,20 @@ class ConsentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRequests(self, request, context):
-        """Lists the requests that the caller claimed, newest first.
+        """Lists requests, newest first: to a citizen those in her vault, to a service its own.
 
-        Citizens only. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
+        A service's list follows events, a moment behind; send a `position_token` to wait. Fails with
+        VAULT_NOT_OPEN, TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PreviewConsent(self, request, context):
-        """Returns what a choice would come to, to be shown before deciding. Nothing is recorded.
+        """Returns what a choice would come to, and exactly what would be sent, to be shown before deciding.
 
-        Citizens only. Fails with NOT_FOUND, CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_EXPIRED.
+        Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
+        CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -153,8 +199,64 @@ class ConsentServiceServicer:
     def GrantConsent(self, request, context):
         """Grants a consent, exactly as it was shown.
 
-        Citizens only. Fails with NOT_FOUND, SHOWN_DIFFERS, CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED,
-        REQUEST_EXPIRED, PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+        Citizens, and officials with her agreement. Fails with NOT_FOUND, SHOWN_DIFFERS,
+        CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
+        PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RefuseConsent(self, request, context):
+        """Says no to a request. The service learns it, and nothing else.
+
+        Citizens, and officials with her agreement. Fails with NOT_FOUND, REQUEST_ALREADY_DECIDED,
+        REQUEST_CANCELLED, REQUEST_EXPIRED, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def NarrowConsent(self, request, context):
+        """Shares less under the same consent: fewer fields, an earlier end, fewer disclosures.
+
+        Citizens, and officials with her agreement. A stop: needs no proof, and is answered as
+        RevokeConsent is. The service learns the difference. Fails with NOT_FOUND, NARROWING_WIDENS,
+        CONSENT_REVOKED, CONSENT_EXPIRED, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExtendConsent(self, request, context):
+        """Shares for longer under the same consent, within its purpose, exactly as it was shown.
+
+        Citizens only, never whoever acts for one: CAPACITY_NOT_ALLOWED. Call it with `validate_only`
+        first: the answer holds what must be shown, and the `shown` to send with the decision. Fails with
+        NOT_FOUND, PURPOSE_EXCEEDED, SHOWN_DIFFERS, CONSENT_REVOKED, CONSENT_EXPIRED,
+        FREQUENCY_EXHAUSTED (it was for one disclosure, which was made), PURPOSE_NOT_ALLOWED,
+        SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseConsent(self, request, context):
+        """Pauses a consent: nothing is disclosed until it is resumed.
+
+        Citizens, and officials with her agreement. A stop: needs no proof, and is answered as
+        RevokeConsent is. Fails with NOT_FOUND, CONSENT_PAUSED, CONSENT_REVOKED, CONSENT_EXPIRED,
+        REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeConsent(self, request, context):
+        """Lets a paused consent go on.
+
+        Citizens, and officials with her agreement. Fails with NOT_FOUND, CONSENT_NOT_PAUSED,
+        CONSENT_REVOKED, CONSENT_EXPIRED, PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -163,7 +265,7 @@ class ConsentServiceServicer:
     def RevokeConsent(self, request, context):
         """Revokes a consent. Once this is answered, no later disclosure is recorded and none still leaves.
 
-        Citizens only. Needs no proof (UK GDPR Art. 7(3)). Answers a quarter of a second after the
+        Citizens, and officials with her agreement. Needs no proof (UK GDPR Art. 7(3)). Answers a quarter of a second after the
         revocation is durable, when what was recorded before it has left or never will. Fails with
         NOT_FOUND, CONSENT_REVOKED, CONSENT_EXPIRED, REQUEST_ID_REUSED.
         """
@@ -181,9 +283,10 @@ class ConsentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListConsents(self, request, context):
-        """Lists the caller's consents, newest first.
+        """Lists consents, newest first: to a citizen her own, to a service those given to it.
 
-        Citizens only. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
+        A service's list follows events, a moment behind; send a `position_token` to wait. Fails with
+        VAULT_NOT_OPEN, TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -196,6 +299,11 @@ def add_ConsentServiceServicer_to_server(servicer, server):
                     servicer.RequestConsent,
                     request_deserializer=vault_dot_api_dot_v1_dot_consent__service__pb2.RequestConsentRequest.FromString,
                     response_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.RequestConsentResponse.SerializeToString,
+            ),
+            'CancelRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelRequest,
+                    request_deserializer=vault_dot_api_dot_v1_dot_consent__service__pb2.CancelRequestRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.CancelRequestResponse.SerializeToString,
             ),
             'ClaimRequest': grpc.unary_unary_rpc_method_handler(
                     servicer.ClaimRequest,
@@ -226,6 +334,31 @@ def add_ConsentServiceServicer_to_server(servicer, server):
                     servicer.GrantConsent,
                     request_deserializer=vault_dot_api_dot_v1_dot_consent__service__pb2.GrantConsentRequest.FromString,
                     response_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.GrantConsentResponse.SerializeToString,
+            ),
+            'RefuseConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.RefuseConsent,
+                    request_deserializer=vault_dot_api_dot_v1_dot_consent__service__pb2.RefuseConsentRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.RefuseConsentResponse.SerializeToString,
+            ),
+            'NarrowConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.NarrowConsent,
+                    request_deserializer=vault_dot_api_dot_v1_dot_consent__service__pb2.NarrowConsentRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.NarrowConsentResponse.SerializeToString,
+            ),
+            'ExtendConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExtendConsent,
+                    request_deserializer=vault_dot_api_dot_v1_dot_consent__service__pb2.ExtendConsentRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.ExtendConsentResponse.SerializeToString,
+            ),
+            'PauseConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseConsent,
+                    request_deserializer=vault_dot_api_dot_v1_dot_consent__service__pb2.PauseConsentRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.PauseConsentResponse.SerializeToString,
+            ),
+            'ResumeConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeConsent,
+                    request_deserializer=vault_dot_api_dot_v1_dot_consent__service__pb2.ResumeConsentRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.ResumeConsentResponse.SerializeToString,
             ),
             'RevokeConsent': grpc.unary_unary_rpc_method_handler(
                     servicer.RevokeConsent,
@@ -271,6 +404,33 @@ class ConsentService:
             '/vault.api.v1.ConsentService/RequestConsent',
             vault_dot_api_dot_v1_dot_consent__service__pb2.RequestConsentRequest.SerializeToString,
             vault_dot_api_dot_v1_dot_consent__service__pb2.RequestConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.ConsentService/CancelRequest',
+            vault_dot_api_dot_v1_dot_consent__service__pb2.CancelRequestRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_consent__service__pb2.CancelRequestResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -433,6 +593,141 @@ class ConsentService:
             '/vault.api.v1.ConsentService/GrantConsent',
             vault_dot_api_dot_v1_dot_consent__service__pb2.GrantConsentRequest.SerializeToString,
             vault_dot_api_dot_v1_dot_consent__service__pb2.GrantConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RefuseConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.ConsentService/RefuseConsent',
+            vault_dot_api_dot_v1_dot_consent__service__pb2.RefuseConsentRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_consent__service__pb2.RefuseConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NarrowConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.ConsentService/NarrowConsent',
+            vault_dot_api_dot_v1_dot_consent__service__pb2.NarrowConsentRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_consent__service__pb2.NarrowConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExtendConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.ConsentService/ExtendConsent',
+            vault_dot_api_dot_v1_dot_consent__service__pb2.ExtendConsentRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_consent__service__pb2.ExtendConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.ConsentService/PauseConsent',
+            vault_dot_api_dot_v1_dot_consent__service__pb2.PauseConsentRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_consent__service__pb2.PauseConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.ConsentService/ResumeConsent',
+            vault_dot_api_dot_v1_dot_consent__service__pb2.ResumeConsentRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_consent__service__pb2.ResumeConsentResponse.FromString,
             options,
             channel_credentials,
             insecure,

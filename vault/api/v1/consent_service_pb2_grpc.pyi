@@ -34,17 +34,27 @@ class ConsentServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ConsentServiceAsyncStub: ...
     RequestConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.RequestConsentRequest, _consent_service_pb2.RequestConsentResponse]
-    """Asks a citizen, whom the service does not know yet, for evidence.
+    """Asks a citizen for evidence.
 
-    Services only. Returns a hand-off link to show her. Refused before she is disturbed with
-    PURPOSE_NOT_ALLOWED, PURPOSE_EXCEEDED, FIELD_UNKNOWN, SERVICE_SUSPENDED; also REQUEST_ID_REUSED.
+    Services only. Reaches her in one of three ways: by a hand-off link to show her, by a short code
+    that she gives to an official who helps her, or at once if the service knows her `subject_id`.
+    Refused before she is disturbed with PURPOSE_NOT_ALLOWED, PURPOSE_EXCEEDED, FIELD_UNKNOWN,
+    SERVICE_SUSPENDED; also NOT_FOUND (the subject), LIMIT_EXCEEDED (20 of a service's requests wait
+    for her already), REQUEST_ID_REUSED.
+    """
+    CancelRequest: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.CancelRequestRequest, _consent_service_pb2.CancelRequestResponse]
+    """Takes a service's own request back, as long as she has not decided.
+
+    Services only. Fails with NOT_FOUND, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
+    REQUEST_ID_REUSED.
     """
     ClaimRequest: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.ClaimRequestRequest, _consent_service_pb2.ClaimRequestResponse]
-    """Takes a request into the caller's vault, for the token of its hand-off link.
+    """Takes a request into the caller's vault, for the token of its hand-off link or its short code.
 
-    Citizens only. Returns the code that her browser takes back to the service (RFC 6749 section
+    Citizens, by link; officials who act for one, by either. Returns the code that her browser takes back to the service (RFC 6749 section
     4.1.2); only that code tells the service who she is, so nobody can make her answer somebody
-    else's request. Fails with NOT_FOUND, REQUEST_ALREADY_CLAIMED, REQUEST_EXPIRED, VAULT_NOT_OPEN.
+    else's request. A request with a short code returns none: there the official has seen her. Fails
+    with NOT_FOUND, REQUEST_ALREADY_CLAIMED, REQUEST_CANCELLED, REQUEST_EXPIRED, VAULT_NOT_OPEN.
     """
     RedeemCode: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.RedeemCodeRequest, _consent_service_pb2.RedeemCodeResponse]
     """Redeems the code of a claimed request for the id of the subject.
@@ -59,25 +69,63 @@ class ConsentServiceStub:
     she claimed. Fails with NOT_FOUND.
     """
     ListRequests: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.ListRequestsRequest, _consent_service_pb2.ListRequestsResponse]
-    """Lists the requests that the caller claimed, newest first.
+    """Lists requests, newest first: to a citizen those in her vault, to a service its own.
 
-    Citizens only. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
+    A service's list follows events, a moment behind; send a `position_token` to wait. Fails with
+    VAULT_NOT_OPEN, TOKEN_INVALID.
     """
     PreviewConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.PreviewConsentRequest, _consent_service_pb2.PreviewConsentResponse]
-    """Returns what a choice would come to, to be shown before deciding. Nothing is recorded.
+    """Returns what a choice would come to, and exactly what would be sent, to be shown before deciding.
 
-    Citizens only. Fails with NOT_FOUND, CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_EXPIRED.
+    Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
+    CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED.
     """
     GrantConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.GrantConsentRequest, _consent_service_pb2.GrantConsentResponse]
     """Grants a consent, exactly as it was shown.
 
-    Citizens only. Fails with NOT_FOUND, SHOWN_DIFFERS, CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED,
-    REQUEST_EXPIRED, PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+    Citizens, and officials with her agreement. Fails with NOT_FOUND, SHOWN_DIFFERS,
+    CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
+    PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+    """
+    RefuseConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.RefuseConsentRequest, _consent_service_pb2.RefuseConsentResponse]
+    """Says no to a request. The service learns it, and nothing else.
+
+    Citizens, and officials with her agreement. Fails with NOT_FOUND, REQUEST_ALREADY_DECIDED,
+    REQUEST_CANCELLED, REQUEST_EXPIRED, REQUEST_ID_REUSED.
+    """
+    NarrowConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.NarrowConsentRequest, _consent_service_pb2.NarrowConsentResponse]
+    """Shares less under the same consent: fewer fields, an earlier end, fewer disclosures.
+
+    Citizens, and officials with her agreement. A stop: needs no proof, and is answered as
+    RevokeConsent is. The service learns the difference. Fails with NOT_FOUND, NARROWING_WIDENS,
+    CONSENT_REVOKED, CONSENT_EXPIRED, REQUEST_ID_REUSED.
+    """
+    ExtendConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.ExtendConsentRequest, _consent_service_pb2.ExtendConsentResponse]
+    """Shares for longer under the same consent, within its purpose, exactly as it was shown.
+
+    Citizens only, never whoever acts for one: CAPACITY_NOT_ALLOWED. Call it with `validate_only`
+    first: the answer holds what must be shown, and the `shown` to send with the decision. Fails with
+    NOT_FOUND, PURPOSE_EXCEEDED, SHOWN_DIFFERS, CONSENT_REVOKED, CONSENT_EXPIRED,
+    FREQUENCY_EXHAUSTED (it was for one disclosure, which was made), PURPOSE_NOT_ALLOWED,
+    SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+    """
+    PauseConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.PauseConsentRequest, _consent_service_pb2.PauseConsentResponse]
+    """Pauses a consent: nothing is disclosed until it is resumed.
+
+    Citizens, and officials with her agreement. A stop: needs no proof, and is answered as
+    RevokeConsent is. Fails with NOT_FOUND, CONSENT_PAUSED, CONSENT_REVOKED, CONSENT_EXPIRED,
+    REQUEST_ID_REUSED.
+    """
+    ResumeConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.ResumeConsentRequest, _consent_service_pb2.ResumeConsentResponse]
+    """Lets a paused consent go on.
+
+    Citizens, and officials with her agreement. Fails with NOT_FOUND, CONSENT_NOT_PAUSED,
+    CONSENT_REVOKED, CONSENT_EXPIRED, PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, REQUEST_ID_REUSED.
     """
     RevokeConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.RevokeConsentRequest, _consent_service_pb2.RevokeConsentResponse]
     """Revokes a consent. Once this is answered, no later disclosure is recorded and none still leaves.
 
-    Citizens only. Needs no proof (UK GDPR Art. 7(3)). Answers a quarter of a second after the
+    Citizens, and officials with her agreement. Needs no proof (UK GDPR Art. 7(3)). Answers a quarter of a second after the
     revocation is durable, when what was recorded before it has left or never will. Fails with
     NOT_FOUND, CONSENT_REVOKED, CONSENT_EXPIRED, REQUEST_ID_REUSED.
     """
@@ -87,9 +135,10 @@ class ConsentServiceStub:
     A citizen sees her own; a service sees those given to it, by its subject. Fails with NOT_FOUND.
     """
     ListConsents: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.ListConsentsRequest, _consent_service_pb2.ListConsentsResponse]
-    """Lists the caller's consents, newest first.
+    """Lists consents, newest first: to a citizen her own, to a service those given to it.
 
-    Citizens only. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
+    A service's list follows events, a moment behind; send a `position_token` to wait. Fails with
+    VAULT_NOT_OPEN, TOKEN_INVALID.
     """
 
 @_typing.type_check_only
@@ -98,17 +147,27 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RequestConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.RequestConsentRequest, _consent_service_pb2.RequestConsentResponse]  # type: ignore[assignment]
-    """Asks a citizen, whom the service does not know yet, for evidence.
+    """Asks a citizen for evidence.
 
-    Services only. Returns a hand-off link to show her. Refused before she is disturbed with
-    PURPOSE_NOT_ALLOWED, PURPOSE_EXCEEDED, FIELD_UNKNOWN, SERVICE_SUSPENDED; also REQUEST_ID_REUSED.
+    Services only. Reaches her in one of three ways: by a hand-off link to show her, by a short code
+    that she gives to an official who helps her, or at once if the service knows her `subject_id`.
+    Refused before she is disturbed with PURPOSE_NOT_ALLOWED, PURPOSE_EXCEEDED, FIELD_UNKNOWN,
+    SERVICE_SUSPENDED; also NOT_FOUND (the subject), LIMIT_EXCEEDED (20 of a service's requests wait
+    for her already), REQUEST_ID_REUSED.
+    """
+    CancelRequest: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.CancelRequestRequest, _consent_service_pb2.CancelRequestResponse]  # type: ignore[assignment]
+    """Takes a service's own request back, as long as she has not decided.
+
+    Services only. Fails with NOT_FOUND, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
+    REQUEST_ID_REUSED.
     """
     ClaimRequest: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.ClaimRequestRequest, _consent_service_pb2.ClaimRequestResponse]  # type: ignore[assignment]
-    """Takes a request into the caller's vault, for the token of its hand-off link.
+    """Takes a request into the caller's vault, for the token of its hand-off link or its short code.
 
-    Citizens only. Returns the code that her browser takes back to the service (RFC 6749 section
+    Citizens, by link; officials who act for one, by either. Returns the code that her browser takes back to the service (RFC 6749 section
     4.1.2); only that code tells the service who she is, so nobody can make her answer somebody
-    else's request. Fails with NOT_FOUND, REQUEST_ALREADY_CLAIMED, REQUEST_EXPIRED, VAULT_NOT_OPEN.
+    else's request. A request with a short code returns none: there the official has seen her. Fails
+    with NOT_FOUND, REQUEST_ALREADY_CLAIMED, REQUEST_CANCELLED, REQUEST_EXPIRED, VAULT_NOT_OPEN.
     """
     RedeemCode: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.RedeemCodeRequest, _consent_service_pb2.RedeemCodeResponse]  # type: ignore[assignment]
     """Redeems the code of a claimed request for the id of the subject.
@@ -123,25 +182,63 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     she claimed. Fails with NOT_FOUND.
     """
     ListRequests: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.ListRequestsRequest, _consent_service_pb2.ListRequestsResponse]  # type: ignore[assignment]
-    """Lists the requests that the caller claimed, newest first.
+    """Lists requests, newest first: to a citizen those in her vault, to a service its own.
 
-    Citizens only. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
+    A service's list follows events, a moment behind; send a `position_token` to wait. Fails with
+    VAULT_NOT_OPEN, TOKEN_INVALID.
     """
     PreviewConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.PreviewConsentRequest, _consent_service_pb2.PreviewConsentResponse]  # type: ignore[assignment]
-    """Returns what a choice would come to, to be shown before deciding. Nothing is recorded.
+    """Returns what a choice would come to, and exactly what would be sent, to be shown before deciding.
 
-    Citizens only. Fails with NOT_FOUND, CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_EXPIRED.
+    Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
+    CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED.
     """
     GrantConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.GrantConsentRequest, _consent_service_pb2.GrantConsentResponse]  # type: ignore[assignment]
     """Grants a consent, exactly as it was shown.
 
-    Citizens only. Fails with NOT_FOUND, SHOWN_DIFFERS, CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED,
-    REQUEST_EXPIRED, PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+    Citizens, and officials with her agreement. Fails with NOT_FOUND, SHOWN_DIFFERS,
+    CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
+    PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+    """
+    RefuseConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.RefuseConsentRequest, _consent_service_pb2.RefuseConsentResponse]  # type: ignore[assignment]
+    """Says no to a request. The service learns it, and nothing else.
+
+    Citizens, and officials with her agreement. Fails with NOT_FOUND, REQUEST_ALREADY_DECIDED,
+    REQUEST_CANCELLED, REQUEST_EXPIRED, REQUEST_ID_REUSED.
+    """
+    NarrowConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.NarrowConsentRequest, _consent_service_pb2.NarrowConsentResponse]  # type: ignore[assignment]
+    """Shares less under the same consent: fewer fields, an earlier end, fewer disclosures.
+
+    Citizens, and officials with her agreement. A stop: needs no proof, and is answered as
+    RevokeConsent is. The service learns the difference. Fails with NOT_FOUND, NARROWING_WIDENS,
+    CONSENT_REVOKED, CONSENT_EXPIRED, REQUEST_ID_REUSED.
+    """
+    ExtendConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.ExtendConsentRequest, _consent_service_pb2.ExtendConsentResponse]  # type: ignore[assignment]
+    """Shares for longer under the same consent, within its purpose, exactly as it was shown.
+
+    Citizens only, never whoever acts for one: CAPACITY_NOT_ALLOWED. Call it with `validate_only`
+    first: the answer holds what must be shown, and the `shown` to send with the decision. Fails with
+    NOT_FOUND, PURPOSE_EXCEEDED, SHOWN_DIFFERS, CONSENT_REVOKED, CONSENT_EXPIRED,
+    FREQUENCY_EXHAUSTED (it was for one disclosure, which was made), PURPOSE_NOT_ALLOWED,
+    SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+    """
+    PauseConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.PauseConsentRequest, _consent_service_pb2.PauseConsentResponse]  # type: ignore[assignment]
+    """Pauses a consent: nothing is disclosed until it is resumed.
+
+    Citizens, and officials with her agreement. A stop: needs no proof, and is answered as
+    RevokeConsent is. Fails with NOT_FOUND, CONSENT_PAUSED, CONSENT_REVOKED, CONSENT_EXPIRED,
+    REQUEST_ID_REUSED.
+    """
+    ResumeConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.ResumeConsentRequest, _consent_service_pb2.ResumeConsentResponse]  # type: ignore[assignment]
+    """Lets a paused consent go on.
+
+    Citizens, and officials with her agreement. Fails with NOT_FOUND, CONSENT_NOT_PAUSED,
+    CONSENT_REVOKED, CONSENT_EXPIRED, PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, REQUEST_ID_REUSED.
     """
     RevokeConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.RevokeConsentRequest, _consent_service_pb2.RevokeConsentResponse]  # type: ignore[assignment]
     """Revokes a consent. Once this is answered, no later disclosure is recorded and none still leaves.
 
-    Citizens only. Needs no proof (UK GDPR Art. 7(3)). Answers a quarter of a second after the
+    Citizens, and officials with her agreement. Needs no proof (UK GDPR Art. 7(3)). Answers a quarter of a second after the
     revocation is durable, when what was recorded before it has left or never will. Fails with
     NOT_FOUND, CONSENT_REVOKED, CONSENT_EXPIRED, REQUEST_ID_REUSED.
     """
@@ -151,9 +248,10 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     A citizen sees her own; a service sees those given to it, by its subject. Fails with NOT_FOUND.
     """
     ListConsents: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.ListConsentsRequest, _consent_service_pb2.ListConsentsResponse]  # type: ignore[assignment]
-    """Lists the caller's consents, newest first.
+    """Lists consents, newest first: to a citizen her own, to a service those given to it.
 
-    Citizens only. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
+    A service's list follows events, a moment behind; send a `position_token` to wait. Fails with
+    VAULT_NOT_OPEN, TOKEN_INVALID.
     """
 
 class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -165,10 +263,25 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _consent_service_pb2.RequestConsentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_consent_service_pb2.RequestConsentResponse, _abc.Awaitable[_consent_service_pb2.RequestConsentResponse]]:
-        """Asks a citizen, whom the service does not know yet, for evidence.
+        """Asks a citizen for evidence.
 
-        Services only. Returns a hand-off link to show her. Refused before she is disturbed with
-        PURPOSE_NOT_ALLOWED, PURPOSE_EXCEEDED, FIELD_UNKNOWN, SERVICE_SUSPENDED; also REQUEST_ID_REUSED.
+        Services only. Reaches her in one of three ways: by a hand-off link to show her, by a short code
+        that she gives to an official who helps her, or at once if the service knows her `subject_id`.
+        Refused before she is disturbed with PURPOSE_NOT_ALLOWED, PURPOSE_EXCEEDED, FIELD_UNKNOWN,
+        SERVICE_SUSPENDED; also NOT_FOUND (the subject), LIMIT_EXCEEDED (20 of a service's requests wait
+        for her already), REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelRequest(
+        self,
+        request: _consent_service_pb2.CancelRequestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_service_pb2.CancelRequestResponse, _abc.Awaitable[_consent_service_pb2.CancelRequestResponse]]:
+        """Takes a service's own request back, as long as she has not decided.
+
+        Services only. Fails with NOT_FOUND, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
+        REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -177,11 +290,12 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _consent_service_pb2.ClaimRequestRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_consent_service_pb2.ClaimRequestResponse, _abc.Awaitable[_consent_service_pb2.ClaimRequestResponse]]:
-        """Takes a request into the caller's vault, for the token of its hand-off link.
+        """Takes a request into the caller's vault, for the token of its hand-off link or its short code.
 
-        Citizens only. Returns the code that her browser takes back to the service (RFC 6749 section
+        Citizens, by link; officials who act for one, by either. Returns the code that her browser takes back to the service (RFC 6749 section
         4.1.2); only that code tells the service who she is, so nobody can make her answer somebody
-        else's request. Fails with NOT_FOUND, REQUEST_ALREADY_CLAIMED, REQUEST_EXPIRED, VAULT_NOT_OPEN.
+        else's request. A request with a short code returns none: there the official has seen her. Fails
+        with NOT_FOUND, REQUEST_ALREADY_CLAIMED, REQUEST_CANCELLED, REQUEST_EXPIRED, VAULT_NOT_OPEN.
         """
 
     @_abc_1.abstractmethod
@@ -214,9 +328,10 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _consent_service_pb2.ListRequestsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_consent_service_pb2.ListRequestsResponse, _abc.Awaitable[_consent_service_pb2.ListRequestsResponse]]:
-        """Lists the requests that the caller claimed, newest first.
+        """Lists requests, newest first: to a citizen those in her vault, to a service its own.
 
-        Citizens only. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
+        A service's list follows events, a moment behind; send a `position_token` to wait. Fails with
+        VAULT_NOT_OPEN, TOKEN_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -225,9 +340,10 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _consent_service_pb2.PreviewConsentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_consent_service_pb2.PreviewConsentResponse, _abc.Awaitable[_consent_service_pb2.PreviewConsentResponse]]:
-        """Returns what a choice would come to, to be shown before deciding. Nothing is recorded.
+        """Returns what a choice would come to, and exactly what would be sent, to be shown before deciding.
 
-        Citizens only. Fails with NOT_FOUND, CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_EXPIRED.
+        Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
+        CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED.
         """
 
     @_abc_1.abstractmethod
@@ -238,8 +354,74 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_consent_service_pb2.GrantConsentResponse, _abc.Awaitable[_consent_service_pb2.GrantConsentResponse]]:
         """Grants a consent, exactly as it was shown.
 
-        Citizens only. Fails with NOT_FOUND, SHOWN_DIFFERS, CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED,
-        REQUEST_EXPIRED, PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+        Citizens, and officials with her agreement. Fails with NOT_FOUND, SHOWN_DIFFERS,
+        CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
+        PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def RefuseConsent(
+        self,
+        request: _consent_service_pb2.RefuseConsentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_service_pb2.RefuseConsentResponse, _abc.Awaitable[_consent_service_pb2.RefuseConsentResponse]]:
+        """Says no to a request. The service learns it, and nothing else.
+
+        Citizens, and officials with her agreement. Fails with NOT_FOUND, REQUEST_ALREADY_DECIDED,
+        REQUEST_CANCELLED, REQUEST_EXPIRED, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def NarrowConsent(
+        self,
+        request: _consent_service_pb2.NarrowConsentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_service_pb2.NarrowConsentResponse, _abc.Awaitable[_consent_service_pb2.NarrowConsentResponse]]:
+        """Shares less under the same consent: fewer fields, an earlier end, fewer disclosures.
+
+        Citizens, and officials with her agreement. A stop: needs no proof, and is answered as
+        RevokeConsent is. The service learns the difference. Fails with NOT_FOUND, NARROWING_WIDENS,
+        CONSENT_REVOKED, CONSENT_EXPIRED, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def ExtendConsent(
+        self,
+        request: _consent_service_pb2.ExtendConsentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_service_pb2.ExtendConsentResponse, _abc.Awaitable[_consent_service_pb2.ExtendConsentResponse]]:
+        """Shares for longer under the same consent, within its purpose, exactly as it was shown.
+
+        Citizens only, never whoever acts for one: CAPACITY_NOT_ALLOWED. Call it with `validate_only`
+        first: the answer holds what must be shown, and the `shown` to send with the decision. Fails with
+        NOT_FOUND, PURPOSE_EXCEEDED, SHOWN_DIFFERS, CONSENT_REVOKED, CONSENT_EXPIRED,
+        FREQUENCY_EXHAUSTED (it was for one disclosure, which was made), PURPOSE_NOT_ALLOWED,
+        SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def PauseConsent(
+        self,
+        request: _consent_service_pb2.PauseConsentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_service_pb2.PauseConsentResponse, _abc.Awaitable[_consent_service_pb2.PauseConsentResponse]]:
+        """Pauses a consent: nothing is disclosed until it is resumed.
+
+        Citizens, and officials with her agreement. A stop: needs no proof, and is answered as
+        RevokeConsent is. Fails with NOT_FOUND, CONSENT_PAUSED, CONSENT_REVOKED, CONSENT_EXPIRED,
+        REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def ResumeConsent(
+        self,
+        request: _consent_service_pb2.ResumeConsentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_service_pb2.ResumeConsentResponse, _abc.Awaitable[_consent_service_pb2.ResumeConsentResponse]]:
+        """Lets a paused consent go on.
+
+        Citizens, and officials with her agreement. Fails with NOT_FOUND, CONSENT_NOT_PAUSED,
+        CONSENT_REVOKED, CONSENT_EXPIRED, PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -250,7 +432,7 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_consent_service_pb2.RevokeConsentResponse, _abc.Awaitable[_consent_service_pb2.RevokeConsentResponse]]:
         """Revokes a consent. Once this is answered, no later disclosure is recorded and none still leaves.
 
-        Citizens only. Needs no proof (UK GDPR Art. 7(3)). Answers a quarter of a second after the
+        Citizens, and officials with her agreement. Needs no proof (UK GDPR Art. 7(3)). Answers a quarter of a second after the
         revocation is durable, when what was recorded before it has left or never will. Fails with
         NOT_FOUND, CONSENT_REVOKED, CONSENT_EXPIRED, REQUEST_ID_REUSED.
         """
@@ -272,9 +454,10 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _consent_service_pb2.ListConsentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_consent_service_pb2.ListConsentsResponse, _abc.Awaitable[_consent_service_pb2.ListConsentsResponse]]:
-        """Lists the caller's consents, newest first.
+        """Lists consents, newest first: to a citizen her own, to a service those given to it.
 
-        Citizens only. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
+        A service's list follows events, a moment behind; send a `position_token` to wait. Fails with
+        VAULT_NOT_OPEN, TOKEN_INVALID.
         """
 
 def add_ConsentServiceServicer_to_server(servicer: ConsentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -6,7 +6,10 @@ SPDX-License-Identifier: Apache-2.0"""
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from vault.api.v1 import consent_pb2 as _consent_pb2
 from vault.api.v1 import disclosure_pb2 as _disclosure_pb2
 from vault.api.v1 import log_pb2 as _log_pb2
 import builtins as _builtins
@@ -19,6 +22,54 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ConsentChangeKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ConsentChangeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ConsentChangeKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONSENT_CHANGE_KIND_UNSPECIFIED: _ConsentChangeKind.ValueType  # 0
+    """Is never sent."""
+    CONSENT_CHANGE_KIND_GRANTED: _ConsentChangeKind.ValueType  # 1
+    """She granted it."""
+    CONSENT_CHANGE_KIND_REFUSED: _ConsentChangeKind.ValueType  # 2
+    """She refused it."""
+    CONSENT_CHANGE_KIND_CANCELLED: _ConsentChangeKind.ValueType  # 3
+    """The service took the request back."""
+    CONSENT_CHANGE_KIND_NARROWED: _ConsentChangeKind.ValueType  # 4
+    """She shares less."""
+    CONSENT_CHANGE_KIND_EXTENDED: _ConsentChangeKind.ValueType  # 5
+    """She shares for longer."""
+    CONSENT_CHANGE_KIND_PAUSED: _ConsentChangeKind.ValueType  # 6
+    """She paused it."""
+    CONSENT_CHANGE_KIND_RESUMED: _ConsentChangeKind.ValueType  # 7
+    """She let it go on."""
+    CONSENT_CHANGE_KIND_REVOKED: _ConsentChangeKind.ValueType  # 8
+    """She revoked it."""
+
+class ConsentChangeKind(_ConsentChangeKind, metaclass=_ConsentChangeKindEnumTypeWrapper):
+    """What became of a request or consent."""
+
+CONSENT_CHANGE_KIND_UNSPECIFIED: ConsentChangeKind.ValueType  # 0
+"""Is never sent."""
+CONSENT_CHANGE_KIND_GRANTED: ConsentChangeKind.ValueType  # 1
+"""She granted it."""
+CONSENT_CHANGE_KIND_REFUSED: ConsentChangeKind.ValueType  # 2
+"""She refused it."""
+CONSENT_CHANGE_KIND_CANCELLED: ConsentChangeKind.ValueType  # 3
+"""The service took the request back."""
+CONSENT_CHANGE_KIND_NARROWED: ConsentChangeKind.ValueType  # 4
+"""She shares less."""
+CONSENT_CHANGE_KIND_EXTENDED: ConsentChangeKind.ValueType  # 5
+"""She shares for longer."""
+CONSENT_CHANGE_KIND_PAUSED: ConsentChangeKind.ValueType  # 6
+"""She paused it."""
+CONSENT_CHANGE_KIND_RESUMED: ConsentChangeKind.ValueType  # 7
+"""She let it go on."""
+CONSENT_CHANGE_KIND_REVOKED: ConsentChangeKind.ValueType  # 8
+"""She revoked it."""
+Global___ConsentChangeKind: _TypeAlias = ConsentChangeKind  # noqa: Y015
 
 @_typing.final
 class DiscloseEvidenceRequest(_message.Message):
@@ -115,3 +166,315 @@ class DiscloseEvidenceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DiscloseEvidenceResponse: _TypeAlias = DiscloseEvidenceResponse  # noqa: Y015
+
+@_typing.final
+class DiscloseDocumentRequest(_message.Message):
+    """Asks for a document of a subject."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SUBJECT_ID_FIELD_NUMBER: _builtins.int
+    AUTHORITY_FIELD_NUMBER: _builtins.int
+    PURPOSE_CODE_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    CASE_REF_FIELD_NUMBER: _builtins.int
+    STAFF_REF_FIELD_NUMBER: _builtins.int
+    EXTERNAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
+    subject_id: _builtins.str
+    """Required. The service's id of the subject. UUID."""
+    purpose_code: _builtins.str
+    """Required. The purpose's code; it must be the authority's."""
+    case_ref: _builtins.str
+    """Optional. The service's case."""
+    staff_ref: _builtins.str
+    """Optional. The member of staff who looks."""
+    external_reference: _builtins.str
+    """Optional. The service's own reference, which comes back."""
+    @_builtins.property
+    def authority(self) -> _disclosure_pb2.Authority:
+        """Required. What permits it."""
+
+    @_builtins.property
+    def fields(self) -> _disclosure_pb2.FieldSelection:
+        """Required. The item of type `document`, and its fields, `content` among them."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        subject_id: _builtins.str = ...,
+        authority: _disclosure_pb2.Authority | None = ...,
+        purpose_code: _builtins.str = ...,
+        fields: _disclosure_pb2.FieldSelection | None = ...,
+        case_ref: _builtins.str = ...,
+        staff_ref: _builtins.str = ...,
+        external_reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "fields", b"fields"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "case_ref", b"case_ref", "external_reference", b"external_reference", "fields", b"fields", "purpose_code", b"purpose_code", "request_id", b"request_id", "staff_ref", b"staff_ref", "subject_id", b"subject_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscloseDocumentRequest: _TypeAlias = DiscloseDocumentRequest  # noqa: Y015
+
+@_typing.final
+class DiscloseDocumentResponse(_message.Message):
+    """Brings a document, piece by piece."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISCLOSURE_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The next bytes."""
+    @_builtins.property
+    def disclosure(self) -> Global___DiscloseEvidenceResponse:
+        """The bundle and its receipt; the bundle holds the document's digest, size and type."""
+
+    def __init__(
+        self,
+        *,
+        disclosure: Global___DiscloseEvidenceResponse | None = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "disclosure", b"disclosure", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "disclosure", b"disclosure", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["disclosure", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___DiscloseDocumentResponse: _TypeAlias = DiscloseDocumentResponse  # noqa: Y015
+
+@_typing.final
+class CheckDisclosuresRequest(_message.Message):
+    """Asks which disclosures would be permitted now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKS_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    position_token: _builtins.str
+    """Optional. Wait until this place in history is visible, within the deadline."""
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___DisclosureCheck]:
+        """Required. The disclosures."""
+
+    def __init__(
+        self,
+        *,
+        checks: _abc.Iterable[Global___DisclosureCheck] | None = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "position_token", b"position_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckDisclosuresRequest: _TypeAlias = CheckDisclosuresRequest  # noqa: Y015
+
+@_typing.final
+class DisclosureCheck(_message.Message):
+    """A disclosure that may or may not be permitted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_ID_FIELD_NUMBER: _builtins.int
+    AUTHORITY_FIELD_NUMBER: _builtins.int
+    PURPOSE_CODE_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    subject_id: _builtins.str
+    """Required. The service's id of the subject. UUID."""
+    purpose_code: _builtins.str
+    """Required. The purpose's code."""
+    @_builtins.property
+    def authority(self) -> _disclosure_pb2.Authority:
+        """Required. What would permit it."""
+
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedCompositeFieldContainer[_disclosure_pb2.FieldSelection]:
+        """Required. The fields."""
+
+    def __init__(
+        self,
+        *,
+        subject_id: _builtins.str = ...,
+        authority: _disclosure_pb2.Authority | None = ...,
+        purpose_code: _builtins.str = ...,
+        fields: _abc.Iterable[_disclosure_pb2.FieldSelection] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "fields", b"fields", "purpose_code", b"purpose_code", "subject_id", b"subject_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisclosureCheck: _TypeAlias = DisclosureCheck  # noqa: Y015
+
+@_typing.final
+class CheckDisclosuresResponse(_message.Message):
+    """Returns which disclosures would be permitted now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___DisclosureCheckResult]:
+        """Output only. One for each check, in the same order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___DisclosureCheckResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckDisclosuresResponse: _TypeAlias = CheckDisclosuresResponse  # noqa: Y015
+
+@_typing.final
+class DisclosureCheckResult(_message.Message):
+    """Says whether one disclosure would be permitted now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IS_PERMITTED_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    is_permitted: _builtins.bool
+    """Output only. Whether it would be."""
+    reason: _builtins.str
+    """Output only. Why not: an `ErrorReason` without its prefix; empty if it would be."""
+    def __init__(
+        self,
+        *,
+        is_permitted: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_permitted", b"is_permitted", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisclosureCheckResult: _TypeAlias = DisclosureCheckResult  # noqa: Y015
+
+@_typing.final
+class ListChangesRequest(_message.Message):
+    """Asks what became of the service's requests and consents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Optional. At most this many; 0 is 50, at most 500."""
+    cursor: _builtins.str
+    """Optional. Where the list before ended; empty: from the first change ever."""
+    position_token: _builtins.str
+    """Optional. Wait until this place in history is visible, within the deadline."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "page_size", b"page_size", "position_token", b"position_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListChangesRequest: _TypeAlias = ListChangesRequest  # noqa: Y015
+
+@_typing.final
+class ListChangesResponse(_message.Message):
+    """Returns changes, and where to go on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    HAS_MORE_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """Output only. Where to go on, also if there is nothing new. Never empty."""
+    has_more: _builtins.bool
+    """Output only. Whether more changes wait already."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConsentChange]:
+        """Output only. Changes, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[Global___ConsentChange] | None = ...,
+        cursor: _builtins.str = ...,
+        has_more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "cursor", b"cursor", "has_more", b"has_more"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListChangesResponse: _TypeAlias = ListChangesResponse  # noqa: Y015
+
+@_typing.final
+class ConsentChange(_message.Message):
+    """Something that became of a request or consent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    CONSENT_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CONSENT_ID_FIELD_NUMBER: _builtins.int
+    SUBJECT_ID_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    EXTERNAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    kind: Global___ConsentChangeKind.ValueType
+    """Output only. What happened."""
+    consent_request_id: _builtins.str
+    """Output only. The request. UUID."""
+    consent_id: _builtins.str
+    """Output only. The consent; empty if there is none. UUID."""
+    subject_id: _builtins.str
+    """Output only. The service's id of the subject. UUID."""
+    external_reference: _builtins.str
+    """Output only. The service's own reference, from its request."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When."""
+
+    @_builtins.property
+    def difference(self) -> _consent_pb2.ConsentDifference:
+        """Output only. What changed, where the terms of a consent did."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___ConsentChangeKind.ValueType = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        consent_request_id: _builtins.str = ...,
+        consent_id: _builtins.str = ...,
+        subject_id: _builtins.str = ...,
+        difference: _consent_pb2.ConsentDifference | None = ...,
+        external_reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_id", b"consent_id", "consent_request_id", b"consent_request_id", "difference", b"difference", "external_reference", b"external_reference", "kind", b"kind", "subject_id", b"subject_id", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConsentChange: _TypeAlias = ConsentChange  # noqa: Y015

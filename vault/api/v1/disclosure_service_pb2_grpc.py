@@ -40,6 +40,21 @@ class DisclosureServiceStub:
                 request_serializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseEvidenceRequest.SerializeToString,
                 response_deserializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseEvidenceResponse.FromString,
                 _registered_method=True)
+        self.DiscloseDocument = channel.unary_stream(
+                '/vault.api.v1.DisclosureService/DiscloseDocument',
+                request_serializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseDocumentRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseDocumentResponse.FromString,
+                _registered_method=True)
+        self.CheckDisclosures = channel.unary_unary(
+                '/vault.api.v1.DisclosureService/CheckDisclosures',
+                request_serializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.CheckDisclosuresRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.CheckDisclosuresResponse.FromString,
+                _registered_method=True)
+        self.ListChanges = channel.unary_unary(
+                '/vault.api.v1.DisclosureService/ListChanges',
+                request_serializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.ListChangesRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.ListChangesResponse.FromString,
+                _registered_method=True)
 
 
 class DisclosureServiceServicer:
@@ -52,9 +67,41 @@ class DisclosureServiceServicer:
         Services only. The disclosure is appended to her stream, durable, before the bundle is sent.
         A retry with the same `request_id` gets the same bytes or nothing. Refused attempts on the
         service's own consent are recorded too. Fails with NOT_FOUND, CONSENT_REVOKED,
-        CONSENT_EXPIRED, CONSENT_NOT_STARTED, PURPOSE_DIFFERS, FIELD_NOT_GRANTED, FIELD_UNKNOWN,
+        CONSENT_EXPIRED, CONSENT_PAUSED, CONSENT_NOT_STARTED, PURPOSE_DIFFERS, FIELD_NOT_GRANTED, FIELD_UNKNOWN,
         FREQUENCY_EXHAUSTED, EVIDENCE_TOO_OLD, EVIDENCE_CHANGED, PURPOSE_NOT_ALLOWED,
         SERVICE_SUSPENDED, RELEASE_TOO_LATE, CONCURRENT_CHANGE, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiscloseDocument(self, request, context):
+        """Discloses a document of a subject under her consent: first the bundle, as DiscloseEvidence does,
+        then the bytes of the document.
+
+        Services only. Exactly one item, with its field `content`. Each chunk leaves only while the
+        consent is seen to be in force: a stop ends the stream with its reason. Fails as
+        DiscloseEvidence does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckDisclosures(self, request, context):
+        """Says which disclosures would be permitted now, without making any. Nothing is recorded.
+
+        Services only, for their own consents. Promises nothing: each disclosure is decided anew. Fails
+        with NOT_FOUND if it knows one of the subjects or consents not at all.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListChanges(self, request, context):
+        """Lists what became of the service's requests and consents, oldest first, from the first ever.
+
+        Services only. Poll it: keep the cursor and send it next time. It follows events, a moment
+        behind; send a `position_token` to wait. Fails with TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -67,6 +114,21 @@ def add_DisclosureServiceServicer_to_server(servicer, server):
                     servicer.DiscloseEvidence,
                     request_deserializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseEvidenceRequest.FromString,
                     response_serializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseEvidenceResponse.SerializeToString,
+            ),
+            'DiscloseDocument': grpc.unary_stream_rpc_method_handler(
+                    servicer.DiscloseDocument,
+                    request_deserializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseDocumentRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseDocumentResponse.SerializeToString,
+            ),
+            'CheckDisclosures': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckDisclosures,
+                    request_deserializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.CheckDisclosuresRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.CheckDisclosuresResponse.SerializeToString,
+            ),
+            'ListChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListChanges,
+                    request_deserializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.ListChangesRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.ListChangesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -97,6 +159,87 @@ class DisclosureService:
             '/vault.api.v1.DisclosureService/DiscloseEvidence',
             vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseEvidenceRequest.SerializeToString,
             vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseEvidenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiscloseDocument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/vault.api.v1.DisclosureService/DiscloseDocument',
+            vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseDocumentRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckDisclosures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.DisclosureService/CheckDisclosures',
+            vault_dot_api_dot_v1_dot_disclosure__service__pb2.CheckDisclosuresRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_disclosure__service__pb2.CheckDisclosuresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.DisclosureService/ListChanges',
+            vault_dot_api_dot_v1_dot_disclosure__service__pb2.ListChangesRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_disclosure__service__pb2.ListChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,

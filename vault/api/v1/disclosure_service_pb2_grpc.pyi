@@ -39,9 +39,29 @@ class DisclosureServiceStub:
     Services only. The disclosure is appended to her stream, durable, before the bundle is sent.
     A retry with the same `request_id` gets the same bytes or nothing. Refused attempts on the
     service's own consent are recorded too. Fails with NOT_FOUND, CONSENT_REVOKED,
-    CONSENT_EXPIRED, CONSENT_NOT_STARTED, PURPOSE_DIFFERS, FIELD_NOT_GRANTED, FIELD_UNKNOWN,
+    CONSENT_EXPIRED, CONSENT_PAUSED, CONSENT_NOT_STARTED, PURPOSE_DIFFERS, FIELD_NOT_GRANTED, FIELD_UNKNOWN,
     FREQUENCY_EXHAUSTED, EVIDENCE_TOO_OLD, EVIDENCE_CHANGED, PURPOSE_NOT_ALLOWED,
     SERVICE_SUSPENDED, RELEASE_TOO_LATE, CONCURRENT_CHANGE, REQUEST_ID_REUSED.
+    """
+    DiscloseDocument: _grpc.UnaryStreamMultiCallable[_disclosure_service_pb2.DiscloseDocumentRequest, _disclosure_service_pb2.DiscloseDocumentResponse]
+    """Discloses a document of a subject under her consent: first the bundle, as DiscloseEvidence does,
+    then the bytes of the document.
+
+    Services only. Exactly one item, with its field `content`. Each chunk leaves only while the
+    consent is seen to be in force: a stop ends the stream with its reason. Fails as
+    DiscloseEvidence does.
+    """
+    CheckDisclosures: _grpc.UnaryUnaryMultiCallable[_disclosure_service_pb2.CheckDisclosuresRequest, _disclosure_service_pb2.CheckDisclosuresResponse]
+    """Says which disclosures would be permitted now, without making any. Nothing is recorded.
+
+    Services only, for their own consents. Promises nothing: each disclosure is decided anew. Fails
+    with NOT_FOUND if it knows one of the subjects or consents not at all.
+    """
+    ListChanges: _grpc.UnaryUnaryMultiCallable[_disclosure_service_pb2.ListChangesRequest, _disclosure_service_pb2.ListChangesResponse]
+    """Lists what became of the service's requests and consents, oldest first, from the first ever.
+
+    Services only. Poll it: keep the cursor and send it next time. It follows events, a moment
+    behind; send a `position_token` to wait. Fails with TOKEN_INVALID.
     """
 
 @_typing.type_check_only
@@ -55,9 +75,29 @@ class DisclosureServiceAsyncStub(DisclosureServiceStub):
     Services only. The disclosure is appended to her stream, durable, before the bundle is sent.
     A retry with the same `request_id` gets the same bytes or nothing. Refused attempts on the
     service's own consent are recorded too. Fails with NOT_FOUND, CONSENT_REVOKED,
-    CONSENT_EXPIRED, CONSENT_NOT_STARTED, PURPOSE_DIFFERS, FIELD_NOT_GRANTED, FIELD_UNKNOWN,
+    CONSENT_EXPIRED, CONSENT_PAUSED, CONSENT_NOT_STARTED, PURPOSE_DIFFERS, FIELD_NOT_GRANTED, FIELD_UNKNOWN,
     FREQUENCY_EXHAUSTED, EVIDENCE_TOO_OLD, EVIDENCE_CHANGED, PURPOSE_NOT_ALLOWED,
     SERVICE_SUSPENDED, RELEASE_TOO_LATE, CONCURRENT_CHANGE, REQUEST_ID_REUSED.
+    """
+    DiscloseDocument: _aio.UnaryStreamMultiCallable[_disclosure_service_pb2.DiscloseDocumentRequest, _disclosure_service_pb2.DiscloseDocumentResponse]  # type: ignore[assignment]
+    """Discloses a document of a subject under her consent: first the bundle, as DiscloseEvidence does,
+    then the bytes of the document.
+
+    Services only. Exactly one item, with its field `content`. Each chunk leaves only while the
+    consent is seen to be in force: a stop ends the stream with its reason. Fails as
+    DiscloseEvidence does.
+    """
+    CheckDisclosures: _aio.UnaryUnaryMultiCallable[_disclosure_service_pb2.CheckDisclosuresRequest, _disclosure_service_pb2.CheckDisclosuresResponse]  # type: ignore[assignment]
+    """Says which disclosures would be permitted now, without making any. Nothing is recorded.
+
+    Services only, for their own consents. Promises nothing: each disclosure is decided anew. Fails
+    with NOT_FOUND if it knows one of the subjects or consents not at all.
+    """
+    ListChanges: _aio.UnaryUnaryMultiCallable[_disclosure_service_pb2.ListChangesRequest, _disclosure_service_pb2.ListChangesResponse]  # type: ignore[assignment]
+    """Lists what became of the service's requests and consents, oldest first, from the first ever.
+
+    Services only. Poll it: keep the cursor and send it next time. It follows events, a moment
+    behind; send a `position_token` to wait. Fails with TOKEN_INVALID.
     """
 
 class DisclosureServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -74,9 +114,47 @@ class DisclosureServiceServicer(metaclass=_abc_1.ABCMeta):
         Services only. The disclosure is appended to her stream, durable, before the bundle is sent.
         A retry with the same `request_id` gets the same bytes or nothing. Refused attempts on the
         service's own consent are recorded too. Fails with NOT_FOUND, CONSENT_REVOKED,
-        CONSENT_EXPIRED, CONSENT_NOT_STARTED, PURPOSE_DIFFERS, FIELD_NOT_GRANTED, FIELD_UNKNOWN,
+        CONSENT_EXPIRED, CONSENT_PAUSED, CONSENT_NOT_STARTED, PURPOSE_DIFFERS, FIELD_NOT_GRANTED, FIELD_UNKNOWN,
         FREQUENCY_EXHAUSTED, EVIDENCE_TOO_OLD, EVIDENCE_CHANGED, PURPOSE_NOT_ALLOWED,
         SERVICE_SUSPENDED, RELEASE_TOO_LATE, CONCURRENT_CHANGE, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def DiscloseDocument(
+        self,
+        request: _disclosure_service_pb2.DiscloseDocumentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_disclosure_service_pb2.DiscloseDocumentResponse], _abc.AsyncIterator[_disclosure_service_pb2.DiscloseDocumentResponse]]:
+        """Discloses a document of a subject under her consent: first the bundle, as DiscloseEvidence does,
+        then the bytes of the document.
+
+        Services only. Exactly one item, with its field `content`. Each chunk leaves only while the
+        consent is seen to be in force: a stop ends the stream with its reason. Fails as
+        DiscloseEvidence does.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckDisclosures(
+        self,
+        request: _disclosure_service_pb2.CheckDisclosuresRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_disclosure_service_pb2.CheckDisclosuresResponse, _abc.Awaitable[_disclosure_service_pb2.CheckDisclosuresResponse]]:
+        """Says which disclosures would be permitted now, without making any. Nothing is recorded.
+
+        Services only, for their own consents. Promises nothing: each disclosure is decided anew. Fails
+        with NOT_FOUND if it knows one of the subjects or consents not at all.
+        """
+
+    @_abc_1.abstractmethod
+    def ListChanges(
+        self,
+        request: _disclosure_service_pb2.ListChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_disclosure_service_pb2.ListChangesResponse, _abc.Awaitable[_disclosure_service_pb2.ListChangesResponse]]:
+        """Lists what became of the service's requests and consents, oldest first, from the first ever.
+
+        Services only. Poll it: keep the cursor and send it next time. It follows events, a moment
+        behind; send a `position_token` to wait. Fails with TOKEN_INVALID.
         """
 
 def add_DisclosureServiceServicer_to_server(servicer: DisclosureServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -146,6 +146,35 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     type version, a suspension. `BadRequest` names the field.
     Example: `{"reason": "REGISTRY_CONFLICT", "domain": "vault.api.v1"}`.
     """
+    ERROR_REASON_CONSENT_PAUSED: _ErrorReason.ValueType  # 70
+    """FAILED_PRECONDITION. The consent is paused; nothing was sent. It may be resumed.
+    Example: `{"reason": "CONSENT_PAUSED", "domain": "vault.api.v1"}`.
+    """
+    ERROR_REASON_CONSENT_NOT_PAUSED: _ErrorReason.ValueType  # 71
+    """FAILED_PRECONDITION. The consent is not paused, so it cannot be resumed.
+    Example: `{"reason": "CONSENT_NOT_PAUSED", "domain": "vault.api.v1"}`.
+    """
+    ERROR_REASON_NARROWING_WIDENS: _ErrorReason.ValueType  # 72
+    """FAILED_PRECONDITION. The narrowing would give more than now; `BadRequest` names the field.
+    Example: `{"reason": "NARROWING_WIDENS", "domain": "vault.api.v1"}`.
+    """
+    ERROR_REASON_REQUEST_CANCELLED: _ErrorReason.ValueType  # 73
+    """FAILED_PRECONDITION. The service took the request back.
+    Example: `{"reason": "REQUEST_CANCELLED", "domain": "vault.api.v1"}`.
+    """
+    ERROR_REASON_DISPUTE_RESOLVED: _ErrorReason.ValueType  # 74
+    """FAILED_PRECONDITION. The dispute is settled.
+    Example: `{"reason": "DISPUTE_RESOLVED", "domain": "vault.api.v1"}`.
+    """
+    ERROR_REASON_CAPACITY_NOT_ALLOWED: _ErrorReason.ValueType  # 75
+    """PERMISSION_DENIED. Whoever acts for her may not do this: she has to do it herself.
+    Example: `{"reason": "CAPACITY_NOT_ALLOWED", "domain": "vault.api.v1"}`.
+    """
+    ERROR_REASON_DOCUMENT_INVALID: _ErrorReason.ValueType  # 76
+    """INVALID_ARGUMENT. What was uploaded is not a whole PDF, PNG or JPEG of the type that it is said
+    to be, or not the bytes that were announced.
+    Example: `{"reason": "DOCUMENT_INVALID", "domain": "vault.api.v1"}`.
+    """
     ERROR_REASON_CONCURRENT_CHANGE: _ErrorReason.ValueType  # 60
     """ABORTED. Another change came first, again and again. Retry with the same `request_id`.
     Example: `{"reason": "CONCURRENT_CHANGE", "domain": "vault.api.v1"}`.
@@ -310,6 +339,35 @@ ERROR_REASON_REGISTRY_CONFLICT: ErrorReason.ValueType  # 58
 """FAILED_PRECONDITION. What is registered already stands otherwise: a purpose version, an evidence
 type version, a suspension. `BadRequest` names the field.
 Example: `{"reason": "REGISTRY_CONFLICT", "domain": "vault.api.v1"}`.
+"""
+ERROR_REASON_CONSENT_PAUSED: ErrorReason.ValueType  # 70
+"""FAILED_PRECONDITION. The consent is paused; nothing was sent. It may be resumed.
+Example: `{"reason": "CONSENT_PAUSED", "domain": "vault.api.v1"}`.
+"""
+ERROR_REASON_CONSENT_NOT_PAUSED: ErrorReason.ValueType  # 71
+"""FAILED_PRECONDITION. The consent is not paused, so it cannot be resumed.
+Example: `{"reason": "CONSENT_NOT_PAUSED", "domain": "vault.api.v1"}`.
+"""
+ERROR_REASON_NARROWING_WIDENS: ErrorReason.ValueType  # 72
+"""FAILED_PRECONDITION. The narrowing would give more than now; `BadRequest` names the field.
+Example: `{"reason": "NARROWING_WIDENS", "domain": "vault.api.v1"}`.
+"""
+ERROR_REASON_REQUEST_CANCELLED: ErrorReason.ValueType  # 73
+"""FAILED_PRECONDITION. The service took the request back.
+Example: `{"reason": "REQUEST_CANCELLED", "domain": "vault.api.v1"}`.
+"""
+ERROR_REASON_DISPUTE_RESOLVED: ErrorReason.ValueType  # 74
+"""FAILED_PRECONDITION. The dispute is settled.
+Example: `{"reason": "DISPUTE_RESOLVED", "domain": "vault.api.v1"}`.
+"""
+ERROR_REASON_CAPACITY_NOT_ALLOWED: ErrorReason.ValueType  # 75
+"""PERMISSION_DENIED. Whoever acts for her may not do this: she has to do it herself.
+Example: `{"reason": "CAPACITY_NOT_ALLOWED", "domain": "vault.api.v1"}`.
+"""
+ERROR_REASON_DOCUMENT_INVALID: ErrorReason.ValueType  # 76
+"""INVALID_ARGUMENT. What was uploaded is not a whole PDF, PNG or JPEG of the type that it is said
+to be, or not the bytes that were announced.
+Example: `{"reason": "DOCUMENT_INVALID", "domain": "vault.api.v1"}`.
 """
 ERROR_REASON_CONCURRENT_CHANGE: ErrorReason.ValueType  # 60
 """ABORTED. Another change came first, again and again. Retry with the same `request_id`.

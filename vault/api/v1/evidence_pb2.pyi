@@ -48,6 +48,30 @@ EVIDENCE_SOURCE_ISSUER: EvidenceSource.ValueType  # 3
 """An issuer attested it."""
 Global___EvidenceSource: _TypeAlias = EvidenceSource  # noqa: Y015
 
+class _DisputeOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DisputeOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DisputeOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DISPUTE_OUTCOME_UNSPECIFIED: _DisputeOutcome.ValueType  # 0
+    """Is never sent."""
+    DISPUTE_OUTCOME_WITHDRAWN: _DisputeOutcome.ValueType  # 1
+    """She takes it back."""
+    DISPUTE_OUTCOME_CORRECTED: _DisputeOutcome.ValueType  # 2
+    """It was corrected where it came from."""
+
+class DisputeOutcome(_DisputeOutcome, metaclass=_DisputeOutcomeEnumTypeWrapper):
+    """How a dispute was settled."""
+
+DISPUTE_OUTCOME_UNSPECIFIED: DisputeOutcome.ValueType  # 0
+"""Is never sent."""
+DISPUTE_OUTCOME_WITHDRAWN: DisputeOutcome.ValueType  # 1
+"""She takes it back."""
+DISPUTE_OUTCOME_CORRECTED: DisputeOutcome.ValueType  # 2
+"""It was corrected where it came from."""
+Global___DisputeOutcome: _TypeAlias = DisputeOutcome  # noqa: Y015
+
 class _Sensitivity:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -92,6 +116,7 @@ class Evidence(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
+    DISPUTES_FIELD_NUMBER: _builtins.int
     evidence_id: _builtins.str
     """Output only. The piece of evidence, whichever revision. UUID."""
     evidence_type: _builtins.str
@@ -118,6 +143,10 @@ class Evidence(_message.Message):
     def fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___EvidenceField]:
         """Output only. The fields of this revision, in the order of the type."""
 
+    @_builtins.property
+    def disputes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Dispute]:
+        """Output only. What she says is wrong in it, oldest first."""
+
     def __init__(
         self,
         *,
@@ -131,10 +160,11 @@ class Evidence(_message.Message):
         source: Global___EvidenceSource.ValueType = ...,
         fields: _abc.Iterable[Global___EvidenceField] | None = ...,
         values: _builtins.bytes = ...,
+        disputes: _abc.Iterable[Global___Dispute] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["provide_time", b"provide_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence_id", b"evidence_id", "evidence_type", b"evidence_type", "fields", b"fields", "issued_date", b"issued_date", "provide_time", b"provide_time", "revision", b"revision", "schema_version", b"schema_version", "source", b"source", "update_time", b"update_time", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disputes", b"disputes", "evidence_id", b"evidence_id", "evidence_type", b"evidence_type", "fields", b"fields", "issued_date", b"issued_date", "provide_time", b"provide_time", "revision", b"revision", "schema_version", b"schema_version", "source", b"source", "update_time", b"update_time", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -150,12 +180,15 @@ class EvidenceField(_message.Message):
     SENSITIVITY_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    IS_DISPUTED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Output only. Its name in the type's schema."""
     sensitivity: Global___Sensitivity.ValueType
     """Output only. How sensitive it is."""
     source: Global___EvidenceSource.ValueType
     """Output only. Where its value comes from."""
+    is_disputed: _builtins.bool
+    """Output only. Whether she says that the value is wrong."""
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When its value last changed."""
@@ -167,11 +200,110 @@ class EvidenceField(_message.Message):
         sensitivity: Global___Sensitivity.ValueType = ...,
         source: Global___EvidenceSource.ValueType = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        is_disputed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "sensitivity", b"sensitivity", "source", b"source", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_disputed", b"is_disputed", "name", b"name", "sensitivity", b"sensitivity", "source", b"source", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EvidenceField: _TypeAlias = EvidenceField  # noqa: Y015
+
+@_typing.final
+class Dispute(_message.Message):
+    """Says that values are wrong, in her own words."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISPUTE_ID_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    DISPUTE_TIME_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    IS_SHARED_FIELD_NUMBER: _builtins.int
+    RESOLVE_TIME_FIELD_NUMBER: _builtins.int
+    dispute_id: _builtins.str
+    """Output only. The dispute. UUID."""
+    statement: _builtins.str
+    """Output only. What she says; empty in lists."""
+    is_shared: _builtins.bool
+    """Output only. Whether her statement travels with the values."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. The fields."""
+
+    @_builtins.property
+    def dispute_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When she said so."""
+
+    @_builtins.property
+    def resolve_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it was settled; absent if it is not."""
+
+    def __init__(
+        self,
+        *,
+        dispute_id: _builtins.str = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        dispute_time: _timestamp_pb2.Timestamp | None = ...,
+        statement: _builtins.str = ...,
+        is_shared: _builtins.bool = ...,
+        resolve_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dispute_time", b"dispute_time", "resolve_time", b"resolve_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dispute_id", b"dispute_id", "dispute_time", b"dispute_time", "is_shared", b"is_shared", "names", b"names", "resolve_time", b"resolve_time", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Dispute: _TypeAlias = Dispute  # noqa: Y015
+
+@_typing.final
+class EvidenceHolder(_message.Message):
+    """Says which service received which revision of a piece of evidence."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_ID_FIELD_NUMBER: _builtins.int
+    CONSENT_ID_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    LAST_DISCLOSURE_TIME_FIELD_NUMBER: _builtins.int
+    IS_CURRENT_FIELD_NUMBER: _builtins.int
+    service_id: _builtins.str
+    """Output only. The service. UUID."""
+    consent_id: _builtins.str
+    """Output only. The consent under which it was fetched. UUID."""
+    purpose: _builtins.str
+    """Output only. What for: the purpose, `code@version`."""
+    revision: _builtins.int
+    """Output only. The revision."""
+    is_current: _builtins.bool
+    """Output only. Whether it is the current revision."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. The fields that were fetched of it."""
+
+    @_builtins.property
+    def last_disclosure_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When they were last fetched."""
+
+    def __init__(
+        self,
+        *,
+        service_id: _builtins.str = ...,
+        consent_id: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        last_disclosure_time: _timestamp_pb2.Timestamp | None = ...,
+        is_current: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_disclosure_time", b"last_disclosure_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_id", b"consent_id", "is_current", b"is_current", "last_disclosure_time", b"last_disclosure_time", "names", b"names", "purpose", b"purpose", "revision", b"revision", "service_id", b"service_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvidenceHolder: _TypeAlias = EvidenceHolder  # noqa: Y015

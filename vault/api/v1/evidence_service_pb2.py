@@ -28,7 +28,7 @@ from vault.api.v1 import log_pb2 as vault_dot_api_dot_v1_dot_log__pb2
 from vault.api.v1 import vault_pb2 as vault_dot_api_dot_v1_dot_vault__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#vault/api/v1/evidence_service.proto\x12\x0cvault.api.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bvault/api/v1/evidence.proto\x1a\x16vault/api/v1/log.proto\x1a\x18vault/api/v1/vault.proto\"\xa6\x02\n\x16ProvideEvidenceRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x34\n\revidence_type\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12\x1b\n\x06values\x18\x04 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x02\x18\x80\x80\x04\x12;\n\x0bissued_date\x18\x05 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x38\n\x06source\x18\x06 \x01(\x0e\x32\x1c.vault.api.v1.EvidenceSourceB\n\xbaH\x07\x82\x01\x04\x18\x01\x18\x02\"\x83\x01\n\x17ProvideEvidenceResponse\x12(\n\x08\x65vidence\x18\x01 \x01(\x0b\x32\x16.vault.api.v1.Evidence\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.vault.api.v1.Receipt\x12\x16\n\x0eposition_token\x18\x03 \x01(\t\"\x8f\x02\n\x16ReplaceEvidenceRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1d\n\x0b\x65vidence_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\x06values\x18\x04 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x02\x18\x80\x80\x04\x12;\n\x0bissued_date\x18\x05 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x38\n\x06source\x18\x06 \x01(\x0e\x32\x1c.vault.api.v1.EvidenceSourceB\n\xbaH\x07\x82\x01\x04\x18\x01\x18\x02\"\x83\x01\n\x17ReplaceEvidenceResponse\x12(\n\x08\x65vidence\x18\x01 \x01(\x0b\x32\x16.vault.api.v1.Evidence\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.vault.api.v1.Receipt\x12\x16\n\x0eposition_token\x18\x03 \x01(\t\"{\n\x12GetEvidenceRequest\x12$\n\x06\x61\x63ting\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1d\n\x0b\x65vidence_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12 \n\x0eposition_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"?\n\x13GetEvidenceResponse\x12(\n\x08\x65vidence\x18\x01 \x01(\x0b\x32\x16.vault.api.v1.Evidence\"\x98\x01\n\x13ListEvidenceRequest\x12$\n\x06\x61\x63ting\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12 \n\x0eposition_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"Y\n\x14ListEvidenceResponse\x12(\n\x08\x65vidence\x18\x01 \x03(\x0b\x32\x16.vault.api.v1.Evidence\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xfc\x02\n\x0f\x45videnceService\x12^\n\x0fProvideEvidence\x12$.vault.api.v1.ProvideEvidenceRequest\x1a%.vault.api.v1.ProvideEvidenceResponse\x12^\n\x0fReplaceEvidence\x12$.vault.api.v1.ReplaceEvidenceRequest\x1a%.vault.api.v1.ReplaceEvidenceResponse\x12R\n\x0bGetEvidence\x12 .vault.api.v1.GetEvidenceRequest\x1a!.vault.api.v1.GetEvidenceResponse\x12U\n\x0cListEvidence\x12!.vault.api.v1.ListEvidenceRequest\x1a\".vault.api.v1.ListEvidenceResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#vault/api/v1/evidence_service.proto\x12\x0cvault.api.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bvault/api/v1/evidence.proto\x1a\x16vault/api/v1/log.proto\x1a\x18vault/api/v1/vault.proto\"\xa6\x02\n\x16ProvideEvidenceRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x34\n\revidence_type\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12\x1b\n\x06values\x18\x04 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x02\x18\x80\x80\x04\x12;\n\x0bissued_date\x18\x05 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x38\n\x06source\x18\x06 \x01(\x0e\x32\x1c.vault.api.v1.EvidenceSourceB\n\xbaH\x07\x82\x01\x04\x18\x01\x18\x02\"\x83\x01\n\x17ProvideEvidenceResponse\x12(\n\x08\x65vidence\x18\x01 \x01(\x0b\x32\x16.vault.api.v1.Evidence\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.vault.api.v1.Receipt\x12\x16\n\x0eposition_token\x18\x03 \x01(\t\"\x8f\x02\n\x16ReplaceEvidenceRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1d\n\x0b\x65vidence_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\x06values\x18\x04 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x02\x18\x80\x80\x04\x12;\n\x0bissued_date\x18\x05 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x38\n\x06source\x18\x06 \x01(\x0e\x32\x1c.vault.api.v1.EvidenceSourceB\n\xbaH\x07\x82\x01\x04\x18\x01\x18\x02\"\xb2\x01\n\x17ReplaceEvidenceResponse\x12(\n\x08\x65vidence\x18\x01 \x01(\x0b\x32\x16.vault.api.v1.Evidence\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.vault.api.v1.Receipt\x12\x16\n\x0eposition_token\x18\x03 \x01(\t\x12-\n\x07holders\x18\x04 \x03(\x0b\x32\x1c.vault.api.v1.EvidenceHolder\"\xaf\x02\n\x0e\x44ocumentHeader\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12 \n\x0b\x65vidence_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1b\n\x06values\x18\x04 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x02\x18\x80\x80\x04\x12\x41\n\nmedia_type\x18\x05 \x01(\tB-\xbaH*r(R\x0f\x61pplication/pdfR\timage/pngR\nimage/jpeg\x12\x1a\n\x06sha256\x18\x06 \x01(\x0c\x42\n\xbaH\x07z\x02h \xd8\x01\x01\x12;\n\x0bissued_date\x18\x07 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\"t\n\x15UploadDocumentRequest\x12.\n\x06header\x18\x01 \x01(\x0b\x32\x1c.vault.api.v1.DocumentHeaderH\x00\x12\x1c\n\x05\x63hunk\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x08H\x00\x42\r\n\x04part\x12\x05\xbaH\x02\x08\x01\"\xb1\x01\n\x16UploadDocumentResponse\x12(\n\x08\x65vidence\x18\x01 \x01(\x0b\x32\x16.vault.api.v1.Evidence\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.vault.api.v1.Receipt\x12\x16\n\x0eposition_token\x18\x03 \x01(\t\x12-\n\x07holders\x18\x04 \x03(\x0b\x32\x1c.vault.api.v1.EvidenceHolder\"\x9d\x01\n\x17\x44ownloadDocumentRequest\x12$\n\x06\x61\x63ting\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1d\n\x0b\x65vidence_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\x08revision\x18\x03 \x01(\rB\t\xbaH\x06*\x04\x18\xc0\x84=\x12 \n\x0eposition_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"_\n\x18\x44ownloadDocumentResponse\x12*\n\x08\x65vidence\x18\x01 \x01(\x0b\x32\x16.vault.api.v1.EvidenceH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\xeb\x01\n\x16\x44isputeEvidenceRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1d\n\x0b\x65vidence_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12<\n\x05names\x18\x04 \x03(\tB-\xbaH*\x92\x01\'\x08\x01\x10@\x18\x01\"\x1fr\x1d\x32\x1b^[A-Za-z][A-Za-z0-9]{0,63}$\x12\x1d\n\tstatement\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x12\x11\n\tis_shared\x18\x06 \x01(\x08\"\xc6\x01\n\x17\x44isputeEvidenceResponse\x12(\n\x08\x65vidence\x18\x01 \x01(\x0b\x32\x16.vault.api.v1.Evidence\x12\x12\n\ndispute_id\x18\x02 \x01(\t\x12&\n\x07receipt\x18\x03 \x01(\x0b\x32\x15.vault.api.v1.Receipt\x12\x16\n\x0eposition_token\x18\x04 \x01(\t\x12-\n\x07holders\x18\x05 \x03(\x0b\x32\x1c.vault.api.v1.EvidenceHolder\"\xd3\x01\n\x15ResolveDisputeRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1d\n\x0b\x65vidence_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\ndispute_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x39\n\x07outcome\x18\x05 \x01(\x0e\x32\x1c.vault.api.v1.DisputeOutcomeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"\x82\x01\n\x16ResolveDisputeResponse\x12(\n\x08\x65vidence\x18\x01 \x01(\x0b\x32\x16.vault.api.v1.Evidence\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.vault.api.v1.Receipt\x12\x16\n\x0eposition_token\x18\x03 \x01(\t\"\x98\x01\n\x12GetEvidenceRequest\x12$\n\x06\x61\x63ting\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1d\n\x0b\x65vidence_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12 \n\x0eposition_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x1b\n\x08revision\x18\x04 \x01(\rB\t\xbaH\x06*\x04\x18\xc0\x84=\"n\n\x13GetEvidenceResponse\x12(\n\x08\x65vidence\x18\x01 \x01(\x0b\x32\x16.vault.api.v1.Evidence\x12-\n\x07holders\x18\x02 \x03(\x0b\x32\x1c.vault.api.v1.EvidenceHolder\"\x98\x01\n\x13ListEvidenceRequest\x12$\n\x06\x61\x63ting\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12 \n\x0eposition_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"Y\n\x14ListEvidenceResponse\x12(\n\x08\x65vidence\x18\x01 \x03(\x0b\x32\x16.vault.api.v1.Evidence\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xfd\x05\n\x0f\x45videnceService\x12^\n\x0fProvideEvidence\x12$.vault.api.v1.ProvideEvidenceRequest\x1a%.vault.api.v1.ProvideEvidenceResponse\x12^\n\x0fReplaceEvidence\x12$.vault.api.v1.ReplaceEvidenceRequest\x1a%.vault.api.v1.ReplaceEvidenceResponse\x12]\n\x0eUploadDocument\x12#.vault.api.v1.UploadDocumentRequest\x1a$.vault.api.v1.UploadDocumentResponse(\x01\x12\x63\n\x10\x44ownloadDocument\x12%.vault.api.v1.DownloadDocumentRequest\x1a&.vault.api.v1.DownloadDocumentResponse0\x01\x12^\n\x0f\x44isputeEvidence\x12$.vault.api.v1.DisputeEvidenceRequest\x1a%.vault.api.v1.DisputeEvidenceResponse\x12[\n\x0eResolveDispute\x12#.vault.api.v1.ResolveDisputeRequest\x1a$.vault.api.v1.ResolveDisputeResponse\x12R\n\x0bGetEvidence\x12 .vault.api.v1.GetEvidenceRequest\x1a!.vault.api.v1.GetEvidenceResponse\x12U\n\x0cListEvidence\x12!.vault.api.v1.ListEvidenceRequest\x1a\".vault.api.v1.ListEvidenceResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,10 +55,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPLACEEVIDENCEREQUEST'].fields_by_name['issued_date']._serialized_options = b'\272H#r!2\037^([0-9]{4}-[0-9]{2}-[0-9]{2})?$'
   _globals['_REPLACEEVIDENCEREQUEST'].fields_by_name['source']._loaded_options = None
   _globals['_REPLACEEVIDENCEREQUEST'].fields_by_name['source']._serialized_options = b'\272H\007\202\001\004\030\001\030\002'
+  _globals['_DOCUMENTHEADER'].fields_by_name['request_id']._loaded_options = None
+  _globals['_DOCUMENTHEADER'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_DOCUMENTHEADER'].fields_by_name['evidence_id']._loaded_options = None
+  _globals['_DOCUMENTHEADER'].fields_by_name['evidence_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_DOCUMENTHEADER'].fields_by_name['values']._loaded_options = None
+  _globals['_DOCUMENTHEADER'].fields_by_name['values']._serialized_options = b'\272H\010z\006\020\002\030\200\200\004'
+  _globals['_DOCUMENTHEADER'].fields_by_name['media_type']._loaded_options = None
+  _globals['_DOCUMENTHEADER'].fields_by_name['media_type']._serialized_options = b'\272H*r(R\017application/pdfR\timage/pngR\nimage/jpeg'
+  _globals['_DOCUMENTHEADER'].fields_by_name['sha256']._loaded_options = None
+  _globals['_DOCUMENTHEADER'].fields_by_name['sha256']._serialized_options = b'\272H\007z\002h \330\001\001'
+  _globals['_DOCUMENTHEADER'].fields_by_name['issued_date']._loaded_options = None
+  _globals['_DOCUMENTHEADER'].fields_by_name['issued_date']._serialized_options = b'\272H#r!2\037^([0-9]{4}-[0-9]{2}-[0-9]{2})?$'
+  _globals['_UPLOADDOCUMENTREQUEST'].oneofs_by_name['part']._loaded_options = None
+  _globals['_UPLOADDOCUMENTREQUEST'].oneofs_by_name['part']._serialized_options = b'\272H\002\010\001'
+  _globals['_UPLOADDOCUMENTREQUEST'].fields_by_name['chunk']._loaded_options = None
+  _globals['_UPLOADDOCUMENTREQUEST'].fields_by_name['chunk']._serialized_options = b'\272H\010z\006\020\001\030\200\200\010'
+  _globals['_DOWNLOADDOCUMENTREQUEST'].fields_by_name['evidence_id']._loaded_options = None
+  _globals['_DOWNLOADDOCUMENTREQUEST'].fields_by_name['evidence_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_DOWNLOADDOCUMENTREQUEST'].fields_by_name['revision']._loaded_options = None
+  _globals['_DOWNLOADDOCUMENTREQUEST'].fields_by_name['revision']._serialized_options = b'\272H\006*\004\030\300\204='
+  _globals['_DOWNLOADDOCUMENTREQUEST'].fields_by_name['position_token']._loaded_options = None
+  _globals['_DOWNLOADDOCUMENTREQUEST'].fields_by_name['position_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_DISPUTEEVIDENCEREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_DISPUTEEVIDENCEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_DISPUTEEVIDENCEREQUEST'].fields_by_name['evidence_id']._loaded_options = None
+  _globals['_DISPUTEEVIDENCEREQUEST'].fields_by_name['evidence_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_DISPUTEEVIDENCEREQUEST'].fields_by_name['names']._loaded_options = None
+  _globals['_DISPUTEEVIDENCEREQUEST'].fields_by_name['names']._serialized_options = b'\272H*\222\001\'\010\001\020@\030\001\"\037r\0352\033^[A-Za-z][A-Za-z0-9]{0,63}$'
+  _globals['_DISPUTEEVIDENCEREQUEST'].fields_by_name['statement']._loaded_options = None
+  _globals['_DISPUTEEVIDENCEREQUEST'].fields_by_name['statement']._serialized_options = b'\272H\007r\005\020\001\030\320\017'
+  _globals['_RESOLVEDISPUTEREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_RESOLVEDISPUTEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_RESOLVEDISPUTEREQUEST'].fields_by_name['evidence_id']._loaded_options = None
+  _globals['_RESOLVEDISPUTEREQUEST'].fields_by_name['evidence_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_RESOLVEDISPUTEREQUEST'].fields_by_name['dispute_id']._loaded_options = None
+  _globals['_RESOLVEDISPUTEREQUEST'].fields_by_name['dispute_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_RESOLVEDISPUTEREQUEST'].fields_by_name['outcome']._loaded_options = None
+  _globals['_RESOLVEDISPUTEREQUEST'].fields_by_name['outcome']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_GETEVIDENCEREQUEST'].fields_by_name['evidence_id']._loaded_options = None
   _globals['_GETEVIDENCEREQUEST'].fields_by_name['evidence_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_GETEVIDENCEREQUEST'].fields_by_name['position_token']._loaded_options = None
   _globals['_GETEVIDENCEREQUEST'].fields_by_name['position_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_GETEVIDENCEREQUEST'].fields_by_name['revision']._loaded_options = None
+  _globals['_GETEVIDENCEREQUEST'].fields_by_name['revision']._serialized_options = b'\272H\006*\004\030\300\204='
   _globals['_LISTEVIDENCEREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTEVIDENCEREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\364\003'
   _globals['_LISTEVIDENCEREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -72,15 +112,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPLACEEVIDENCEREQUEST']._serialized_start=593
   _globals['_REPLACEEVIDENCEREQUEST']._serialized_end=864
   _globals['_REPLACEEVIDENCERESPONSE']._serialized_start=867
-  _globals['_REPLACEEVIDENCERESPONSE']._serialized_end=998
-  _globals['_GETEVIDENCEREQUEST']._serialized_start=1000
-  _globals['_GETEVIDENCEREQUEST']._serialized_end=1123
-  _globals['_GETEVIDENCERESPONSE']._serialized_start=1125
-  _globals['_GETEVIDENCERESPONSE']._serialized_end=1188
-  _globals['_LISTEVIDENCEREQUEST']._serialized_start=1191
-  _globals['_LISTEVIDENCEREQUEST']._serialized_end=1343
-  _globals['_LISTEVIDENCERESPONSE']._serialized_start=1345
-  _globals['_LISTEVIDENCERESPONSE']._serialized_end=1434
-  _globals['_EVIDENCESERVICE']._serialized_start=1437
-  _globals['_EVIDENCESERVICE']._serialized_end=1817
+  _globals['_REPLACEEVIDENCERESPONSE']._serialized_end=1045
+  _globals['_DOCUMENTHEADER']._serialized_start=1048
+  _globals['_DOCUMENTHEADER']._serialized_end=1351
+  _globals['_UPLOADDOCUMENTREQUEST']._serialized_start=1353
+  _globals['_UPLOADDOCUMENTREQUEST']._serialized_end=1469
+  _globals['_UPLOADDOCUMENTRESPONSE']._serialized_start=1472
+  _globals['_UPLOADDOCUMENTRESPONSE']._serialized_end=1649
+  _globals['_DOWNLOADDOCUMENTREQUEST']._serialized_start=1652
+  _globals['_DOWNLOADDOCUMENTREQUEST']._serialized_end=1809
+  _globals['_DOWNLOADDOCUMENTRESPONSE']._serialized_start=1811
+  _globals['_DOWNLOADDOCUMENTRESPONSE']._serialized_end=1906
+  _globals['_DISPUTEEVIDENCEREQUEST']._serialized_start=1909
+  _globals['_DISPUTEEVIDENCEREQUEST']._serialized_end=2144
+  _globals['_DISPUTEEVIDENCERESPONSE']._serialized_start=2147
+  _globals['_DISPUTEEVIDENCERESPONSE']._serialized_end=2345
+  _globals['_RESOLVEDISPUTEREQUEST']._serialized_start=2348
+  _globals['_RESOLVEDISPUTEREQUEST']._serialized_end=2559
+  _globals['_RESOLVEDISPUTERESPONSE']._serialized_start=2562
+  _globals['_RESOLVEDISPUTERESPONSE']._serialized_end=2692
+  _globals['_GETEVIDENCEREQUEST']._serialized_start=2695
+  _globals['_GETEVIDENCEREQUEST']._serialized_end=2847
+  _globals['_GETEVIDENCERESPONSE']._serialized_start=2849
+  _globals['_GETEVIDENCERESPONSE']._serialized_end=2959
+  _globals['_LISTEVIDENCEREQUEST']._serialized_start=2962
+  _globals['_LISTEVIDENCEREQUEST']._serialized_end=3114
+  _globals['_LISTEVIDENCERESPONSE']._serialized_start=3116
+  _globals['_LISTEVIDENCERESPONSE']._serialized_end=3205
+  _globals['_EVIDENCESERVICE']._serialized_start=3208
+  _globals['_EVIDENCESERVICE']._serialized_end=3973
 # @@protoc_insertion_point(module_scope)

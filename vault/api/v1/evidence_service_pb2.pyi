@@ -152,6 +152,362 @@ class ReplaceEvidenceResponse(_message.Message):
     EVIDENCE_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
     POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    HOLDERS_FIELD_NUMBER: _builtins.int
+    position_token: _builtins.str
+    """Output only. The place in history after this write; reads accept it."""
+    @_builtins.property
+    def evidence(self) -> _evidence_pb2.Evidence:
+        """Output only. The piece of evidence, without its values."""
+
+    @_builtins.property
+    def receipt(self) -> _log_pb2.Receipt:
+        """Output only. The signed receipt."""
+
+    @_builtins.property
+    def holders(self) -> _containers.RepeatedCompositeFieldContainer[_evidence_pb2.EvidenceHolder]:
+        """Output only. Who holds which revision, those of the old one first."""
+
+    def __init__(
+        self,
+        *,
+        evidence: _evidence_pb2.Evidence | None = ...,
+        receipt: _log_pb2.Receipt | None = ...,
+        position_token: _builtins.str = ...,
+        holders: _abc.Iterable[_evidence_pb2.EvidenceHolder] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "holders", b"holders", "position_token", b"position_token", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplaceEvidenceResponse: _TypeAlias = ReplaceEvidenceResponse  # noqa: Y015
+
+@_typing.final
+class DocumentHeader(_message.Message):
+    """What is said before a document's chunks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTING_FIELD_NUMBER: _builtins.int
+    EVIDENCE_ID_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    ISSUED_DATE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
+    evidence_id: _builtins.str
+    """Optional. The document that it replaces; empty: a new one. UUID."""
+    values: _builtins.bytes
+    """Required. What is said about it: a JSON object that fits the type `document`, its field `content`
+    left out, UTF-8. At most 64 KiB.
+    """
+    media_type: _builtins.str
+    """Required. What it is: `application/pdf`, `image/png` or `image/jpeg`; its own bytes must agree."""
+    sha256: _builtins.bytes
+    """Optional. Its SHA-256, if the caller wants the upload checked against it. 32 bytes."""
+    issued_date: _builtins.str
+    """Optional. When it was issued, `YYYY-MM-DD`."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        acting: _vault_pb2.Acting | None = ...,
+        evidence_id: _builtins.str = ...,
+        values: _builtins.bytes = ...,
+        media_type: _builtins.str = ...,
+        sha256: _builtins.bytes = ...,
+        issued_date: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "evidence_id", b"evidence_id", "issued_date", b"issued_date", "media_type", b"media_type", "request_id", b"request_id", "sha256", b"sha256", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocumentHeader: _TypeAlias = DocumentHeader  # noqa: Y015
+
+@_typing.final
+class UploadDocumentRequest(_message.Message):
+    """Brings a document, piece by piece."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The next bytes. 1 to 131,072."""
+    @_builtins.property
+    def header(self) -> Global___DocumentHeader:
+        """What is said about it."""
+
+    def __init__(
+        self,
+        *,
+        header: Global___DocumentHeader | None = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___UploadDocumentRequest: _TypeAlias = UploadDocumentRequest  # noqa: Y015
+
+@_typing.final
+class UploadDocumentResponse(_message.Message):
+    """Returns the piece of evidence that the document became."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    HOLDERS_FIELD_NUMBER: _builtins.int
+    position_token: _builtins.str
+    """Output only. The place in history after this write; reads accept it."""
+    @_builtins.property
+    def evidence(self) -> _evidence_pb2.Evidence:
+        """Output only. The piece of evidence, without its values."""
+
+    @_builtins.property
+    def receipt(self) -> _log_pb2.Receipt:
+        """Output only. The signed receipt."""
+
+    @_builtins.property
+    def holders(self) -> _containers.RepeatedCompositeFieldContainer[_evidence_pb2.EvidenceHolder]:
+        """Output only. Who holds which revision, those of the old one first."""
+
+    def __init__(
+        self,
+        *,
+        evidence: _evidence_pb2.Evidence | None = ...,
+        receipt: _log_pb2.Receipt | None = ...,
+        position_token: _builtins.str = ...,
+        holders: _abc.Iterable[_evidence_pb2.EvidenceHolder] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "holders", b"holders", "position_token", b"position_token", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UploadDocumentResponse: _TypeAlias = UploadDocumentResponse  # noqa: Y015
+
+@_typing.final
+class DownloadDocumentRequest(_message.Message):
+    """Asks for a document."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTING_FIELD_NUMBER: _builtins.int
+    EVIDENCE_ID_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    evidence_id: _builtins.str
+    """Required. The piece of evidence. UUID."""
+    revision: _builtins.int
+    """Optional. Which revision; 0: the current one."""
+    position_token: _builtins.str
+    """Optional. Wait until this place in history is visible, within the deadline."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    def __init__(
+        self,
+        *,
+        acting: _vault_pb2.Acting | None = ...,
+        evidence_id: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "evidence_id", b"evidence_id", "position_token", b"position_token", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DownloadDocumentRequest: _TypeAlias = DownloadDocumentRequest  # noqa: Y015
+
+@_typing.final
+class DownloadDocumentResponse(_message.Message):
+    """Brings a document, piece by piece."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The next bytes."""
+    @_builtins.property
+    def evidence(self) -> _evidence_pb2.Evidence:
+        """The piece of evidence, with its values."""
+
+    def __init__(
+        self,
+        *,
+        evidence: _evidence_pb2.Evidence | None = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "evidence", b"evidence", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "evidence", b"evidence", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["evidence", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___DownloadDocumentResponse: _TypeAlias = DownloadDocumentResponse  # noqa: Y015
+
+@_typing.final
+class DisputeEvidenceRequest(_message.Message):
+    """Says that values are wrong."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTING_FIELD_NUMBER: _builtins.int
+    EVIDENCE_ID_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    IS_SHARED_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
+    evidence_id: _builtins.str
+    """Required. The piece of evidence. UUID."""
+    statement: _builtins.str
+    """Required. What is wrong, in her own words. 1 to 2,000 characters."""
+    is_shared: _builtins.bool
+    """Optional. Let the statement travel with the values."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Required. The fields whose values are wrong."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        acting: _vault_pb2.Acting | None = ...,
+        evidence_id: _builtins.str = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        statement: _builtins.str = ...,
+        is_shared: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "evidence_id", b"evidence_id", "is_shared", b"is_shared", "names", b"names", "request_id", b"request_id", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisputeEvidenceRequest: _TypeAlias = DisputeEvidenceRequest  # noqa: Y015
+
+@_typing.final
+class DisputeEvidenceResponse(_message.Message):
+    """Returns the piece of evidence with its dispute."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    DISPUTE_ID_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    HOLDERS_FIELD_NUMBER: _builtins.int
+    dispute_id: _builtins.str
+    """Output only. The dispute. UUID."""
+    position_token: _builtins.str
+    """Output only. The place in history after this write; reads accept it."""
+    @_builtins.property
+    def evidence(self) -> _evidence_pb2.Evidence:
+        """Output only. The piece of evidence, without its values."""
+
+    @_builtins.property
+    def receipt(self) -> _log_pb2.Receipt:
+        """Output only. The signed receipt."""
+
+    @_builtins.property
+    def holders(self) -> _containers.RepeatedCompositeFieldContainer[_evidence_pb2.EvidenceHolder]:
+        """Output only. Who holds the disputed revision."""
+
+    def __init__(
+        self,
+        *,
+        evidence: _evidence_pb2.Evidence | None = ...,
+        dispute_id: _builtins.str = ...,
+        receipt: _log_pb2.Receipt | None = ...,
+        position_token: _builtins.str = ...,
+        holders: _abc.Iterable[_evidence_pb2.EvidenceHolder] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dispute_id", b"dispute_id", "evidence", b"evidence", "holders", b"holders", "position_token", b"position_token", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisputeEvidenceResponse: _TypeAlias = DisputeEvidenceResponse  # noqa: Y015
+
+@_typing.final
+class ResolveDisputeRequest(_message.Message):
+    """Settles a dispute."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTING_FIELD_NUMBER: _builtins.int
+    EVIDENCE_ID_FIELD_NUMBER: _builtins.int
+    DISPUTE_ID_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
+    evidence_id: _builtins.str
+    """Required. The piece of evidence. UUID."""
+    dispute_id: _builtins.str
+    """Required. The dispute. UUID."""
+    outcome: _evidence_pb2.DisputeOutcome.ValueType
+    """Required. How it was settled."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        acting: _vault_pb2.Acting | None = ...,
+        evidence_id: _builtins.str = ...,
+        dispute_id: _builtins.str = ...,
+        outcome: _evidence_pb2.DisputeOutcome.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "dispute_id", b"dispute_id", "evidence_id", b"evidence_id", "outcome", b"outcome", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveDisputeRequest: _TypeAlias = ResolveDisputeRequest  # noqa: Y015
+
+@_typing.final
+class ResolveDisputeResponse(_message.Message):
+    """Returns the piece of evidence."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
     position_token: _builtins.str
     """Output only. The place in history after this write; reads accept it."""
     @_builtins.property
@@ -175,7 +531,7 @@ class ReplaceEvidenceResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ReplaceEvidenceResponse: _TypeAlias = ReplaceEvidenceResponse  # noqa: Y015
+Global___ResolveDisputeResponse: _TypeAlias = ResolveDisputeResponse  # noqa: Y015
 
 @_typing.final
 class GetEvidenceRequest(_message.Message):
@@ -186,10 +542,13 @@ class GetEvidenceRequest(_message.Message):
     ACTING_FIELD_NUMBER: _builtins.int
     EVIDENCE_ID_FIELD_NUMBER: _builtins.int
     POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     evidence_id: _builtins.str
     """Required. The piece of evidence. UUID."""
     position_token: _builtins.str
     """Optional. Wait until this place in history is visible, within the deadline."""
+    revision: _builtins.int
+    """Optional. Which revision; 0: the current one."""
     @_builtins.property
     def acting(self) -> _vault_pb2.Acting:
         """Optional. For whom and how the caller acts."""
@@ -200,10 +559,11 @@ class GetEvidenceRequest(_message.Message):
         acting: _vault_pb2.Acting | None = ...,
         evidence_id: _builtins.str = ...,
         position_token: _builtins.str = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "evidence_id", b"evidence_id", "position_token", b"position_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "evidence_id", b"evidence_id", "position_token", b"position_token", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -216,18 +576,24 @@ class GetEvidenceResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EVIDENCE_FIELD_NUMBER: _builtins.int
+    HOLDERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def evidence(self) -> _evidence_pb2.Evidence:
         """Output only. The piece of evidence, with its values."""
+
+    @_builtins.property
+    def holders(self) -> _containers.RepeatedCompositeFieldContainer[_evidence_pb2.EvidenceHolder]:
+        """Output only. Who holds which revision, those of older ones first."""
 
     def __init__(
         self,
         *,
         evidence: _evidence_pb2.Evidence | None = ...,
+        holders: _abc.Iterable[_evidence_pb2.EvidenceHolder] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "holders", b"holders"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

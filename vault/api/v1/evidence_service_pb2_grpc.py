@@ -45,6 +45,26 @@ class EvidenceServiceStub:
                 request_serializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.ReplaceEvidenceRequest.SerializeToString,
                 response_deserializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.ReplaceEvidenceResponse.FromString,
                 _registered_method=True)
+        self.UploadDocument = channel.stream_unary(
+                '/vault.api.v1.EvidenceService/UploadDocument',
+                request_serializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.UploadDocumentRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.UploadDocumentResponse.FromString,
+                _registered_method=True)
+        self.DownloadDocument = channel.unary_stream(
+                '/vault.api.v1.EvidenceService/DownloadDocument',
+                request_serializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.DownloadDocumentRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.DownloadDocumentResponse.FromString,
+                _registered_method=True)
+        self.DisputeEvidence = channel.unary_unary(
+                '/vault.api.v1.EvidenceService/DisputeEvidence',
+                request_serializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.DisputeEvidenceRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.DisputeEvidenceResponse.FromString,
+                _registered_method=True)
+        self.ResolveDispute = channel.unary_unary(
+                '/vault.api.v1.EvidenceService/ResolveDispute',
+                request_serializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.ResolveDisputeRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.ResolveDisputeResponse.FromString,
+                _registered_method=True)
         self.GetEvidence = channel.unary_unary(
                 '/vault.api.v1.EvidenceService/GetEvidence',
                 request_serializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.GetEvidenceRequest.SerializeToString,
@@ -64,7 +84,7 @@ class EvidenceServiceServicer:
     def ProvideEvidence(self, request, context):
         """Provides a new piece of evidence, sealed with a key of its own.
 
-        Citizens only. Nobody can see it until she grants a consent that names it. Fails with
+        Citizens, and officials who act for one. Nobody can see it until she grants a consent that names it. Fails with
         EVIDENCE_INVALID, FIELD_UNKNOWN (the type), VAULT_NOT_OPEN, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -74,17 +94,61 @@ class EvidenceServiceServicer:
     def ReplaceEvidence(self, request, context):
         """Replaces a piece of evidence by a new revision, sealed with a new key.
 
-        Citizens only. Consents that follow replacements share it from now on; pinned ones do not.
+        Citizens, and officials who act for one. Says which services hold an old revision. A disputed
+        field that gets another value is disputed no more. Consents that follow replacements share it from now on; pinned ones do not.
         Fails with EVIDENCE_INVALID, NOT_FOUND, VAULT_NOT_OPEN, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def GetEvidence(self, request, context):
-        """Returns one piece of evidence with its values.
+    def UploadDocument(self, request_iterator, context):
+        """Uploads a document: PDF, PNG or JPEG, at most 25 MiB, as a new piece of evidence of type `document`
+        or as the next revision of one. The first message is the header, all others are chunks.
 
-        Citizens only. Fails with NOT_FOUND, VAULT_NOT_OPEN.
+        Citizens, and officials who act for one. Judged by its own bytes. Fails with DOCUMENT_INVALID,
+        EVIDENCE_INVALID, NOT_FOUND, VAULT_NOT_OPEN, LIMIT_EXCEEDED, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DownloadDocument(self, request, context):
+        """Downloads a document. The first message is its header, all others are chunks.
+
+        Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
+        VAULT_NOT_OPEN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DisputeEvidence(self, request, context):
+        """Says that values are wrong, in a statement of her own, which is sealed. They go out marked until
+        it is settled.
+
+        Citizens, and officials who act for one. Fails with NOT_FOUND, FIELD_INVALID, VAULT_NOT_OPEN,
+        REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveDispute(self, request, context):
+        """Settles a dispute.
+
+        Citizens, and officials who act for one. Fails with NOT_FOUND, DISPUTE_RESOLVED, VAULT_NOT_OPEN,
+        REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEvidence(self, request, context):
+        """Returns one piece of evidence with its values, and which services hold which revision.
+
+        Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
+        VAULT_NOT_OPEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -93,7 +157,7 @@ class EvidenceServiceServicer:
     def ListEvidence(self, request, context):
         """Lists the caller's evidence without values, oldest first.
 
-        Citizens only. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
+        Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,6 +175,26 @@ def add_EvidenceServiceServicer_to_server(servicer, server):
                     servicer.ReplaceEvidence,
                     request_deserializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.ReplaceEvidenceRequest.FromString,
                     response_serializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.ReplaceEvidenceResponse.SerializeToString,
+            ),
+            'UploadDocument': grpc.stream_unary_rpc_method_handler(
+                    servicer.UploadDocument,
+                    request_deserializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.UploadDocumentRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.UploadDocumentResponse.SerializeToString,
+            ),
+            'DownloadDocument': grpc.unary_stream_rpc_method_handler(
+                    servicer.DownloadDocument,
+                    request_deserializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.DownloadDocumentRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.DownloadDocumentResponse.SerializeToString,
+            ),
+            'DisputeEvidence': grpc.unary_unary_rpc_method_handler(
+                    servicer.DisputeEvidence,
+                    request_deserializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.DisputeEvidenceRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.DisputeEvidenceResponse.SerializeToString,
+            ),
+            'ResolveDispute': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveDispute,
+                    request_deserializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.ResolveDisputeRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.ResolveDisputeResponse.SerializeToString,
             ),
             'GetEvidence': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEvidence,
@@ -178,6 +262,114 @@ class EvidenceService:
             '/vault.api.v1.EvidenceService/ReplaceEvidence',
             vault_dot_api_dot_v1_dot_evidence__service__pb2.ReplaceEvidenceRequest.SerializeToString,
             vault_dot_api_dot_v1_dot_evidence__service__pb2.ReplaceEvidenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadDocument(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/vault.api.v1.EvidenceService/UploadDocument',
+            vault_dot_api_dot_v1_dot_evidence__service__pb2.UploadDocumentRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_evidence__service__pb2.UploadDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadDocument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/vault.api.v1.EvidenceService/DownloadDocument',
+            vault_dot_api_dot_v1_dot_evidence__service__pb2.DownloadDocumentRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_evidence__service__pb2.DownloadDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DisputeEvidence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.EvidenceService/DisputeEvidence',
+            vault_dot_api_dot_v1_dot_evidence__service__pb2.DisputeEvidenceRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_evidence__service__pb2.DisputeEvidenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveDispute(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.EvidenceService/ResolveDispute',
+            vault_dot_api_dot_v1_dot_evidence__service__pb2.ResolveDisputeRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_evidence__service__pb2.ResolveDisputeResponse.FromString,
             options,
             channel_credentials,
             insecure,

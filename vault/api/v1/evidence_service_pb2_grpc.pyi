@@ -36,24 +36,52 @@ class EvidenceServiceStub:
     ProvideEvidence: _grpc.UnaryUnaryMultiCallable[_evidence_service_pb2.ProvideEvidenceRequest, _evidence_service_pb2.ProvideEvidenceResponse]
     """Provides a new piece of evidence, sealed with a key of its own.
 
-    Citizens only. Nobody can see it until she grants a consent that names it. Fails with
+    Citizens, and officials who act for one. Nobody can see it until she grants a consent that names it. Fails with
     EVIDENCE_INVALID, FIELD_UNKNOWN (the type), VAULT_NOT_OPEN, REQUEST_ID_REUSED.
     """
     ReplaceEvidence: _grpc.UnaryUnaryMultiCallable[_evidence_service_pb2.ReplaceEvidenceRequest, _evidence_service_pb2.ReplaceEvidenceResponse]
     """Replaces a piece of evidence by a new revision, sealed with a new key.
 
-    Citizens only. Consents that follow replacements share it from now on; pinned ones do not.
+    Citizens, and officials who act for one. Says which services hold an old revision. A disputed
+    field that gets another value is disputed no more. Consents that follow replacements share it from now on; pinned ones do not.
     Fails with EVIDENCE_INVALID, NOT_FOUND, VAULT_NOT_OPEN, REQUEST_ID_REUSED.
     """
-    GetEvidence: _grpc.UnaryUnaryMultiCallable[_evidence_service_pb2.GetEvidenceRequest, _evidence_service_pb2.GetEvidenceResponse]
-    """Returns one piece of evidence with its values.
+    UploadDocument: _grpc.StreamUnaryMultiCallable[_evidence_service_pb2.UploadDocumentRequest, _evidence_service_pb2.UploadDocumentResponse]
+    """Uploads a document: PDF, PNG or JPEG, at most 25 MiB, as a new piece of evidence of type `document`
+    or as the next revision of one. The first message is the header, all others are chunks.
 
-    Citizens only. Fails with NOT_FOUND, VAULT_NOT_OPEN.
+    Citizens, and officials who act for one. Judged by its own bytes. Fails with DOCUMENT_INVALID,
+    EVIDENCE_INVALID, NOT_FOUND, VAULT_NOT_OPEN, LIMIT_EXCEEDED, REQUEST_ID_REUSED.
+    """
+    DownloadDocument: _grpc.UnaryStreamMultiCallable[_evidence_service_pb2.DownloadDocumentRequest, _evidence_service_pb2.DownloadDocumentResponse]
+    """Downloads a document. The first message is its header, all others are chunks.
+
+    Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
+    VAULT_NOT_OPEN.
+    """
+    DisputeEvidence: _grpc.UnaryUnaryMultiCallable[_evidence_service_pb2.DisputeEvidenceRequest, _evidence_service_pb2.DisputeEvidenceResponse]
+    """Says that values are wrong, in a statement of her own, which is sealed. They go out marked until
+    it is settled.
+
+    Citizens, and officials who act for one. Fails with NOT_FOUND, FIELD_INVALID, VAULT_NOT_OPEN,
+    REQUEST_ID_REUSED.
+    """
+    ResolveDispute: _grpc.UnaryUnaryMultiCallable[_evidence_service_pb2.ResolveDisputeRequest, _evidence_service_pb2.ResolveDisputeResponse]
+    """Settles a dispute.
+
+    Citizens, and officials who act for one. Fails with NOT_FOUND, DISPUTE_RESOLVED, VAULT_NOT_OPEN,
+    REQUEST_ID_REUSED.
+    """
+    GetEvidence: _grpc.UnaryUnaryMultiCallable[_evidence_service_pb2.GetEvidenceRequest, _evidence_service_pb2.GetEvidenceResponse]
+    """Returns one piece of evidence with its values, and which services hold which revision.
+
+    Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
+    VAULT_NOT_OPEN.
     """
     ListEvidence: _grpc.UnaryUnaryMultiCallable[_evidence_service_pb2.ListEvidenceRequest, _evidence_service_pb2.ListEvidenceResponse]
     """Lists the caller's evidence without values, oldest first.
 
-    Citizens only. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
+    Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
     """
 
 @_typing.type_check_only
@@ -64,24 +92,52 @@ class EvidenceServiceAsyncStub(EvidenceServiceStub):
     ProvideEvidence: _aio.UnaryUnaryMultiCallable[_evidence_service_pb2.ProvideEvidenceRequest, _evidence_service_pb2.ProvideEvidenceResponse]  # type: ignore[assignment]
     """Provides a new piece of evidence, sealed with a key of its own.
 
-    Citizens only. Nobody can see it until she grants a consent that names it. Fails with
+    Citizens, and officials who act for one. Nobody can see it until she grants a consent that names it. Fails with
     EVIDENCE_INVALID, FIELD_UNKNOWN (the type), VAULT_NOT_OPEN, REQUEST_ID_REUSED.
     """
     ReplaceEvidence: _aio.UnaryUnaryMultiCallable[_evidence_service_pb2.ReplaceEvidenceRequest, _evidence_service_pb2.ReplaceEvidenceResponse]  # type: ignore[assignment]
     """Replaces a piece of evidence by a new revision, sealed with a new key.
 
-    Citizens only. Consents that follow replacements share it from now on; pinned ones do not.
+    Citizens, and officials who act for one. Says which services hold an old revision. A disputed
+    field that gets another value is disputed no more. Consents that follow replacements share it from now on; pinned ones do not.
     Fails with EVIDENCE_INVALID, NOT_FOUND, VAULT_NOT_OPEN, REQUEST_ID_REUSED.
     """
-    GetEvidence: _aio.UnaryUnaryMultiCallable[_evidence_service_pb2.GetEvidenceRequest, _evidence_service_pb2.GetEvidenceResponse]  # type: ignore[assignment]
-    """Returns one piece of evidence with its values.
+    UploadDocument: _aio.StreamUnaryMultiCallable[_evidence_service_pb2.UploadDocumentRequest, _evidence_service_pb2.UploadDocumentResponse]  # type: ignore[assignment]
+    """Uploads a document: PDF, PNG or JPEG, at most 25 MiB, as a new piece of evidence of type `document`
+    or as the next revision of one. The first message is the header, all others are chunks.
 
-    Citizens only. Fails with NOT_FOUND, VAULT_NOT_OPEN.
+    Citizens, and officials who act for one. Judged by its own bytes. Fails with DOCUMENT_INVALID,
+    EVIDENCE_INVALID, NOT_FOUND, VAULT_NOT_OPEN, LIMIT_EXCEEDED, REQUEST_ID_REUSED.
+    """
+    DownloadDocument: _aio.UnaryStreamMultiCallable[_evidence_service_pb2.DownloadDocumentRequest, _evidence_service_pb2.DownloadDocumentResponse]  # type: ignore[assignment]
+    """Downloads a document. The first message is its header, all others are chunks.
+
+    Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
+    VAULT_NOT_OPEN.
+    """
+    DisputeEvidence: _aio.UnaryUnaryMultiCallable[_evidence_service_pb2.DisputeEvidenceRequest, _evidence_service_pb2.DisputeEvidenceResponse]  # type: ignore[assignment]
+    """Says that values are wrong, in a statement of her own, which is sealed. They go out marked until
+    it is settled.
+
+    Citizens, and officials who act for one. Fails with NOT_FOUND, FIELD_INVALID, VAULT_NOT_OPEN,
+    REQUEST_ID_REUSED.
+    """
+    ResolveDispute: _aio.UnaryUnaryMultiCallable[_evidence_service_pb2.ResolveDisputeRequest, _evidence_service_pb2.ResolveDisputeResponse]  # type: ignore[assignment]
+    """Settles a dispute.
+
+    Citizens, and officials who act for one. Fails with NOT_FOUND, DISPUTE_RESOLVED, VAULT_NOT_OPEN,
+    REQUEST_ID_REUSED.
+    """
+    GetEvidence: _aio.UnaryUnaryMultiCallable[_evidence_service_pb2.GetEvidenceRequest, _evidence_service_pb2.GetEvidenceResponse]  # type: ignore[assignment]
+    """Returns one piece of evidence with its values, and which services hold which revision.
+
+    Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
+    VAULT_NOT_OPEN.
     """
     ListEvidence: _aio.UnaryUnaryMultiCallable[_evidence_service_pb2.ListEvidenceRequest, _evidence_service_pb2.ListEvidenceResponse]  # type: ignore[assignment]
     """Lists the caller's evidence without values, oldest first.
 
-    Citizens only. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
+    Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
     """
 
 class EvidenceServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -95,7 +151,7 @@ class EvidenceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_evidence_service_pb2.ProvideEvidenceResponse, _abc.Awaitable[_evidence_service_pb2.ProvideEvidenceResponse]]:
         """Provides a new piece of evidence, sealed with a key of its own.
 
-        Citizens only. Nobody can see it until she grants a consent that names it. Fails with
+        Citizens, and officials who act for one. Nobody can see it until she grants a consent that names it. Fails with
         EVIDENCE_INVALID, FIELD_UNKNOWN (the type), VAULT_NOT_OPEN, REQUEST_ID_REUSED.
         """
 
@@ -107,8 +163,59 @@ class EvidenceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_evidence_service_pb2.ReplaceEvidenceResponse, _abc.Awaitable[_evidence_service_pb2.ReplaceEvidenceResponse]]:
         """Replaces a piece of evidence by a new revision, sealed with a new key.
 
-        Citizens only. Consents that follow replacements share it from now on; pinned ones do not.
+        Citizens, and officials who act for one. Says which services hold an old revision. A disputed
+        field that gets another value is disputed no more. Consents that follow replacements share it from now on; pinned ones do not.
         Fails with EVIDENCE_INVALID, NOT_FOUND, VAULT_NOT_OPEN, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def UploadDocument(
+        self,
+        request_iterator: _MaybeAsyncIterator[_evidence_service_pb2.UploadDocumentRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_evidence_service_pb2.UploadDocumentResponse, _abc.Awaitable[_evidence_service_pb2.UploadDocumentResponse]]:
+        """Uploads a document: PDF, PNG or JPEG, at most 25 MiB, as a new piece of evidence of type `document`
+        or as the next revision of one. The first message is the header, all others are chunks.
+
+        Citizens, and officials who act for one. Judged by its own bytes. Fails with DOCUMENT_INVALID,
+        EVIDENCE_INVALID, NOT_FOUND, VAULT_NOT_OPEN, LIMIT_EXCEEDED, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def DownloadDocument(
+        self,
+        request: _evidence_service_pb2.DownloadDocumentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_evidence_service_pb2.DownloadDocumentResponse], _abc.AsyncIterator[_evidence_service_pb2.DownloadDocumentResponse]]:
+        """Downloads a document. The first message is its header, all others are chunks.
+
+        Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
+        VAULT_NOT_OPEN.
+        """
+
+    @_abc_1.abstractmethod
+    def DisputeEvidence(
+        self,
+        request: _evidence_service_pb2.DisputeEvidenceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evidence_service_pb2.DisputeEvidenceResponse, _abc.Awaitable[_evidence_service_pb2.DisputeEvidenceResponse]]:
+        """Says that values are wrong, in a statement of her own, which is sealed. They go out marked until
+        it is settled.
+
+        Citizens, and officials who act for one. Fails with NOT_FOUND, FIELD_INVALID, VAULT_NOT_OPEN,
+        REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def ResolveDispute(
+        self,
+        request: _evidence_service_pb2.ResolveDisputeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evidence_service_pb2.ResolveDisputeResponse, _abc.Awaitable[_evidence_service_pb2.ResolveDisputeResponse]]:
+        """Settles a dispute.
+
+        Citizens, and officials who act for one. Fails with NOT_FOUND, DISPUTE_RESOLVED, VAULT_NOT_OPEN,
+        REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -117,9 +224,10 @@ class EvidenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _evidence_service_pb2.GetEvidenceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_evidence_service_pb2.GetEvidenceResponse, _abc.Awaitable[_evidence_service_pb2.GetEvidenceResponse]]:
-        """Returns one piece of evidence with its values.
+        """Returns one piece of evidence with its values, and which services hold which revision.
 
-        Citizens only. Fails with NOT_FOUND, VAULT_NOT_OPEN.
+        Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
+        VAULT_NOT_OPEN.
         """
 
     @_abc_1.abstractmethod
@@ -130,7 +238,7 @@ class EvidenceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_evidence_service_pb2.ListEvidenceResponse, _abc.Awaitable[_evidence_service_pb2.ListEvidenceResponse]]:
         """Lists the caller's evidence without values, oldest first.
 
-        Citizens only. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
+        Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
         """
 
 def add_EvidenceServiceServicer_to_server(servicer: EvidenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ from vault.api.buf.validate import validate_pb2 as buf_dot_validate_dot_validate
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bvault/api/v1/registry.proto\x12\x0cvault.api.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"N\n\rLocalizedText\x12#\n\x08language\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[a-z]{2}$\x12\x18\n\x04text\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\"\x80\x01\n\x0cOrganisation\x12\x17\n\x0forganisation_id\x18\x01 \x01(\t\x12)\n\x04name\x18\x02 \x03(\x0b\x32\x1b.vault.api.v1.LocalizedText\x12,\n\x07\x63ontact\x18\x03 \x03(\x0b\x32\x1b.vault.api.v1.LocalizedText\"w\n\x07Service\x12\x12\n\nservice_id\x18\x01 \x01(\t\x12\x17\n\x0forganisation_id\x18\x02 \x01(\t\x12)\n\x04name\x18\x03 \x03(\x0b\x32\x1b.vault.api.v1.LocalizedText\x12\x14\n\x0cis_suspended\x18\x04 \x01(\x08\"\xd0\x01\n\x07Purpose\x12\x14\n\x0cpurpose_code\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12+\n\x06\x62ounds\x18\x03 \x01(\x0b\x32\x1b.vault.api.v1.PurposeBounds\x12)\n\x05texts\x18\x04 \x03(\x0b\x32\x1a.vault.api.v1.PurposeTexts\x12\x14\n\x0cis_withdrawn\x18\x05 \x01(\x08\x12\x30\n\x0cpublish_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa4\x04\n\rPurposeBounds\x12)\n\x0bservice_ids\x18\x01 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10\x80\x02\x18\x01\"\x05r\x03\xb0\x01\x01\x12Q\n\x07\x64pv_iri\x18\x02 \x01(\tB@\xbaH=r;\x18\xc8\x01\x32\x36^https://w3id\\.org/dpv(/[a-z0-9/.-]*)?#[A-Za-z]{1,64}$\x12\x35\n\x0blegal_basis\x18\x03 \x01(\x0b\x32\x18.vault.api.v1.LegalBasisB\x06\xbaH\x03\xc8\x01\x01\x12:\n\x08\x65vidence\x18\x04 \x03(\x0b\x32\x1c.vault.api.v1.EvidenceFieldsB\n\xbaH\x07\x92\x01\x04\x08\x01\x10 \x12 \n\x0clongest_days\x18\x05 \x01(\rB\n\xbaH\x07*\x05\x18\xcc\x1c(\x01\x12$\n\x0f\x66requency_count\x18\x06 \x01(\rB\x0b\xbaH\x08*\x06\x18\xc0\x84=(\x01\x12.\n\x18\x66requency_period_seconds\x18\x07 \x01(\rB\x0c\xbaH\t*\x07\x18\x80\x8a\x8a\x0f(<\x12!\n\x0eretention_days\x18\x08 \x01(\rB\t\xbaH\x06*\x04\x18\xf8\x9d\x02\x12:\n\x06method\x18\t \x01(\x0e\x32\x1e.vault.api.v1.ProcessingMethodB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\"\n\x07storage\x18\n \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{2}$\x12\'\n\x0cjurisdiction\x18\x0b \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{2}$\"\x84\x01\n\x0e\x45videnceFields\x12\x34\n\revidence_type\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12<\n\x05names\x18\x02 \x03(\tB-\xbaH*\x92\x01\'\x08\x01\x10@\x18\x01\"\x1fr\x1d\x32\x1b^[A-Za-z][A-Za-z0-9]{0,63}$\"l\n\nLegalBasis\x12\x36\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x1c.vault.api.v1.LegalBasisCodeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12&\n\x07statute\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{0,200}$\"\x83\x02\n\x0cPurposeTexts\x12#\n\x08language\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[a-z]{2}$\x12\x19\n\x05title\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x17\n\x03why\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x12\x1e\n\nif_refused\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x12\x1e\n\nif_stopped\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x12\x1e\n\nother_ways\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x12\x1d\n\thelp_line\x18\x07 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1b\n\tneeded_by\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"Q\n\x0c\x45videnceType\x12\x15\n\revidence_type\x18\x01 \x01(\t\x12\x16\n\x0eschema_version\x18\x02 \x01(\r\x12\x12\n\ndefinition\x18\x03 \x01(\x0c\"C\n\nReceiptKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x11\n\talgorithm\x18\x02 \x01(\t\x12\x12\n\npublic_key\x18\x03 \x01(\x0c*\x87\x02\n\x0eLegalBasisCode\x12 \n\x1cLEGAL_BASIS_CODE_UNSPECIFIED\x10\x00\x12\x1c\n\x18LEGAL_BASIS_CODE_CONSENT\x10\x01\x12\x1d\n\x19LEGAL_BASIS_CODE_CONTRACT\x10\x02\x12%\n!LEGAL_BASIS_CODE_LEGAL_OBLIGATION\x10\x03\x12#\n\x1fLEGAL_BASIS_CODE_VITAL_INTEREST\x10\x04\x12 \n\x1cLEGAL_BASIS_CODE_PUBLIC_TASK\x10\x05\x12(\n$LEGAL_BASIS_CODE_LEGITIMATE_INTEREST\x10\x06*n\n\x10ProcessingMethod\x12!\n\x1dPROCESSING_METHOD_UNSPECIFIED\x10\x00\x12\x1a\n\x16PROCESSING_METHOD_VIEW\x10\x01\x12\x1b\n\x17PROCESSING_METHOD_STORE\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bvault/api/v1/registry.proto\x12\x0cvault.api.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"N\n\rLocalizedText\x12#\n\x08language\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[a-z]{2}$\x12\x18\n\x04text\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\"\x80\x01\n\x0cOrganisation\x12\x17\n\x0forganisation_id\x18\x01 \x01(\t\x12)\n\x04name\x18\x02 \x03(\x0b\x32\x1b.vault.api.v1.LocalizedText\x12,\n\x07\x63ontact\x18\x03 \x03(\x0b\x32\x1b.vault.api.v1.LocalizedText\"w\n\x07Service\x12\x12\n\nservice_id\x18\x01 \x01(\t\x12\x17\n\x0forganisation_id\x18\x02 \x01(\t\x12)\n\x04name\x18\x03 \x03(\x0b\x32\x1b.vault.api.v1.LocalizedText\x12\x14\n\x0cis_suspended\x18\x04 \x01(\x08\"\x83\x02\n\x07Purpose\x12\x14\n\x0cpurpose_code\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12+\n\x06\x62ounds\x18\x03 \x01(\x0b\x32\x1b.vault.api.v1.PurposeBounds\x12)\n\x05texts\x18\x04 \x03(\x0b\x32\x1a.vault.api.v1.PurposeTexts\x12\x14\n\x0cis_withdrawn\x18\x05 \x01(\x08\x12\x30\n\x0cpublish_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rdecision_form\x18\x07 \x01(\x0e\x32\x1a.vault.api.v1.DecisionForm\"[\n\x0bTextWarning\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12+\n\x04kind\x18\x03 \x01(\x0e\x32\x1d.vault.api.v1.TextWarningKind\"\xa4\x04\n\rPurposeBounds\x12)\n\x0bservice_ids\x18\x01 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10\x80\x02\x18\x01\"\x05r\x03\xb0\x01\x01\x12Q\n\x07\x64pv_iri\x18\x02 \x01(\tB@\xbaH=r;\x18\xc8\x01\x32\x36^https://w3id\\.org/dpv(/[a-z0-9/.-]*)?#[A-Za-z]{1,64}$\x12\x35\n\x0blegal_basis\x18\x03 \x01(\x0b\x32\x18.vault.api.v1.LegalBasisB\x06\xbaH\x03\xc8\x01\x01\x12:\n\x08\x65vidence\x18\x04 \x03(\x0b\x32\x1c.vault.api.v1.EvidenceFieldsB\n\xbaH\x07\x92\x01\x04\x08\x01\x10 \x12 \n\x0clongest_days\x18\x05 \x01(\rB\n\xbaH\x07*\x05\x18\xcc\x1c(\x01\x12$\n\x0f\x66requency_count\x18\x06 \x01(\rB\x0b\xbaH\x08*\x06\x18\xc0\x84=(\x01\x12.\n\x18\x66requency_period_seconds\x18\x07 \x01(\rB\x0c\xbaH\t*\x07\x18\x80\x8a\x8a\x0f(<\x12!\n\x0eretention_days\x18\x08 \x01(\rB\t\xbaH\x06*\x04\x18\xf8\x9d\x02\x12:\n\x06method\x18\t \x01(\x0e\x32\x1e.vault.api.v1.ProcessingMethodB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\"\n\x07storage\x18\n \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{2}$\x12\'\n\x0cjurisdiction\x18\x0b \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{2}$\"\x84\x01\n\x0e\x45videnceFields\x12\x34\n\revidence_type\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12<\n\x05names\x18\x02 \x03(\tB-\xbaH*\x92\x01\'\x08\x01\x10@\x18\x01\"\x1fr\x1d\x32\x1b^[A-Za-z][A-Za-z0-9]{0,63}$\"l\n\nLegalBasis\x12\x36\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x1c.vault.api.v1.LegalBasisCodeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12&\n\x07statute\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{0,200}$\"\x83\x02\n\x0cPurposeTexts\x12#\n\x08language\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[a-z]{2}$\x12\x19\n\x05title\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x17\n\x03why\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x12\x1e\n\nif_refused\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x12\x1e\n\nif_stopped\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x12\x1e\n\nother_ways\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x12\x1d\n\thelp_line\x18\x07 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1b\n\tneeded_by\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"Q\n\x0c\x45videnceType\x12\x15\n\revidence_type\x18\x01 \x01(\t\x12\x16\n\x0eschema_version\x18\x02 \x01(\r\x12\x12\n\ndefinition\x18\x03 \x01(\x0c\"C\n\nReceiptKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x11\n\talgorithm\x18\x02 \x01(\t\x12\x12\n\npublic_key\x18\x03 \x01(\x0c*\x87\x02\n\x0eLegalBasisCode\x12 \n\x1cLEGAL_BASIS_CODE_UNSPECIFIED\x10\x00\x12\x1c\n\x18LEGAL_BASIS_CODE_CONSENT\x10\x01\x12\x1d\n\x19LEGAL_BASIS_CODE_CONTRACT\x10\x02\x12%\n!LEGAL_BASIS_CODE_LEGAL_OBLIGATION\x10\x03\x12#\n\x1fLEGAL_BASIS_CODE_VITAL_INTEREST\x10\x04\x12 \n\x1cLEGAL_BASIS_CODE_PUBLIC_TASK\x10\x05\x12(\n$LEGAL_BASIS_CODE_LEGITIMATE_INTEREST\x10\x06*\x89\x01\n\x0c\x44\x65\x63isionForm\x12\x1d\n\x19\x44\x45\x43ISION_FORM_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45\x43ISION_FORM_HER_CHOICE\x10\x01\x12\x1d\n\x19\x44\x45\x43ISION_FORM_ANOTHER_WAY\x10\x02\x12\x1d\n\x19\x44\x45\x43ISION_FORM_LAW_DECIDES\x10\x03*\xaa\x01\n\x0fTextWarningKind\x12!\n\x1dTEXT_WARNING_KIND_UNSPECIFIED\x10\x00\x12)\n%TEXT_WARNING_KIND_TRANSLATION_MISSING\x10\x01\x12#\n\x1fTEXT_WARNING_KIND_SENTENCE_LONG\x10\x02\x12$\n TEXT_WARNING_KIND_NOT_TRANSLATED\x10\x03*n\n\x10ProcessingMethod\x12!\n\x1dPROCESSING_METHOD_UNSPECIFIED\x10\x00\x12\x1a\n\x16PROCESSING_METHOD_VIEW\x10\x01\x12\x1b\n\x17PROCESSING_METHOD_STORE\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -83,10 +83,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PURPOSETEXTS'].fields_by_name['help_line']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
   _globals['_PURPOSETEXTS'].fields_by_name['needed_by']._loaded_options = None
   _globals['_PURPOSETEXTS'].fields_by_name['needed_by']._serialized_options = b'\272H\005r\003\030\310\001'
-  _globals['_LEGALBASISCODE']._serialized_start=1861
-  _globals['_LEGALBASISCODE']._serialized_end=2124
-  _globals['_PROCESSINGMETHOD']._serialized_start=2126
-  _globals['_PROCESSINGMETHOD']._serialized_end=2236
+  _globals['_LEGALBASISCODE']._serialized_start=2005
+  _globals['_LEGALBASISCODE']._serialized_end=2268
+  _globals['_DECISIONFORM']._serialized_start=2271
+  _globals['_DECISIONFORM']._serialized_end=2408
+  _globals['_TEXTWARNINGKIND']._serialized_start=2411
+  _globals['_TEXTWARNINGKIND']._serialized_end=2581
+  _globals['_PROCESSINGMETHOD']._serialized_start=2583
+  _globals['_PROCESSINGMETHOD']._serialized_end=2693
   _globals['_LOCALIZEDTEXT']._serialized_start=107
   _globals['_LOCALIZEDTEXT']._serialized_end=185
   _globals['_ORGANISATION']._serialized_start=188
@@ -94,17 +98,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SERVICE']._serialized_start=318
   _globals['_SERVICE']._serialized_end=437
   _globals['_PURPOSE']._serialized_start=440
-  _globals['_PURPOSE']._serialized_end=648
-  _globals['_PURPOSEBOUNDS']._serialized_start=651
-  _globals['_PURPOSEBOUNDS']._serialized_end=1199
-  _globals['_EVIDENCEFIELDS']._serialized_start=1202
-  _globals['_EVIDENCEFIELDS']._serialized_end=1334
-  _globals['_LEGALBASIS']._serialized_start=1336
-  _globals['_LEGALBASIS']._serialized_end=1444
-  _globals['_PURPOSETEXTS']._serialized_start=1447
-  _globals['_PURPOSETEXTS']._serialized_end=1706
-  _globals['_EVIDENCETYPE']._serialized_start=1708
-  _globals['_EVIDENCETYPE']._serialized_end=1789
-  _globals['_RECEIPTKEY']._serialized_start=1791
-  _globals['_RECEIPTKEY']._serialized_end=1858
+  _globals['_PURPOSE']._serialized_end=699
+  _globals['_TEXTWARNING']._serialized_start=701
+  _globals['_TEXTWARNING']._serialized_end=792
+  _globals['_PURPOSEBOUNDS']._serialized_start=795
+  _globals['_PURPOSEBOUNDS']._serialized_end=1343
+  _globals['_EVIDENCEFIELDS']._serialized_start=1346
+  _globals['_EVIDENCEFIELDS']._serialized_end=1478
+  _globals['_LEGALBASIS']._serialized_start=1480
+  _globals['_LEGALBASIS']._serialized_end=1588
+  _globals['_PURPOSETEXTS']._serialized_start=1591
+  _globals['_PURPOSETEXTS']._serialized_end=1850
+  _globals['_EVIDENCETYPE']._serialized_start=1852
+  _globals['_EVIDENCETYPE']._serialized_end=1933
+  _globals['_RECEIPTKEY']._serialized_start=1935
+  _globals['_RECEIPTKEY']._serialized_end=2002
 # @@protoc_insertion_point(module_scope)

@@ -60,6 +60,62 @@ LEGAL_BASIS_CODE_LEGITIMATE_INTEREST: LegalBasisCode.ValueType  # 6
 """Art. 6(1)(f)."""
 Global___LegalBasisCode: _TypeAlias = LegalBasisCode  # noqa: Y015
 
+class _DecisionForm:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DecisionFormEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DecisionForm.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DECISION_FORM_UNSPECIFIED: _DecisionForm.ValueType  # 0
+    """Is never sent."""
+    DECISION_FORM_HER_CHOICE: _DecisionForm.ValueType  # 1
+    """It is her choice. If she says no, they do not get it."""
+    DECISION_FORM_ANOTHER_WAY: _DecisionForm.ValueType  # 2
+    """They need it, but she can send it another way."""
+    DECISION_FORM_LAW_DECIDES: _DecisionForm.ValueType  # 3
+    """The law decides: they may get it whatever she answers here."""
+
+class DecisionForm(_DecisionForm, metaclass=_DecisionFormEnumTypeWrapper):
+    """Whose choice it honestly is that a receiver gets data. Says so on her page."""
+
+DECISION_FORM_UNSPECIFIED: DecisionForm.ValueType  # 0
+"""Is never sent."""
+DECISION_FORM_HER_CHOICE: DecisionForm.ValueType  # 1
+"""It is her choice. If she says no, they do not get it."""
+DECISION_FORM_ANOTHER_WAY: DecisionForm.ValueType  # 2
+"""They need it, but she can send it another way."""
+DECISION_FORM_LAW_DECIDES: DecisionForm.ValueType  # 3
+"""The law decides: they may get it whatever she answers here."""
+Global___DecisionForm: _TypeAlias = DecisionForm  # noqa: Y015
+
+class _TextWarningKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TextWarningKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TextWarningKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TEXT_WARNING_KIND_UNSPECIFIED: _TextWarningKind.ValueType  # 0
+    """Is never sent."""
+    TEXT_WARNING_KIND_TRANSLATION_MISSING: _TextWarningKind.ValueType  # 1
+    """A language is missing."""
+    TEXT_WARNING_KIND_SENTENCE_LONG: _TextWarningKind.ValueType  # 2
+    """A sentence has more than 25 words."""
+    TEXT_WARNING_KIND_NOT_TRANSLATED: _TextWarningKind.ValueType  # 3
+    """The text is the same as in another language."""
+
+class TextWarningKind(_TextWarningKind, metaclass=_TextWarningKindEnumTypeWrapper):
+    """What is the matter with a text."""
+
+TEXT_WARNING_KIND_UNSPECIFIED: TextWarningKind.ValueType  # 0
+"""Is never sent."""
+TEXT_WARNING_KIND_TRANSLATION_MISSING: TextWarningKind.ValueType  # 1
+"""A language is missing."""
+TEXT_WARNING_KIND_SENTENCE_LONG: TextWarningKind.ValueType  # 2
+"""A sentence has more than 25 words."""
+TEXT_WARNING_KIND_NOT_TRANSLATED: TextWarningKind.ValueType  # 3
+"""The text is the same as in another language."""
+Global___TextWarningKind: _TypeAlias = TextWarningKind  # noqa: Y015
+
 class _ProcessingMethod:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -192,12 +248,15 @@ class Purpose(_message.Message):
     TEXTS_FIELD_NUMBER: _builtins.int
     IS_WITHDRAWN_FIELD_NUMBER: _builtins.int
     PUBLISH_TIME_FIELD_NUMBER: _builtins.int
+    DECISION_FORM_FIELD_NUMBER: _builtins.int
     purpose_code: _builtins.str
     """Output only. The purpose's code, unique in the registry."""
     version: _builtins.int
     """Output only. Its version, from 1."""
     is_withdrawn: _builtins.bool
     """Output only. Whether it is withdrawn."""
+    decision_form: Global___DecisionForm.ValueType
+    """Output only. Whose choice it honestly is that the receiver gets the data; follows from the basis."""
     @_builtins.property
     def bounds(self) -> Global___PurposeBounds:
         """Output only. What it allows."""
@@ -219,14 +278,45 @@ class Purpose(_message.Message):
         texts: _abc.Iterable[Global___PurposeTexts] | None = ...,
         is_withdrawn: _builtins.bool = ...,
         publish_time: _timestamp_pb2.Timestamp | None = ...,
+        decision_form: Global___DecisionForm.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["bounds", b"bounds", "publish_time", b"publish_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bounds", b"bounds", "is_withdrawn", b"is_withdrawn", "publish_time", b"publish_time", "purpose_code", b"purpose_code", "texts", b"texts", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bounds", b"bounds", "decision_form", b"decision_form", "is_withdrawn", b"is_withdrawn", "publish_time", b"publish_time", "purpose_code", b"purpose_code", "texts", b"texts", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Purpose: _TypeAlias = Purpose  # noqa: Y015
+
+@_typing.final
+class TextWarning(_message.Message):
+    """Something in published texts that would be better otherwise. Nothing is refused for it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """Output only. The field, as a path: `texts[1].why`."""
+    language: _builtins.str
+    """Output only. The language concerned."""
+    kind: Global___TextWarningKind.ValueType
+    """Output only. What is the matter."""
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        language: _builtins.str = ...,
+        kind: Global___TextWarningKind.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "kind", b"kind", "language", b"language"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TextWarning: _TypeAlias = TextWarning  # noqa: Y015
 
 @_typing.final
 class PurposeBounds(_message.Message):

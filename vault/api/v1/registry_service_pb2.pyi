@@ -260,12 +260,15 @@ class PublishPurposeRequest(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     BOUNDS_FIELD_NUMBER: _builtins.int
     TEXTS_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
     purpose_code: _builtins.str
     """Required. The purpose's code."""
     version: _builtins.int
     """Required. Its version: one more than the current one, 1 for a new purpose."""
+    validate_only: _builtins.bool
+    """Optional. Only say whether it would be accepted, and with which warnings; nothing is recorded."""
     @_builtins.property
     def bounds(self) -> _registry_pb2.PurposeBounds:
         """Required. What it allows."""
@@ -282,10 +285,11 @@ class PublishPurposeRequest(_message.Message):
         version: _builtins.int = ...,
         bounds: _registry_pb2.PurposeBounds | None = ...,
         texts: _abc.Iterable[_registry_pb2.PurposeTexts] | None = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["bounds", b"bounds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bounds", b"bounds", "purpose_code", b"purpose_code", "request_id", b"request_id", "texts", b"texts", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bounds", b"bounds", "purpose_code", b"purpose_code", "request_id", b"request_id", "texts", b"texts", "validate_only", b"validate_only", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -299,21 +303,27 @@ class PublishPurposeResponse(_message.Message):
 
     PURPOSE_FIELD_NUMBER: _builtins.int
     POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     position_token: _builtins.str
     """Output only. The place in history after this write; reads accept it."""
     @_builtins.property
     def purpose(self) -> _registry_pb2.Purpose:
         """Output only. The purpose."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_registry_pb2.TextWarning]:
+        """Output only. What would be better for those who read the texts."""
+
     def __init__(
         self,
         *,
         purpose: _registry_pb2.Purpose | None = ...,
         position_token: _builtins.str = ...,
+        warnings: _abc.Iterable[_registry_pb2.TextWarning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["purpose", b"purpose"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["position_token", b"position_token", "purpose", b"purpose"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position_token", b"position_token", "purpose", b"purpose", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -381,19 +391,23 @@ class PublishEvidenceTypeRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     DEFINITION_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
     definition: _builtins.bytes
     """Required. Its definition, as in `EvidenceType.definition`. At most 128 KiB."""
+    validate_only: _builtins.bool
+    """Optional. Only say whether it would be accepted, and with which warnings; nothing is recorded."""
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         definition: _builtins.bytes = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -407,21 +421,27 @@ class PublishEvidenceTypeResponse(_message.Message):
 
     EVIDENCE_TYPE_FIELD_NUMBER: _builtins.int
     POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     position_token: _builtins.str
     """Output only. The place in history after this write; reads accept it."""
     @_builtins.property
     def evidence_type(self) -> _registry_pb2.EvidenceType:
         """Output only. The evidence type."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_registry_pb2.TextWarning]:
+        """Output only. What would be better for those who read the labels and hints."""
+
     def __init__(
         self,
         *,
         evidence_type: _registry_pb2.EvidenceType | None = ...,
         position_token: _builtins.str = ...,
+        warnings: _abc.Iterable[_registry_pb2.TextWarning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["evidence_type", b"evidence_type"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence_type", b"evidence_type", "position_token", b"position_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence_type", b"evidence_type", "position_token", b"position_token", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from vault.api.v1 import consent_pb2 as _consent_pb2
 from vault.api.v1 import log_pb2 as _log_pb2
 import builtins as _builtins
 import sys
@@ -20,6 +21,26 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _SignInMeans:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SignInMeansEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SignInMeans.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SIGN_IN_MEANS_UNSPECIFIED: _SignInMeans.ValueType  # 0
+    """Is never sent."""
+    SIGN_IN_MEANS_ASSISTANCE_CODE: _SignInMeans.ValueType  # 1
+    """A code on paper, which she gives to an official who helps her."""
+
+class SignInMeans(_SignInMeans, metaclass=_SignInMeansEnumTypeWrapper):
+    """What a way to a vault is."""
+
+SIGN_IN_MEANS_UNSPECIFIED: SignInMeans.ValueType  # 0
+"""Is never sent."""
+SIGN_IN_MEANS_ASSISTANCE_CODE: SignInMeans.ValueType  # 1
+"""A code on paper, which she gives to an official who helps her."""
+Global___SignInMeans: _TypeAlias = SignInMeans  # noqa: Y015
 
 class _Capacity:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -163,6 +184,7 @@ class Acting(_message.Message):
     CAPACITY_FIELD_NUMBER: _builtins.int
     MANDATE_ID_FIELD_NUMBER: _builtins.int
     CHANNEL_FIELD_NUMBER: _builtins.int
+    ASSISTANCE_CODE_FIELD_NUMBER: _builtins.int
     vault_id: _builtins.str
     """Optional. Whose vault; empty is the caller's own. UUID."""
     capacity: Global___Capacity.ValueType
@@ -171,6 +193,11 @@ class Acting(_message.Message):
     """Optional. The mandate that permits it; empty for SELF. UUID."""
     channel: Global___Channel.ValueType
     """Optional. How the person reached us; unspecified is API."""
+    assistance_code: _builtins.str
+    """Required for OFFICIAL, else empty. The code that she gives to the official, from her letter or as
+    she made it: it says whose vault it is, and that she agrees. Case, spaces and hyphens do not
+    matter. It is never returned.
+    """
     def __init__(
         self,
         *,
@@ -178,10 +205,11 @@ class Acting(_message.Message):
         capacity: Global___Capacity.ValueType = ...,
         mandate_id: _builtins.str = ...,
         channel: Global___Channel.ValueType = ...,
+        assistance_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "channel", b"channel", "mandate_id", b"mandate_id", "vault_id", b"vault_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assistance_code", b"assistance_code", "capacity", b"capacity", "channel", b"channel", "mandate_id", b"mandate_id", "vault_id", b"vault_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -222,6 +250,7 @@ class Vault(_message.Message):
     VAULT_ID_FIELD_NUMBER: _builtins.int
     OPEN_TIME_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    SIGN_INS_FIELD_NUMBER: _builtins.int
     vault_id: _builtins.str
     """Output only. The vault's id, which is never told to a service. UUID."""
     version: _builtins.int
@@ -230,20 +259,63 @@ class Vault(_message.Message):
     def open_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When it was opened."""
 
+    @_builtins.property
+    def sign_ins(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignIn]:
+        """Output only. Ways to it besides the sign-in with which it was opened, oldest first."""
+
     def __init__(
         self,
         *,
         vault_id: _builtins.str = ...,
         open_time: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
+        sign_ins: _abc.Iterable[Global___SignIn] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["open_time", b"open_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["open_time", b"open_time", "vault_id", b"vault_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["open_time", b"open_time", "sign_ins", b"sign_ins", "vault_id", b"vault_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Vault: _TypeAlias = Vault  # noqa: Y015
+
+@_typing.final
+class SignIn(_message.Message):
+    """A way to a vault besides the sign-in with which it was opened."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGN_IN_ID_FIELD_NUMBER: _builtins.int
+    MEANS_FIELD_NUMBER: _builtins.int
+    LINK_TIME_FIELD_NUMBER: _builtins.int
+    UNLINK_TIME_FIELD_NUMBER: _builtins.int
+    sign_in_id: _builtins.str
+    """Output only. The way, as `mandate_id` names it in history. UUID."""
+    means: Global___SignInMeans.ValueType
+    """Output only. What it is."""
+    @_builtins.property
+    def link_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. Since when."""
+
+    @_builtins.property
+    def unlink_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it was closed; absent if it is open."""
+
+    def __init__(
+        self,
+        *,
+        sign_in_id: _builtins.str = ...,
+        means: Global___SignInMeans.ValueType = ...,
+        link_time: _timestamp_pb2.Timestamp | None = ...,
+        unlink_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["link_time", b"link_time", "unlink_time", b"unlink_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["link_time", b"link_time", "means", b"means", "sign_in_id", b"sign_in_id", "unlink_time", b"unlink_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignIn: _TypeAlias = SignIn  # noqa: Y015
 
 @_typing.final
 class HistoryEntry(_message.Message):
@@ -265,6 +337,8 @@ class HistoryEntry(_message.Message):
     CASE_REF_FIELD_NUMBER: _builtins.int
     STAFF_REF_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    APPROVAL_KIND_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Output only. The place in her stream, from 1."""
     type: _builtins.str
@@ -285,6 +359,8 @@ class HistoryEntry(_message.Message):
     """Output only. The case that the service named; empty if none."""
     staff_ref: _builtins.str
     """Output only. The member of staff that the service named; empty if none."""
+    approval_kind: Global___ApprovalKind.ValueType
+    """Output only. What shows that a decision is hers; unspecified where none was needed."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When it happened."""
@@ -300,6 +376,10 @@ class HistoryEntry(_message.Message):
     @_builtins.property
     def receipt(self) -> _log_pb2.Receipt:
         """Output only. The record's signed receipt."""
+
+    @_builtins.property
+    def difference(self) -> _consent_pb2.ConsentDifference:
+        """Output only. What changed, where the terms of a consent did."""
 
     def __init__(
         self,
@@ -318,10 +398,12 @@ class HistoryEntry(_message.Message):
         case_ref: _builtins.str = ...,
         staff_ref: _builtins.str = ...,
         receipt: _log_pb2.Receipt | None = ...,
+        difference: _consent_pb2.ConsentDifference | None = ...,
+        approval_kind: Global___ApprovalKind.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "receipt", b"receipt", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "difference", b"difference", "receipt", b"receipt", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "case_ref", b"case_ref", "consent_id", b"consent_id", "consent_request_id", b"consent_request_id", "items", b"items", "purpose", b"purpose", "reason", b"reason", "receipt", b"receipt", "repeated", b"repeated", "service_id", b"service_id", "staff_ref", b"staff_ref", "time", b"time", "type", b"type", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval_kind", b"approval_kind", "case_ref", b"case_ref", "consent_id", b"consent_id", "consent_request_id", b"consent_request_id", "difference", b"difference", "items", b"items", "purpose", b"purpose", "reason", b"reason", "receipt", b"receipt", "repeated", b"repeated", "service_id", b"service_id", "staff_ref", b"staff_ref", "time", b"time", "type", b"type", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

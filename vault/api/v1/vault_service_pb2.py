@@ -26,7 +26,7 @@ from vault.api.buf.validate import validate_pb2 as buf_dot_validate_dot_validate
 from vault.api.v1 import vault_pb2 as vault_dot_api_dot_v1_dot_vault__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n vault/api/v1/vault_service.proto\x12\x0cvault.api.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18vault/api/v1/vault.proto\"V\n\x10OpenVaultRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\"O\n\x11OpenVaultResponse\x12\"\n\x05vault\x18\x01 \x01(\x0b\x32\x13.vault.api.v1.Vault\x12\x16\n\x0eposition_token\x18\x02 \x01(\t\"Y\n\x0fGetVaultRequest\x12$\n\x06\x61\x63ting\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12 \n\x0eposition_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"N\n\x10GetVaultResponse\x12\"\n\x05vault\x18\x01 \x01(\x0b\x32\x13.vault.api.v1.Vault\x12\x16\n\x0eposition_token\x18\x02 \x01(\t\"\xb1\x01\n\x12ListHistoryRequest\x12$\n\x06\x61\x63ting\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12 \n\x0eposition_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x18\n\x10only_disclosures\x18\x05 \x01(\x08\"[\n\x13ListHistoryResponse\x12+\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1a.vault.api.v1.HistoryEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xfb\x01\n\x0cVaultService\x12L\n\tOpenVault\x12\x1e.vault.api.v1.OpenVaultRequest\x1a\x1f.vault.api.v1.OpenVaultResponse\x12I\n\x08GetVault\x12\x1d.vault.api.v1.GetVaultRequest\x1a\x1e.vault.api.v1.GetVaultResponse\x12R\n\x0bListHistory\x12 .vault.api.v1.ListHistoryRequest\x1a!.vault.api.v1.ListHistoryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n vault/api/v1/vault_service.proto\x12\x0cvault.api.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18vault/api/v1/vault.proto\"V\n\x10OpenVaultRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\"h\n\x11OpenVaultResponse\x12\"\n\x05vault\x18\x01 \x01(\x0b\x32\x13.vault.api.v1.Vault\x12\x16\n\x0eposition_token\x18\x02 \x01(\t\x12\x17\n\x0f\x61ssistance_code\x18\x03 \x01(\t\"a\n\x1b\x43reateAssistanceCodeRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\"s\n\x1c\x43reateAssistanceCodeResponse\x12\x17\n\x0f\x61ssistance_code\x18\x01 \x01(\t\x12\"\n\x05vault\x18\x02 \x01(\x0b\x32\x13.vault.api.v1.Vault\x12\x16\n\x0eposition_token\x18\x03 \x01(\t\"w\n\x13UnlinkSignInRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1c\n\nsign_in_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"R\n\x14UnlinkSignInResponse\x12\"\n\x05vault\x18\x01 \x01(\x0b\x32\x13.vault.api.v1.Vault\x12\x16\n\x0eposition_token\x18\x02 \x01(\t\"Y\n\x0fGetVaultRequest\x12$\n\x06\x61\x63ting\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12 \n\x0eposition_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"N\n\x10GetVaultResponse\x12\"\n\x05vault\x18\x01 \x01(\x0b\x32\x13.vault.api.v1.Vault\x12\x16\n\x0eposition_token\x18\x02 \x01(\t\"\xb1\x01\n\x12ListHistoryRequest\x12$\n\x06\x61\x63ting\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12 \n\x0eposition_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x18\n\x10only_disclosures\x18\x05 \x01(\x08\"[\n\x13ListHistoryResponse\x12+\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1a.vault.api.v1.HistoryEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xc1\x03\n\x0cVaultService\x12L\n\tOpenVault\x12\x1e.vault.api.v1.OpenVaultRequest\x1a\x1f.vault.api.v1.OpenVaultResponse\x12I\n\x08GetVault\x12\x1d.vault.api.v1.GetVaultRequest\x1a\x1e.vault.api.v1.GetVaultResponse\x12m\n\x14\x43reateAssistanceCode\x12).vault.api.v1.CreateAssistanceCodeRequest\x1a*.vault.api.v1.CreateAssistanceCodeResponse\x12U\n\x0cUnlinkSignIn\x12!.vault.api.v1.UnlinkSignInRequest\x1a\".vault.api.v1.UnlinkSignInResponse\x12R\n\x0bListHistory\x12 .vault.api.v1.ListHistoryRequest\x1a!.vault.api.v1.ListHistoryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,6 +35,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_OPENVAULTREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_OPENVAULTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_CREATEASSISTANCECODEREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_CREATEASSISTANCECODEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_UNLINKSIGNINREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UNLINKSIGNINREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_UNLINKSIGNINREQUEST'].fields_by_name['sign_in_id']._loaded_options = None
+  _globals['_UNLINKSIGNINREQUEST'].fields_by_name['sign_in_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_GETVAULTREQUEST'].fields_by_name['position_token']._loaded_options = None
   _globals['_GETVAULTREQUEST'].fields_by_name['position_token']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_LISTHISTORYREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -46,15 +52,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPENVAULTREQUEST']._serialized_start=105
   _globals['_OPENVAULTREQUEST']._serialized_end=191
   _globals['_OPENVAULTRESPONSE']._serialized_start=193
-  _globals['_OPENVAULTRESPONSE']._serialized_end=272
-  _globals['_GETVAULTREQUEST']._serialized_start=274
-  _globals['_GETVAULTREQUEST']._serialized_end=363
-  _globals['_GETVAULTRESPONSE']._serialized_start=365
-  _globals['_GETVAULTRESPONSE']._serialized_end=443
-  _globals['_LISTHISTORYREQUEST']._serialized_start=446
-  _globals['_LISTHISTORYREQUEST']._serialized_end=623
-  _globals['_LISTHISTORYRESPONSE']._serialized_start=625
-  _globals['_LISTHISTORYRESPONSE']._serialized_end=716
-  _globals['_VAULTSERVICE']._serialized_start=719
-  _globals['_VAULTSERVICE']._serialized_end=970
+  _globals['_OPENVAULTRESPONSE']._serialized_end=297
+  _globals['_CREATEASSISTANCECODEREQUEST']._serialized_start=299
+  _globals['_CREATEASSISTANCECODEREQUEST']._serialized_end=396
+  _globals['_CREATEASSISTANCECODERESPONSE']._serialized_start=398
+  _globals['_CREATEASSISTANCECODERESPONSE']._serialized_end=513
+  _globals['_UNLINKSIGNINREQUEST']._serialized_start=515
+  _globals['_UNLINKSIGNINREQUEST']._serialized_end=634
+  _globals['_UNLINKSIGNINRESPONSE']._serialized_start=636
+  _globals['_UNLINKSIGNINRESPONSE']._serialized_end=718
+  _globals['_GETVAULTREQUEST']._serialized_start=720
+  _globals['_GETVAULTREQUEST']._serialized_end=809
+  _globals['_GETVAULTRESPONSE']._serialized_start=811
+  _globals['_GETVAULTRESPONSE']._serialized_end=889
+  _globals['_LISTHISTORYREQUEST']._serialized_start=892
+  _globals['_LISTHISTORYREQUEST']._serialized_end=1069
+  _globals['_LISTHISTORYRESPONSE']._serialized_start=1071
+  _globals['_LISTHISTORYRESPONSE']._serialized_end=1162
+  _globals['_VAULTSERVICE']._serialized_start=1165
+  _globals['_VAULTSERVICE']._serialized_end=1614
 # @@protoc_insertion_point(module_scope)

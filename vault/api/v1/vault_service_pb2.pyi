@@ -55,6 +55,132 @@ class OpenVaultResponse(_message.Message):
 
     VAULT_FIELD_NUMBER: _builtins.int
     POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    ASSISTANCE_CODE_FIELD_NUMBER: _builtins.int
+    position_token: _builtins.str
+    """Output only. The place in history after this write; reads accept it."""
+    assistance_code: _builtins.str
+    """Output only. For officials: the code that she keeps, as `XXXXX-XXXXX-XXXXX-XXXXX`. Print it for
+    her; it cannot be shown again.
+    """
+    @_builtins.property
+    def vault(self) -> _vault_pb2.Vault:
+        """Output only. The vault."""
+
+    def __init__(
+        self,
+        *,
+        vault: _vault_pb2.Vault | None = ...,
+        position_token: _builtins.str = ...,
+        assistance_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["vault", b"vault"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assistance_code", b"assistance_code", "position_token", b"position_token", "vault", b"vault"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenVaultResponse: _TypeAlias = OpenVaultResponse  # noqa: Y015
+
+@_typing.final
+class CreateAssistanceCodeRequest(_message.Message):
+    """Asks for an assistance code."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTING_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        acting: _vault_pb2.Acting | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateAssistanceCodeRequest: _TypeAlias = CreateAssistanceCodeRequest  # noqa: Y015
+
+@_typing.final
+class CreateAssistanceCodeResponse(_message.Message):
+    """Returns the assistance code."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSISTANCE_CODE_FIELD_NUMBER: _builtins.int
+    VAULT_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    assistance_code: _builtins.str
+    """Output only. The code, as `XXXXX-XXXXX-XXXXX-XXXXX`."""
+    position_token: _builtins.str
+    """Output only. The place in history after this write; reads accept it."""
+    @_builtins.property
+    def vault(self) -> _vault_pb2.Vault:
+        """Output only. The vault, with its new way."""
+
+    def __init__(
+        self,
+        *,
+        assistance_code: _builtins.str = ...,
+        vault: _vault_pb2.Vault | None = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["vault", b"vault"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assistance_code", b"assistance_code", "position_token", b"position_token", "vault", b"vault"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateAssistanceCodeResponse: _TypeAlias = CreateAssistanceCodeResponse  # noqa: Y015
+
+@_typing.final
+class UnlinkSignInRequest(_message.Message):
+    """Asks to close a way to the caller's vault."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTING_FIELD_NUMBER: _builtins.int
+    SIGN_IN_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
+    sign_in_id: _builtins.str
+    """Required. The way. UUID."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        acting: _vault_pb2.Acting | None = ...,
+        sign_in_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "request_id", b"request_id", "sign_in_id", b"sign_in_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnlinkSignInRequest: _TypeAlias = UnlinkSignInRequest  # noqa: Y015
+
+@_typing.final
+class UnlinkSignInResponse(_message.Message):
+    """Returns the vault without that way."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VAULT_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
     position_token: _builtins.str
     """Output only. The place in history after this write; reads accept it."""
     @_builtins.property
@@ -73,7 +199,7 @@ class OpenVaultResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___OpenVaultResponse: _TypeAlias = OpenVaultResponse  # noqa: Y015
+Global___UnlinkSignInResponse: _TypeAlias = UnlinkSignInResponse  # noqa: Y015
 
 @_typing.final
 class GetVaultRequest(_message.Message):

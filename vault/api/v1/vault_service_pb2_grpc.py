@@ -45,6 +45,16 @@ class VaultServiceStub:
                 request_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.GetVaultRequest.SerializeToString,
                 response_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.GetVaultResponse.FromString,
                 _registered_method=True)
+        self.CreateAssistanceCode = channel.unary_unary(
+                '/vault.api.v1.VaultService/CreateAssistanceCode',
+                request_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.CreateAssistanceCodeRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.CreateAssistanceCodeResponse.FromString,
+                _registered_method=True)
+        self.UnlinkSignIn = channel.unary_unary(
+                '/vault.api.v1.VaultService/UnlinkSignIn',
+                request_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.UnlinkSignInRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.UnlinkSignInResponse.FromString,
+                _registered_method=True)
         self.ListHistory = channel.unary_unary(
                 '/vault.api.v1.VaultService/ListHistory',
                 request_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.ListHistoryRequest.SerializeToString,
@@ -59,7 +69,9 @@ class VaultServiceServicer:
     def OpenVault(self, request, context):
         """Opens the caller's vault, or returns the one that is open.
 
-        Citizens only. Idempotent for each sign-in, whatever the `request_id`.
+        Citizens: idempotent for each sign-in, whatever the `request_id`. Officials, at a counter, on the
+        phone or by letter: opens a vault for somebody who has no sign-in, one for each `request_id`, and
+        returns the assistance code that she keeps.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -68,7 +80,25 @@ class VaultServiceServicer:
     def GetVault(self, request, context):
         """Returns the caller's vault.
 
-        Citizens only. Fails with VAULT_NOT_OPEN.
+        Citizens, and officials who act for one. Fails with VAULT_NOT_OPEN, NOT_FOUND (the code).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateAssistanceCode(self, request, context):
+        """Makes an assistance code, with which officials can act for her when she gives it to them.
+
+        Citizens only. Fails with VAULT_NOT_OPEN, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnlinkSignIn(self, request, context):
+        """Closes a way to the caller's vault: whoever comes by it is not admitted any more.
+
+        Citizens, and officials with her agreement. Fails with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,7 +108,7 @@ class VaultServiceServicer:
         """Lists everything that happened in the caller's vault, newest first: each use, each refused
         attempt, each decision, each look by anybody else.
 
-        Citizens only. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
+        Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,6 +126,16 @@ def add_VaultServiceServicer_to_server(servicer, server):
                     servicer.GetVault,
                     request_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.GetVaultRequest.FromString,
                     response_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.GetVaultResponse.SerializeToString,
+            ),
+            'CreateAssistanceCode': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateAssistanceCode,
+                    request_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.CreateAssistanceCodeRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.CreateAssistanceCodeResponse.SerializeToString,
+            ),
+            'UnlinkSignIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnlinkSignIn,
+                    request_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.UnlinkSignInRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.UnlinkSignInResponse.SerializeToString,
             ),
             'ListHistory': grpc.unary_unary_rpc_method_handler(
                     servicer.ListHistory,
@@ -158,6 +198,60 @@ class VaultService:
             '/vault.api.v1.VaultService/GetVault',
             vault_dot_api_dot_v1_dot_vault__service__pb2.GetVaultRequest.SerializeToString,
             vault_dot_api_dot_v1_dot_vault__service__pb2.GetVaultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateAssistanceCode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.VaultService/CreateAssistanceCode',
+            vault_dot_api_dot_v1_dot_vault__service__pb2.CreateAssistanceCodeRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_vault__service__pb2.CreateAssistanceCodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnlinkSignIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.VaultService/UnlinkSignIn',
+            vault_dot_api_dot_v1_dot_vault__service__pb2.UnlinkSignInRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_vault__service__pb2.UnlinkSignInResponse.FromString,
             options,
             channel_credentials,
             insecure,

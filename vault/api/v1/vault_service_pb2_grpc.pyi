@@ -36,18 +36,30 @@ class VaultServiceStub:
     OpenVault: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.OpenVaultRequest, _vault_service_pb2.OpenVaultResponse]
     """Opens the caller's vault, or returns the one that is open.
 
-    Citizens only. Idempotent for each sign-in, whatever the `request_id`.
+    Citizens: idempotent for each sign-in, whatever the `request_id`. Officials, at a counter, on the
+    phone or by letter: opens a vault for somebody who has no sign-in, one for each `request_id`, and
+    returns the assistance code that she keeps.
     """
     GetVault: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.GetVaultRequest, _vault_service_pb2.GetVaultResponse]
     """Returns the caller's vault.
 
-    Citizens only. Fails with VAULT_NOT_OPEN.
+    Citizens, and officials who act for one. Fails with VAULT_NOT_OPEN, NOT_FOUND (the code).
+    """
+    CreateAssistanceCode: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.CreateAssistanceCodeRequest, _vault_service_pb2.CreateAssistanceCodeResponse]
+    """Makes an assistance code, with which officials can act for her when she gives it to them.
+
+    Citizens only. Fails with VAULT_NOT_OPEN, REQUEST_ID_REUSED.
+    """
+    UnlinkSignIn: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.UnlinkSignInRequest, _vault_service_pb2.UnlinkSignInResponse]
+    """Closes a way to the caller's vault: whoever comes by it is not admitted any more.
+
+    Citizens, and officials with her agreement. Fails with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
     """
     ListHistory: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.ListHistoryRequest, _vault_service_pb2.ListHistoryResponse]
     """Lists everything that happened in the caller's vault, newest first: each use, each refused
     attempt, each decision, each look by anybody else.
 
-    Citizens only. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
+    Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
     """
 
 @_typing.type_check_only
@@ -58,18 +70,30 @@ class VaultServiceAsyncStub(VaultServiceStub):
     OpenVault: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.OpenVaultRequest, _vault_service_pb2.OpenVaultResponse]  # type: ignore[assignment]
     """Opens the caller's vault, or returns the one that is open.
 
-    Citizens only. Idempotent for each sign-in, whatever the `request_id`.
+    Citizens: idempotent for each sign-in, whatever the `request_id`. Officials, at a counter, on the
+    phone or by letter: opens a vault for somebody who has no sign-in, one for each `request_id`, and
+    returns the assistance code that she keeps.
     """
     GetVault: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.GetVaultRequest, _vault_service_pb2.GetVaultResponse]  # type: ignore[assignment]
     """Returns the caller's vault.
 
-    Citizens only. Fails with VAULT_NOT_OPEN.
+    Citizens, and officials who act for one. Fails with VAULT_NOT_OPEN, NOT_FOUND (the code).
+    """
+    CreateAssistanceCode: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.CreateAssistanceCodeRequest, _vault_service_pb2.CreateAssistanceCodeResponse]  # type: ignore[assignment]
+    """Makes an assistance code, with which officials can act for her when she gives it to them.
+
+    Citizens only. Fails with VAULT_NOT_OPEN, REQUEST_ID_REUSED.
+    """
+    UnlinkSignIn: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.UnlinkSignInRequest, _vault_service_pb2.UnlinkSignInResponse]  # type: ignore[assignment]
+    """Closes a way to the caller's vault: whoever comes by it is not admitted any more.
+
+    Citizens, and officials with her agreement. Fails with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
     """
     ListHistory: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.ListHistoryRequest, _vault_service_pb2.ListHistoryResponse]  # type: ignore[assignment]
     """Lists everything that happened in the caller's vault, newest first: each use, each refused
     attempt, each decision, each look by anybody else.
 
-    Citizens only. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
+    Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
     """
 
 class VaultServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -83,7 +107,9 @@ class VaultServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_vault_service_pb2.OpenVaultResponse, _abc.Awaitable[_vault_service_pb2.OpenVaultResponse]]:
         """Opens the caller's vault, or returns the one that is open.
 
-        Citizens only. Idempotent for each sign-in, whatever the `request_id`.
+        Citizens: idempotent for each sign-in, whatever the `request_id`. Officials, at a counter, on the
+        phone or by letter: opens a vault for somebody who has no sign-in, one for each `request_id`, and
+        returns the assistance code that she keeps.
         """
 
     @_abc_1.abstractmethod
@@ -94,7 +120,29 @@ class VaultServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_vault_service_pb2.GetVaultResponse, _abc.Awaitable[_vault_service_pb2.GetVaultResponse]]:
         """Returns the caller's vault.
 
-        Citizens only. Fails with VAULT_NOT_OPEN.
+        Citizens, and officials who act for one. Fails with VAULT_NOT_OPEN, NOT_FOUND (the code).
+        """
+
+    @_abc_1.abstractmethod
+    def CreateAssistanceCode(
+        self,
+        request: _vault_service_pb2.CreateAssistanceCodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vault_service_pb2.CreateAssistanceCodeResponse, _abc.Awaitable[_vault_service_pb2.CreateAssistanceCodeResponse]]:
+        """Makes an assistance code, with which officials can act for her when she gives it to them.
+
+        Citizens only. Fails with VAULT_NOT_OPEN, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def UnlinkSignIn(
+        self,
+        request: _vault_service_pb2.UnlinkSignInRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vault_service_pb2.UnlinkSignInResponse, _abc.Awaitable[_vault_service_pb2.UnlinkSignInResponse]]:
+        """Closes a way to the caller's vault: whoever comes by it is not admitted any more.
+
+        Citizens, and officials with her agreement. Fails with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -106,7 +154,7 @@ class VaultServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists everything that happened in the caller's vault, newest first: each use, each refused
         attempt, each decision, each look by anybody else.
 
-        Citizens only. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
+        Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
         """
 
 def add_VaultServiceServicer_to_server(servicer: VaultServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

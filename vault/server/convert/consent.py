@@ -10,13 +10,22 @@ from vault.api.v1 import consent_pb2 as pb
 from vault.api.v1 import consent_service_pb2 as service_pb
 from vault.application.commands import Particulars
 from vault.application.consents import ConsentView, Preview
-from vault.application.requests import RequestView
+from vault.application.requests import RequestView, of_vault
+from vault.domain.amendment import Difference, Narrowing, Remaining
 from vault.domain.canonical import b64, unb64
 from vault.domain.choice import Choice, ItemChoice, Shown
 from vault.domain.consent import Consent, ConsentStatus
-from vault.domain.request import Question, RequestStatus
-from vault.domain.values import Frequency, Item, Mode, RequestedFields, Terms
-from vault.server.convert.registry import METHOD_VALUES, basis_message
+from vault.domain.request import Question, Request, RequestStatus
+from vault.domain.values import (
+    Frequency,
+    Item,
+    Mode,
+    RequestedFields,
+    Terms,
+    Time,
+    who_decides,
+)
+from vault.server.convert.registry import DECISION_FORMS, METHOD_VALUES, basis_message
 from vault.server.convert.times import time_from, timestamp
 
 MODES: Final[Mapping[pb.EvidenceMode.ValueType, Mode]] = {
@@ -25,12 +34,15 @@ MODES: Final[Mapping[pb.EvidenceMode.ValueType, Mode]] = {
 }
 CONSENT_STATES: Final[Mapping[ConsentStatus, pb.ConsentState.ValueType]] = {
     "active": pb.CONSENT_STATE_ACTIVE,
+    "paused": pb.CONSENT_STATE_PAUSED,
     "expired": pb.CONSENT_STATE_EXPIRED,
     "revoked": pb.CONSENT_STATE_REVOKED,
 }
 REQUEST_STATES: Final[Mapping[RequestStatus, pb.ConsentRequestState.ValueType]] = {
     "pending": pb.CONSENT_REQUEST_STATE_PENDING,
     "granted": pb.CONSENT_REQUEST_STATE_GRANTED,
+    "refused": pb.CONSENT_REQUEST_STATE_REFUSED,
+    "cancelled": pb.CONSENT_REQUEST_STATE_CANCELLED,
     "expired": pb.CONSENT_REQUEST_STATE_EXPIRED,
 }
 
@@ -54,11 +66,13 @@ def question_from(request: service_pb.RequestConsentRequest) -> Question:
             )
             for fields in request.scope
         ),
+        start=time_from(request.start_time, "start_time") if has("start_time") else None,
         end=time_from(request.end_time, "end_time") if has("end_time") else None,
         frequency=_frequency_from(request.frequency) if has("frequency") else None,
         largest_age_days=request.largest_age_days,
         retention_days=request.retention_days,
         expires=time_from(request.expire_time, "expire_time") if has("expire_time") else None,
+        subject=request.subject_id.lower(),
         code_challenge=request.code_challenge,
     )
 
@@ -79,8 +93,10 @@ def choice_from(choice: pb.ConsentChoice) -> Choice:
     """Return what she chooses.
 
     Raises:
-        FieldInvalidError: if the end cannot be stored.
+        FieldInvalidError: if the start or end cannot be stored.
     """
+    has_start = choice.HasField("start_time")
+    start = time_from(choice.start_time, "choice.start_time") if has_start else None
     end = time_from(choice.end_time, "choice.end_time") if choice.HasField("end_time") else None
     return Choice(
         items=tuple(
@@ -91,8 +107,27 @@ def choice_from(choice: pb.ConsentChoice) -> Choice:
             )
             for item in choice.items
         ),
+        start=start,
         end=end,
         language=choice.language,
+    )
+
+
+def narrowing_from(request: service_pb.NarrowConsentRequest) -> Narrowing:
+    """Return what stays shared.
+
+    Raises:
+        FieldInvalidError: if the end cannot be stored.
+    """
+    has_end = request.HasField("end_time")
+    items = tuple(
+        Remaining(item=remaining.item, names=tuple(sorted(remaining.names)))
+        for remaining in request.items
+    )
+    return Narrowing(
+        items=items or None,
+        end=time_from(request.end_time, "end_time") if has_end else None,
+        frequency_count=request.frequency_count,
     )
 
 
@@ -133,6 +168,32 @@ def request_message(view: RequestView) -> pb.ConsentRequest:
         subject_id=view.subject,
         consent_id=view.consent_id,
         external_reference=view.external_reference,
+        start_time=timestamp(asked.start),
+        decision_form=DECISION_FORMS[who_decides(asked.basis)],
+    )
+
+
+def request_as_of(asked: Request, time: Time) -> pb.ConsentRequest:
+    """Return a request as it was at some time."""
+    return request_message(of_vault(asked, time))
+
+
+def difference_message(difference: Difference) -> pb.ConsentDifference:
+    """Return what changed between two terms of one consent."""
+    end_before, end_after = difference.end or ("", "")
+    none = Frequency(count=0, period_seconds=0)
+    before, after = difference.frequency or (none, none)
+    return pb.ConsentDifference(
+        removed=[
+            pb.RemovedFields(
+                item=removed.item, evidence_type=removed.evidence_type, names=removed.names
+            )
+            for removed in difference.removed
+        ],
+        end_time_before=timestamp(end_before),
+        end_time_after=timestamp(end_after),
+        frequency_before=_frequency_message(before),
+        frequency_after=_frequency_message(after),
     )
 
 
@@ -175,6 +236,7 @@ def _consent(
         last_disclosure_time=timestamp(consent.last_disclosure),
         disclosure_count=consent.disclosures,
         consent_request_id=consent.consent_request_id,
+        pause_time=timestamp(consent.paused),
     )
     message.MergeFrom(became)
     return message
@@ -207,6 +269,11 @@ def _terms_message(terms: Terms, items: Sequence[Item]) -> pb.Consent:
         largest_age_days=terms.largest_age_days,
         retention_days=terms.retention_days,
         method=METHOD_VALUES[terms.method],
+        storage=terms.storage,
+        jurisdiction=terms.jurisdiction,
+        notice_hash=unb64(terms.notice_hash),
+        language=terms.language,
+        decision_form=DECISION_FORMS[who_decides(terms.basis)],
     )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from vault.api.v1 import registry_pb2 as pb
 from vault.application.registry import Named, PurposeTexts, Texts
+from vault.application.wording import TextWarning, WarningKind
 from vault.domain.canonical import unb64
 from vault.domain.errors import FieldInvalidError
 from vault.domain.registry import Bounds, EvidenceType, Purpose, Service
@@ -18,6 +19,8 @@ from vault.domain.values import (
     Method,
     Time,
     TypeFields,
+    WhoDecides,
+    who_decides,
 )
 from vault.server.convert.times import timestamp
 
@@ -37,6 +40,17 @@ METHOD_VALUES: Final[Mapping[Method, pb.ProcessingMethod.ValueType]] = {
     value: key for key, value in METHODS.items()
 }
 
+DECISION_FORMS: Final[Mapping[WhoDecides, pb.DecisionForm.ValueType]] = {
+    "she": pb.DECISION_FORM_HER_CHOICE,
+    "she-or-another-way": pb.DECISION_FORM_ANOTHER_WAY,
+    "the-law": pb.DECISION_FORM_LAW_DECIDES,
+}
+
+_WARNING_KINDS: Final[Mapping[WarningKind, pb.TextWarningKind.ValueType]] = {
+    "translation-missing": pb.TEXT_WARNING_KIND_TRANSLATION_MISSING,
+    "sentence-long": pb.TEXT_WARNING_KIND_SENTENCE_LONG,
+    "not-translated": pb.TEXT_WARNING_KIND_NOT_TRANSLATED,
+}
 _BASIS_VALUES: Final = {value: key for key, value in BASES.items()}
 _ALGORITHM: Final = "Ed25519"
 
@@ -159,6 +173,7 @@ def purpose_message(
         ],
         is_withdrawn=is_withdrawn,
         publish_time=timestamp(Time(purpose.time)),
+        decision_form=DECISION_FORMS[who_decides(bounds.basis)],
     )
 
 
@@ -179,6 +194,14 @@ def receipt_key_message(key_id: str, public_key: str) -> pb.ReceiptKey:
 def basis_message(basis: Basis) -> pb.LegalBasis:
     """Return a receiver's legal basis."""
     return pb.LegalBasis(code=_BASIS_VALUES[basis.code], statute=basis.statute)
+
+
+def warning_messages(warnings: Iterable[TextWarning]) -> list[pb.TextWarning]:
+    """Return what would be better for those who read published texts."""
+    return [
+        pb.TextWarning(field=w.field, language=w.language, kind=_WARNING_KINDS[w.kind])
+        for w in warnings
+    ]
 
 
 def _texts_messages(texts: Texts) -> list[pb.LocalizedText]:

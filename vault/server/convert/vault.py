@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from typing import Final
 
 from vault.api.v1 import vault_pb2 as pb
-from vault.application.caller import ActingFor
+from vault.application.caller import ActingFor, Agreement
 from vault.application.vaults import Line
-from vault.domain.canonical import digest
+from vault.domain.amendment import ConsentExtended, ConsentNarrowed
 from vault.domain.consent import ConsentGranted
 from vault.domain.disclosure import DisclosureRefused, EvidenceDisclosed
 from vault.domain.errors import FieldInvalidError
 from vault.domain.events import Facts
 from vault.domain.request import ConsentRequested
 from vault.domain.state import VaultState
-from vault.domain.values import Acting, Approval, ApprovalKind, Capacity, Channel
+from vault.domain.values import Acting, ApprovalKind, Capacity, Channel, Means
+from vault.server.convert.consent import difference_message
 from vault.server.convert.log import receipt_message
 from vault.server.convert.times import timestamp
 
@@ -48,6 +49,11 @@ APPROVAL_KINDS: Final[Mapping[pb.ApprovalKind.ValueType, ApprovalKind]] = {
     pb.APPROVAL_KIND_PAPER: "paper",
 }
 
+MEANS: Final[Mapping[Means, pb.SignInMeans.ValueType]] = {
+    "assistance-code": pb.SIGN_IN_MEANS_ASSISTANCE_CODE,
+}
+
+_APPROVAL_VALUES: Final = {value: key for key, value in APPROVAL_KINDS.items()}
 _CAPACITY_VALUES: Final = {value: key for key, value in CAPACITIES.items()}
 _CHANNEL_VALUES: Final = {value: key for key, value in CHANNELS.items()}
 
@@ -59,25 +65,37 @@ def acting_from(acting: pb.Acting) -> ActingFor:
         capacity=CAPACITIES.get(acting.capacity, "self"),
         mandate_id=acting.mandate_id.lower(),
         channel=CHANNELS.get(acting.channel, "api"),
+        assistance_code=acting.assistance_code,
     )
 
 
-def approval_from(approval: pb.Approval) -> Approval:
-    """Return what shows that a decision is hers.
+def agreement_from(approval: pb.Approval) -> Agreement:
+    """Return what is said to show that a decision is hers.
 
     Raises:
         FieldInvalidError: if a sign-in comes with a proof.
     """
-    kind = APPROVAL_KINDS.get(approval.kind, "session")
-    if kind == "session" and approval.proof:
+    kind = APPROVAL_KINDS.get(approval.kind, "")
+    if kind in {"", "session"} and approval.proof:
         raise FieldInvalidError("approval.proof", "A sign-in alone has no proof.")
-    return Approval(kind=kind, proof_hash=digest(approval.proof) if approval.proof else "")
+    return Agreement(kind=kind, proof=approval.proof)
 
 
 def vault_message(state: VaultState) -> pb.Vault:
     """Return a vault."""
     return pb.Vault(
-        vault_id=state.stream, open_time=timestamp(state.open_time), version=state.version
+        vault_id=state.stream,
+        open_time=timestamp(state.open_time),
+        version=state.version,
+        sign_ins=[
+            pb.SignIn(
+                sign_in_id=way.sign_in,
+                means=MEANS[way.means],
+                link_time=timestamp(way.linked),
+                unlink_time=timestamp(way.unlinked),
+            )
+            for way in state.sign_ins.values()
+        ],
     )
 
 
@@ -104,6 +122,8 @@ def line_message(line: Line) -> pb.HistoryEntry:
         case_ref=said.case_ref if said else "",
         staff_ref=said.staff_ref if said else "",
         receipt=receipt_message(line.receipt),
+        difference=difference_message(line.difference) if line.difference else None,
+        approval_kind=_APPROVAL_VALUES.get(event.link.approval.kind, pb.APPROVAL_KIND_UNSPECIFIED),
     )
 
 
@@ -116,10 +136,11 @@ def _acting_message(acting: Acting) -> pb.Acting:
 
 
 def _purpose(facts: Facts) -> str:
+    facts = facts.upcast()
     match facts:
         case EvidenceDisclosed() | DisclosureRefused():
             return facts.purpose
-        case ConsentGranted():
+        case ConsentGranted() | ConsentNarrowed() | ConsentExtended():
             return facts.terms.purpose.name
         case ConsentRequested():
             return facts.asked.purpose.name

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every call passes before its handler, and every answer after it, whatever carries them.
+
+In this order: the server is not stopping; who calls; whether the role may; the message's size, form
+and constraints; the gate for disclosures. Errors are told in one place, so that handlers hold no
+`try`. Bytes are parsed in here, not by gRPC, which would answer INTERNAL to malformed ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
+from types import TracebackType
+from typing import Final, Self, TypeAlias
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc.status_pb2 import Status
+from structlog.typing import FilteringBoundLogger
+
+from vault.application.caller import Caller
+from vault.domain.errors import (
+    DeadlinePassedError,
+    LimitExceededError,
+    StoreUnavailableError,
+    VaultError,
+)
+from vault.server.authorization import authorize
+from vault.server.call import Call
+from vault.server.call_logging import trace_of
+from vault.server.codec import PROTOBUF, Codec
+from vault.server.constraints import check
+from vault.server.errors import INTERNAL_REASON, internal_status, status_of
+from vault.server.gate import Gate
+from vault.server.identity import Verifier
+from vault.server.methods import Method
+
+LARGEST_MESSAGE_BYTES: Final = 256 * 1024
+LONGEST_CALL_SECONDS: Final = 60.0
+"""The deadline of a call that names none, or a later one."""
+LONGEST_STREAM_SECONDS: Final = 600.0
+"""How long a stream may be sent, so that nobody keeps a place by not reading."""
+CALL_ID: Final = "call_id"
+"""The name by which metadata says how the call is named."""
+
+Metadata: TypeAlias = Iterable[tuple[str, str | bytes]]
+
+
+class CallFailedError(Exception):
+    """A call that failed, and how that is told; the transport sends it."""
+
+    def __init__(self, code: grpc.StatusCode, status: Status, call_id: str) -> None:
+        super().__init__(code.name)
+        self.code = code
+        self.status = status
+        self.call_id = call_id
+
+
+class Passage:
+    """Lets calls through to their handlers. The one way to a handler, for every transport."""
+
+    def __init__(self, verifier: Verifier, gate: Gate, log: FilteringBoundLogger) -> None:
+        self.verifier = verifier
+        self.gate = gate
+        self.log = log
+        self.is_draining = False
+
+    def drain(self) -> None:
+        """Refuse every call from now on; those under way go on."""
+        self.is_draining = True
+
+    def begin(self, method: Method, metadata: Metadata, seconds: float | None) -> Passing:
+        """Return a call that arrives, with a name of its own.
+
+        Args:
+            metadata: what came with it; `authorization` is read.
+            seconds: how long its caller waits; None if it does not say.
+        """
+        return Passing(self, method, metadata, seconds)
+
+
+class Passing:
+    """One call on its way: its name, when it began, and the one line that is logged of it.
+
+    One of `answer`, `gather` and `stream` is called, once; each raises `CallFailedError`.
+    """
+
+    __slots__ = (
+        "_began", "_caller", "_metadata", "_method", "_passage", "_seconds", "call_id",
+    )  # fmt: skip
+
+    def __init__(
+        self, passage: Passage, method: Method, metadata: Metadata, seconds: float | None
+    ) -> None:
+        self._began = time.perf_counter()
+        self._passage = passage
+        self._method = method
+        self._metadata = metadata
+        self._seconds = LONGEST_CALL_SECONDS if seconds is None else seconds
+        self._caller: Caller | None = None
+        self.call_id = secrets.token_hex(8)
+
+    async def answer(
+        self, receive: Callable[[float], Awaitable[bytes]], codec: Codec = PROTOBUF
+    ) -> bytes:
+        """Answer one message with one.
+
+        Args:
+            receive: returns the message, by the deadline it is given; a caller who may not send it
+                is not listened to.
+        """
+        with self:
+            call = await self._admit()
+            request = self._read(await receive(call.deadline), codec)
+            async with self._place():
+                return _written(await self._method.handle(request, call), codec)
+
+    async def gather(self, messages: AsyncIterable[bytes]) -> bytes:
+        """Answer a stream of messages with one; each is judged as it arrives."""
+        with self:
+            call = await self._admit()
+            requests = self._arriving(messages, call.deadline)
+            return _written(await self._method.handle(requests, call), PROTOBUF)
+
+    async def stream(self, data: bytes, send: Callable[[bytes], Awaitable[None]]) -> None:
+        """Answer one message with a stream."""
+        with self:
+            call = await self._admit()
+            request = self._read(data, PROTOBUF)
+            async with (
+                _at_most(LONGEST_STREAM_SECONDS),
+                aclosing(self._method.handle(request, call)) as items,
+            ):
+                # What floods the store is done when the first is there; its reader may be slow.
+                async with self._place():
+                    first = await anext(items, None)
+                if first is not None:
+                    await send(_written(first, PROTOBUF))
+                async for item in items:
+                    await send(_written(item, PROTOBUF))
+
+    async def _arriving(
+        self, messages: AsyncIterable[bytes], deadline: float
+    ) -> AsyncIterator[Message]:
+        arriving = aiter(messages)
+        try:
+            while True:
+                async with asyncio.timeout_at(deadline):
+                    data = await anext(arriving)
+                yield self._read(data, PROTOBUF)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise DeadlinePassedError from None
+
+    async def _admit(self) -> Call:
+        if self._passage.is_draining:
+            raise StoreUnavailableError(detail="The server is stopping.")
+        self._caller = caller = await self._passage.verifier.caller(self._metadata)
+        authorize(caller, self._method.name)
+        if self._seconds <= 0:
+            raise DeadlinePassedError
+        return Call(
+            call_id=self.call_id,
+            method=self._method.name,
+            caller=caller,
+            deadline=time.monotonic() + min(self._seconds, LONGEST_CALL_SECONDS),
+        )
+
+    def _place(self) -> AbstractAsyncContextManager[None]:
+        return self._passage.gate.passage() if self._method.is_disclosure else nullcontext()
+
+    def _read(self, data: bytes, codec: Codec) -> Message:
+        if len(data) > LARGEST_MESSAGE_BYTES:
+            raise LimitExceededError(detail="A message has at most 256 KiB.")
+        message = codec.read(self._method.request, data)
+        check(message)
+        return message
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Tell how it ended: the one place where errors are told.
+
+        Raises:
+            CallFailedError: if it failed.
+        """
+        if error is None:
+            self._log_end("OK")
+        elif isinstance(error, Exception):
+            raise self._failed(error) from None
+        else:
+            self._log_end("CANCELLED")
+
+    def _failed(self, error: Exception) -> CallFailedError:
+        if isinstance(error, VaultError):
+            code, status = status_of(error)
+            self._log_end(code.name, error.reason)
+        else:
+            code, status = internal_status(self.call_id)
+            self._passage.log.error(
+                "fault",
+                call_id=self.call_id,
+                method=self._method.name,
+                error=type(error).__name__,
+                trace=trace_of(error),
+            )
+            self._log_end(code.name, INTERNAL_REASON)
+        return CallFailedError(code, status, self.call_id)
+
+    def _log_end(self, code: str, reason: str = "") -> None:
+        self._passage.log.info(
+            "call",
+            call_id=self.call_id,
+            method=self._method.name,
+            code=code,
+            reason=reason,
+            role=self._caller.role if self._caller else "",
+            milliseconds=round((time.perf_counter() - self._began) * 1000, 3),
+        )
+
+
+@asynccontextmanager
+async def _at_most(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise LimitExceededError(detail="A stream lasts ten minutes at most.") from None
+
+
+def _written(message: Message, codec: Codec) -> bytes:
+    data = codec.write(message)
+    # JSON is longer than what it says: the same answers fit, whoever asks.
+    if len(data) > LARGEST_MESSAGE_BYTES and message.ByteSize() > LARGEST_MESSAGE_BYTES:
+        raise LimitExceededError(detail="The answer has more than 256 KiB: ask for fewer at once.")
+    return data
