@@ -2,15 +2,17 @@
 """One connection to the vault: channel, credentials, deadlines, retries, errors for people.
 
 Every call has a deadline. A unary call that the server could not take, or that lost a race, is
-repeated within it, with the same message and so with the same `request_id`: it happens once.
-What went wrong becomes a `CallError`, read from google.rpc.Status; what was said can be listened
-to. What to do about an error is left to the caller.
+repeated within it, with the same message and so with the same `request_id`: it happens once. A
+stream, up or down, is not repeated: whoever has the file begins again. What went wrong becomes a
+`CallError`, read from google.rpc.Status; what was said can be listened to. What to do about an
+error is left to the caller.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import itertools
 import json
 import random
 import time
@@ -77,7 +79,10 @@ class CallError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class CallRecord:
-    """One call as it was made, whatever its number of tries; `response` is None for a stream."""
+    """One call as it was made, whatever its number of tries.
+
+    Of a stream up `request` is the first message; of a stream down `response` is None.
+    """
 
     service: str
     method: str
@@ -154,7 +159,7 @@ def development_token(issuer: str, role: str, sub: str, *, timeout_seconds: floa
     """Return an access token from the development issuer, which knows everybody.
 
     Args:
-        role: "citizen", "service", "auditor" or "operator".
+        role: "citizen", "official", "service", "auditor" or "operator".
         sub: who signs in; for a service its `service_id`.
 
     Raises:
@@ -211,7 +216,11 @@ def _interceptor(
             self.wait_for_ready = before.wait_for_ready
             self.compression = before.compression
 
-    class Interceptor(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+    class Interceptor(
+        grpc.UnaryUnaryClientInterceptor,
+        grpc.UnaryStreamClientInterceptor,
+        grpc.StreamUnaryClientInterceptor,
+    ):
         def intercept_unary_unary(
             self, continuation: Any, client_call_details: grpc.ClientCallDetails, request: Any
         ) -> Any:
@@ -240,6 +249,26 @@ def _interceptor(
             call = _Call(client_call_details.method, request, on_call)
             allowed = client_call_details.timeout or timeout_seconds
             return call.read(continuation(Details(client_call_details, allowed), request))
+
+        def intercept_stream_unary(
+            self,
+            continuation: Any,
+            client_call_details: grpc.ClientCallDetails,
+            request_iterator: Any,
+        ) -> Any:
+            requests = iter(request_iterator)
+            first = next(requests)
+            call = _Call(client_call_details.method, first, on_call)
+            allowed = client_call_details.timeout or timeout_seconds
+            whole = itertools.chain([first], requests)
+            outcome = continuation(Details(client_call_details, allowed), whole)
+            failure = outcome.exception()
+            if failure is not None:
+                error = _error_of(failure)
+                call.ended(None, error)
+                raise error
+            call.ended(outcome.result(), None)
+            return outcome
 
     return Interceptor()
 
@@ -343,4 +372,6 @@ _PLAIN: Final = {
     "CANCELLED": "The call was broken off.",
     "UNAUTHENTICATED": "The server does not know who is calling.",
     "PERMISSION_DENIED": "This caller may not do that.",
+    "RESOURCE_EXHAUSTED": "That is too much for one call, or there are too many calls.",
+    "UNKNOWN": "The call ended, and nobody said why.",
 }

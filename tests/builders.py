@@ -14,10 +14,12 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from vault.domain import registry, request, state
+from vault.domain.amendment import ConsentExtended, ConsentNarrowed
 from vault.domain.canonical import b64, digest
 from vault.domain.choice import Choice, ItemChoice, Shown
-from vault.domain.consent import ConsentGranted, ConsentRevoked
+from vault.domain.consent import ConsentGranted, ConsentPaused, ConsentResumed, ConsentRevoked
 from vault.domain.disclosure import Attempt, DisclosureRefused, EvidenceDisclosed, Selection
+from vault.domain.dispute import DisputeResolved, EvidenceDisputed
 from vault.domain.events import Draft, Event, Facts, Link
 from vault.domain.evidence import EvidenceProvided, EvidenceReplaced
 from vault.domain.registry import (
@@ -29,7 +31,16 @@ from vault.domain.registry import (
     RegistryState,
     ServiceRegistered,
 )
-from vault.domain.request import ConsentRequested, Question, RequestMade, RequestState
+from vault.domain.request import (
+    ConsentRefused,
+    ConsentRequestCancelled,
+    ConsentRequested,
+    Question,
+    RequestCancelled,
+    RequestClaimed,
+    RequestMade,
+    RequestState,
+)
 from vault.domain.state import VaultState
 from vault.domain.values import (
     NO_APPROVAL,
@@ -51,7 +62,7 @@ from vault.domain.values import (
     TypeFields,
     later,
 )
-from vault.domain.vault import VaultOpened
+from vault.domain.vault import SignInLinked, SignInUnlinked, VaultOpened, VaultRead
 from vault.store.record import first_leaf, link_event
 
 ORIGIN: Final = "test/0"
@@ -69,6 +80,10 @@ OTHER_ADDRESS: Final = "33333333-1111-8000-8000-0000000000a2"
 INCOME: Final = "33333333-1111-8000-8000-0000000000a3"
 CONSENT: Final = "44444444-1111-8000-8000-0000000000f1"
 OTHER_CONSENT: Final = "44444444-1111-8000-8000-0000000000f2"
+DISPUTE: Final = "55555555-1111-8000-8000-0000000000b1"
+OTHER_DISPUTE: Final = "55555555-1111-8000-8000-0000000000b2"
+SIGN_IN: Final = "66666666-1111-8000-8000-0000000000c1"
+OTHER_SIGN_IN: Final = "66666666-1111-8000-8000-0000000000c2"
 ABSENT: Final = "ffffffff-1111-8000-8000-00000000ffff"
 
 ADDRESS_NAMES: Final = ("addressCountry", "postalCode", "streetName")
@@ -76,6 +91,7 @@ INCOME_NAMES: Final = ("amount", "payer")
 SALT: Final = b64(bytes(range(16)))
 NOTICE: Final = digest(b"texts")
 BUNDLE: Final = digest(b"bundle")
+CODE: Final = "the-code-that-came-back-through-her-browser"
 VERIFIER: Final = "verifier-of-43-characters-or-more-0123456789"
 DAY: Final = 86_400
 ONCE: Final = Frequency(count=0, period_seconds=0)
@@ -154,6 +170,8 @@ def _marks(facts: Facts) -> tuple[PayloadMark, ...]:
             return (PayloadMark(kind="texts", hash=NOTICE, key_id="", commitment=""),)
         case EvidenceProvided() | EvidenceReplaced():
             return (PayloadMark(kind="evidence", hash=BUNDLE, key_id="k", commitment=BUNDLE),)
+        case EvidenceDisputed():
+            return (PayloadMark(kind="statement", hash=BUNDLE, key_id="k", commitment=BUNDLE),)
         case _:
             return ()
 
@@ -164,6 +182,11 @@ def _marks(facts: Facts) -> tuple[PayloadMark, ...]:
 def vault_opened() -> Draft:
     """Return that she opened her vault."""
     return drafted(VaultOpened(time=at(), salt=SALT))
+
+
+def vault_read(time: Time | None = None) -> Draft:
+    """Return that somebody other than herself looked."""
+    return drafted(VaultRead(time=time or at(6), salt=SALT, what="evidence"))
 
 
 def evidence_provided(evidence_id: str = ADDRESS, **changes: Any) -> Draft:
@@ -206,6 +229,44 @@ def evidence_replaced(evidence_id: str = ADDRESS, revision: int = 2, **changes: 
     return drafted(replace(facts, **changes), item)
 
 
+def evidence_disputed(dispute_id: str = DISPUTE, revision: int = 1, **changes: Any) -> Draft:
+    """Return that she said her postcode is wrong."""
+    facts = EvidenceDisputed(
+        time=at(6),
+        salt=SALT,
+        evidence_type="postal_address",
+        dispute_id=dispute_id,
+        names=("postalCode",),
+        is_shared=False,
+    )
+    item = Item(item=0, evidence_id=ADDRESS, revision=revision)
+    return drafted(replace(facts, **changes), item)
+
+
+def dispute_resolved(dispute_id: str = DISPUTE, revision: int = 1, **changes: Any) -> Draft:
+    """Return that she took it back."""
+    facts = DisputeResolved(
+        time=at(7),
+        salt=SALT,
+        evidence_type="postal_address",
+        dispute_id=dispute_id,
+        outcome="withdrawn",
+    )
+    item = Item(item=0, evidence_id=ADDRESS, revision=revision)
+    return drafted(replace(facts, **changes), item)
+
+
+def sign_in_linked(sign_in: str = SIGN_IN, time: Time | None = None) -> Draft:
+    """Return that a code on paper leads to her vault."""
+    facts = SignInLinked(time=time or at(1), salt=SALT, sign_in=sign_in, means="assistance-code")
+    return drafted(facts)
+
+
+def sign_in_unlinked(sign_in: str = SIGN_IN, time: Time | None = None) -> Draft:
+    """Return that the code leads there no more."""
+    return drafted(SignInUnlinked(time=time or at(7), salt=SALT, sign_in=sign_in))
+
+
 def consent_requested(request_id: str = REQUEST, **changes: Any) -> Draft:
     """Return that a request for her address entered her vault; `changes` are of what is asked."""
     facts = ConsentRequested(
@@ -216,6 +277,30 @@ def consent_requested(request_id: str = REQUEST, **changes: Any) -> Draft:
         consent_request_id=request_id,
         asked=asked_terms(**changes),
         expires=at(2, days=30),
+    )
+    return drafted(facts)
+
+
+def consent_request_cancelled(request_id: str = REQUEST, time: Time | None = None) -> Draft:
+    """Return that the service took its request back."""
+    facts = ConsentRequestCancelled(
+        time=time or at(3),
+        salt=SALT,
+        service=SERVICE,
+        subject=SUBJECT,
+        consent_request_id=request_id,
+    )
+    return drafted(facts)
+
+
+def consent_refused(request_id: str = REQUEST, time: Time | None = None) -> Draft:
+    """Return that she said no."""
+    facts = ConsentRefused(
+        time=time or at(3),
+        salt=SALT,
+        service=SERVICE,
+        subject=SUBJECT,
+        consent_request_id=request_id,
     )
     return drafted(facts)
 
@@ -233,6 +318,49 @@ def consent_granted(*items: Item, request_id: str = REQUEST, **changes: Any) -> 
         terms=terms,
     )
     return drafted(facts, *(items or (an_item(),)))
+
+
+def consent_paused(consent_id: str = CONSENT, time: Time | None = None) -> Draft:
+    """Return that she paused it."""
+    facts = ConsentPaused(
+        time=time or at(5), salt=SALT, service=SERVICE, subject=SUBJECT, consent_id=consent_id
+    )
+    return drafted(facts)
+
+
+def consent_resumed(consent_id: str = CONSENT, time: Time | None = None) -> Draft:
+    """Return that she let it go on."""
+    facts = ConsentResumed(
+        time=time or at(6), salt=SALT, service=SERVICE, subject=SUBJECT, consent_id=consent_id
+    )
+    return drafted(facts)
+
+
+def consent_narrowed(*items: Item, time: Time | None = None, **changes: Any) -> Draft:
+    """Return that she shares less: her postcode alone, or `changes` of the terms."""
+    changes = {"scope": (granted_fields(optional=()),), "shown_time": time or at(6), **changes}
+    facts = ConsentNarrowed(
+        time=time or at(6),
+        salt=SALT,
+        service=SERVICE,
+        subject=SUBJECT,
+        consent_id=CONSENT,
+        terms=some_terms(**changes),
+    )
+    return drafted(facts, *(items or (an_item(),)))
+
+
+def consent_extended(time: Time | None = None, **changes: Any) -> Draft:
+    """Return that she shares for longer: until the 25th day, or `changes` of the terms."""
+    facts = ConsentExtended(
+        time=time or at(7),
+        salt=SALT,
+        service=SERVICE,
+        subject=SUBJECT,
+        consent_id=CONSENT,
+        terms=some_terms(**{"end": at(days=25), "shown_time": at(6), **changes}),
+    )
+    return drafted(facts, an_item())
 
 
 def consent_revoked(consent_id: str = CONSENT, time: Time | None = None) -> Draft:
@@ -333,10 +461,22 @@ def request_made(**changes: Any) -> Draft:
         time=at(),
         salt=SALT,
         asked=asked_terms(**changes),
+        subject="",
         code_challenge=digest(VERIFIER.encode()),
         expires=at(days=30),
     )
     return drafted(facts)
+
+
+def request_claimed(code: str = CODE) -> Draft:
+    """Return that she took it into her vault."""
+    code_hash = digest(code.encode())
+    return drafted(RequestClaimed(time=at(1), salt=SALT, subject=SUBJECT, code_hash=code_hash))
+
+
+def request_cancelled() -> Draft:
+    """Return that the service took it back."""
+    return drafted(RequestCancelled(time=at(1), salt=SALT))
 
 
 # --- Values --------------------------------------------------------------------------------------
@@ -375,6 +515,7 @@ def asked_terms(**changes: Any) -> AskedTerms:
         basis=bounds.basis,
         method=bounds.method,
         scope=(requested_fields(),),
+        start=at(),
         end=at(days=20),
         frequency=bounds.frequency,
         one_time=False,
@@ -401,11 +542,13 @@ def a_question(**changes: Any) -> Question:
     question = Question(
         purpose_code="care",
         scope=(requested_fields(),),
+        start=None,
         end=None,
         frequency=None,
         largest_age_days=0,
         retention_days=30,
         expires=None,
+        subject="",
         code_challenge=digest(VERIFIER.encode()),
     )
     return replace(question, **changes)
@@ -413,7 +556,7 @@ def a_question(**changes: Any) -> Question:
 
 def a_choice(*items: ItemChoice, **changes: Any) -> Choice:
     """Return that she chooses the required field of her address, and nothing more."""
-    choice = Choice(items=items or (an_item_choice(),), end=None, language="en")
+    choice = Choice(items=items or (an_item_choice(),), start=None, end=None, language="en")
     return replace(choice, **changes)
 
 

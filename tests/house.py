@@ -17,14 +17,19 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+import pytest
 from msgspec.structs import replace
 
+from vault.application.amendments import Amendments
 from vault.application.audits import Audits
 from vault.application.caller import ActingFor, Caller
+from vault.application.claims import Claims
 from vault.application.commands import Particulars
 from vault.application.consents import Consents
 from vault.application.desk import Desk
 from vault.application.disclosures import Disclosed, Disclosures
+from vault.application.disputes import Disputes
+from vault.application.documents import Documents
 from vault.application.evidence import EvidenceKeeper, Provided
 from vault.application.identifiers import Identifiers
 from vault.application.keyrings import Keyrings
@@ -50,9 +55,11 @@ from vault.domain.values import (
 from vault.sealing.keystore import Secrets
 from vault.sealing.sqlite import SQLiteKeyStore
 from vault.sealing.wrapper import FileKeyWrapper, create_key_file
-from vault.store.append import StoredRecord
+from vault.store.append import Append, Commit, StoredRecord
 from vault.store.clock import Clock
 from vault.store.committer import Committer
+from vault.store.document_folder import FolderDocumentStore
+from vault.store.errors import AppendFailedError
 from vault.store.record import read_event
 from vault.store.vaults import Vaults
 
@@ -62,6 +69,7 @@ HERSELF: Final = ActingFor()
 MAIR: Final = Caller("citizen", "https://sign-in.example", "mair")
 NIA: Final = Caller("citizen", "https://sign-in.example", "nia")
 OPERATOR: Final = Caller("operator", "https://staff.example", "olwen")
+OFFICIAL: Final = Caller("official", "https://staff.example", "owen")
 AUDITOR: Final = Caller("auditor", "https://staff.example", "aled")
 ADDRESS: Final = {"addressCountry": "GB", "postalCode": "SY23 2AA", "streetName": "Heol y Bont"}
 VERIFIER: Final = "v" * 43
@@ -98,8 +106,12 @@ class House:
     registry: Registry
     citizens: CitizenVaults
     evidence: EvidenceKeeper
+    documents: Documents
+    disputes: Disputes
     requests: Requests
+    claims: Claims
     consents: Consents
+    amendments: Amendments
     disclosures: Disclosures
     audits: Audits
 
@@ -140,7 +152,11 @@ async def opened(folder: Path, clock: Clock | None = None) -> AsyncIterator[Hous
     identifiers, receipts = Identifiers(secrets, ORIGIN), Receipts(secrets, ORIGIN)
     desk = Desk(vaults, keyrings, identifiers)
     registry = Registry(vaults, identifiers, receipts)
-    disclosures = Disclosures(desk, registry, receipts)
+    requests = Requests(desk, registry)
+    evidence = EvidenceKeeper(desk, registry, receipts)
+    store = FolderDocumentStore(folder / "documents")
+    documents = Documents(desk, registry, receipts, evidence, store)
+    disclosures = Disclosures(desk, registry, receipts, documents)
     try:
         await registry.list_receipt_key()
         yield House(
@@ -154,14 +170,19 @@ async def opened(folder: Path, clock: Clock | None = None) -> AsyncIterator[Hous
             receipts=receipts,
             registry=registry,
             citizens=CitizenVaults(desk, receipts),
-            evidence=EvidenceKeeper(desk, registry, receipts),
-            requests=Requests(desk, registry),
+            evidence=evidence,
+            documents=documents,
+            disputes=Disputes(desk, receipts),
+            requests=requests,
+            claims=Claims(desk, requests),
             consents=Consents(desk, registry, receipts),
+            amendments=Amendments(desk, registry, receipts),
             disclosures=disclosures,
-            audits=Audits(desk),
+            audits=Audits(desk, registry),
         )
     finally:
         await disclosures.drain()
+        documents.close()
         keyrings.close()
         await vaults.aclose()
         key_store.close()
@@ -265,11 +286,13 @@ def a_question(**changes: Any) -> Question:
                 evidence_type="postal_address", required=("postalCode",), optional=("streetName",)
             ),
         ),
+        start=None,
         end=None,
         frequency=Frequency(count=5, period_seconds=86_400),
         largest_age_days=0,
         retention_days=10,
         expires=None,
+        subject="",
         code_challenge=digest(VERIFIER.encode()),
     )
     return replace(question, **changes)
@@ -278,7 +301,7 @@ def a_question(**changes: Any) -> Question:
 def a_choice(evidence_id: str, *names: str, mode: Mode = "following") -> Choice:
     """Return that she chooses fields of a piece of evidence; her postcode if none is named."""
     chosen = ItemChoice(evidence_id=evidence_id, names=names or ("postalCode",), mode=mode)
-    return Choice(items=(chosen,), end=None, language="en")
+    return Choice(items=(chosen,), start=None, end=None, language="en")
 
 
 async def furnish(house: House) -> Registered:
@@ -335,7 +358,7 @@ async def claim_and_redeem(
     house: House, citizen: Caller, service: Caller, token: str
 ) -> tuple[str, str]:
     """Follow a hand-off link and come back; return the request's id and her subject."""
-    claimed = (await house.requests.claim(citizen, HERSELF, new_id(), token)).value
+    claimed = (await house.claims.claim(citizen, HERSELF, new_id(), token)).value
     request_id = claimed.view.consent_request_id
     back = await house.requests.redeem(service, new_id(), request_id, claimed.code, VERIFIER)
     return request_id, back.value.subject
@@ -379,4 +402,19 @@ async def fetch(
 
 async def revoke(house: House, shared: Shared) -> None:
     """Revoke the consent, as its citizen."""
-    await house.consents.revoke(shared.citizen, HERSELF, new_id(), shared.consent_id)
+    await house.amendments.revoke(shared.citizen, HERSELF, new_id(), shared.consent_id)
+
+
+def fail_once(monkeypatch: pytest.MonkeyPatch, house: House, stored_name: str) -> None:
+    """Let the next append of an event of this name fail, as if the process had died before it."""
+    append = house.vaults.committer.append
+    failed: list[Append] = []
+
+    async def failing(what: Append, **options: Any) -> Commit:
+        if what.events[0].topic == stored_name and not failed:
+            failed.append(what)
+            raise AppendFailedError
+        return await append(what, **options)
+
+    assert isinstance(house.vaults.committer, Committer)
+    monkeypatch.setattr(house.vaults.committer, "append", failing)

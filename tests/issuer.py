@@ -18,7 +18,8 @@ from joserfc.jwk import ECKey
 NAME: Final = "https://issuer.example"
 AUDIENCE: Final = "citizen-vault"
 SCOPES: Final = {
-    "citizen": "vault evidence consent registry",
+    "citizen": "vault evidence consent audit registry",
+    "official": "vault evidence consent registry",
     "service": "consent disclosure registry",
     "auditor": "audit registry",
     "operator": "registry",

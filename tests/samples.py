@@ -2,7 +2,8 @@
 """For every RPC of the contract: a request that succeeds, with whatever has to be there before.
 
 Each call makes a new one, so that a write succeeds as often as it is asked for. Tests of access and
-of bad input begin with these and change one thing.
+of bad input begin with these and change one thing. What an official sends is what the citizen would
+send, with the code that she gave.
 """
 
 from __future__ import annotations
@@ -13,27 +14,36 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.server import ROOT
 from tests.wire import METHODS, Caller
 from tests.world import (
     ADDRESS,
+    ADDRESS_FIELDS,
     STATED,
+    Asked,
     Citizen,
     Service,
     Shared,
     World,
     asking,
+    assisted,
+    checking,
     disclosing,
+    disclosing_document,
     new_id,
+    pdf,
     providing,
     publishing,
     redeeming,
     texts,
+    uploading,
 )
 from vault.api.v1 import audit_service_pb2 as audit
+from vault.api.v1 import consent_pb2, evidence_pb2, vault_pb2
 from vault.api.v1 import consent_service_pb2 as consent
+from vault.api.v1 import disclosure_service_pb2 as disclosure
 from vault.api.v1 import evidence_service_pb2 as evidence
 from vault.api.v1 import registry_service_pb2 as registry
 from vault.api.v1 import vault_service_pb2 as vaults
@@ -41,23 +51,37 @@ from vault.api.v1 import vault_service_pb2 as vaults
 Key = tuple[str, str]
 """`Service/Method` and the role that calls."""
 
-ROLES: Final = ("citizen", "service", "auditor", "operator")
+ROLES: Final = ("citizen", "official", "service", "auditor", "operator")
+DAY: Final = 86_400
+MOST_WAITING: Final = 5
+"""How many requests of one service are left unanswered; 20 may be."""
 
 
 class Samples:
     """Makes requests for one citizen and one service; a consent between them stands.
 
-    A shared consent is used where a request only reads it or fetches under it.
+    Shared consents, for an address and a document, are used where a request only reads them or
+    fetches under them; the address was fetched once.
     """
 
     def __init__(self, world: World, citizen: Citizen, service: Service) -> None:
         self.world = world
         self.citizen = citizen
         self.service = service
+        if not citizen.assistance_code:
+            world.assist(citizen)
+        self.document = world.upload(citizen)
         self.shared: Shared = world.share(citizen, service)
+        self.letter: Shared = world.share_document(citizen, service)
+        self.disclosed = self._disclose()
+        self._asked = 0
+        self._paused: Shared | None = None
 
     def make(self, method: str, role: str) -> Any:
-        """Return a new request that succeeds when this role sends it."""
+        """Return a new request that succeeds when this role sends it.
+
+        It is a message; where a stream is sent, a list of them.
+        """
         return _MAKE[method, role](self)
 
     def caller(self, role: str) -> Caller:
@@ -65,12 +89,88 @@ class Samples:
         match role:
             case "citizen":
                 return self.citizen.caller
+            case "official":
+                return self.world.official
             case "service":
                 return self.service.caller
             case "auditor":
                 return self.world.auditor
             case _:
                 return self.world.operator
+
+    def ask(self, **changed: Any) -> Asked:
+        """Have the service ask; now and then she says no to what waits for her."""
+        self._asked += 1
+        if self._asked % MOST_WAITING == 0:
+            self._make_room()
+        return self.world.ask(self.service, **changed)
+
+    def paused(self) -> Shared:
+        """Return a consent that is paused. To pause takes a while, so one serves until resumed."""
+        if self._paused is None or not self._is_paused(self._paused):
+            self._paused = self.world.share(self.citizen, self.service)
+            assert self.world.pause(self._paused).is_ok
+        return self._paused
+
+    def _make_room(self) -> None:
+        waiting = consent.ListRequestsRequest(only_pending=True)
+        answer = self.citizen.caller.ask("ConsentService/ListRequests", waiting)
+        for asked in answer.consent_requests[MOST_WAITING:]:
+            refusal = consent.RefuseConsentRequest(
+                request_id=new_id(), consent_request_id=asked.consent_request_id
+            )
+            self.citizen.caller.ask("ConsentService/RefuseConsent", refusal)
+
+    def _is_paused(self, shared: Shared) -> bool:
+        request = consent.GetConsentRequest(consent_id=shared.consent_id)
+        answer = self.citizen.caller.ask("ConsentService/GetConsent", request)
+        return bool(answer.consent.state == consent_pb2.CONSENT_STATE_PAUSED)
+
+    def _disclose(self) -> int:
+        """Fetch the address once, and return the version of that in her vault."""
+        assert self.world.disclose(self.shared).is_ok
+        request = vaults.ListHistoryRequest(page_size=1, only_disclosures=True)
+        answer = self.citizen.caller.ask("VaultService/ListHistory", request)
+        version: int = answer.entries[0].version
+        return version
+
+
+class Prepared:
+    """Samples that remember how much was recorded when the last request was ready to be sent."""
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+        self.head = samples.world.server.head()
+
+    def make(self, method: str, role: str) -> Any:
+        """Return a new request that succeeds when this role sends it."""
+        request = self._samples.make(method, role)
+        self.ready()
+        return request
+
+    def ready(self) -> None:
+        """Say that whatever comes now is what is judged."""
+        self.head = self._samples.world.server.head()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._samples, name)
+
+
+def in_days(days: float) -> Timestamp:
+    """Return a time so far from now."""
+    now = Timestamp()
+    now.GetCurrentTime()
+    now.FromMicroseconds(now.ToMicroseconds() + int(days * DAY * 1_000_000))
+    return now
+
+
+def by_official(citizen: Citizen, request: Any) -> Any:
+    """Have what the citizen would send come from an official, to whom she gave her code."""
+    first = request[0].header if isinstance(request, list) else request
+    first.acting.CopyFrom(assisted(citizen))
+    if "approval" in first.DESCRIPTOR.fields_by_name:
+        first.approval.kind = vault_pb2.APPROVAL_KIND_STAFF_ASSISTED
+    return request
 
 
 def senders(method: str) -> tuple[str, ...]:
@@ -80,7 +180,22 @@ def senders(method: str) -> tuple[str, ...]:
     return made
 
 
-def _replace_evidence(samples: Samples) -> Message:
+def _open_for_somebody(_: Samples) -> Any:
+    acting = vault_pb2.Acting(
+        capacity=vault_pb2.CAPACITY_OFFICIAL, channel=vault_pb2.CHANNEL_COUNTER
+    )
+    return vaults.OpenVaultRequest(request_id=new_id(), acting=acting)
+
+
+def _unlink(samples: Samples) -> Any:
+    request = vaults.CreateAssistanceCodeRequest(request_id=new_id())
+    made = samples.citizen.caller.ask("VaultService/CreateAssistanceCode", request)
+    return vaults.UnlinkSignInRequest(
+        request_id=new_id(), sign_in_id=made.vault.sign_ins[-1].sign_in_id
+    )
+
+
+def _replace_evidence(samples: Samples) -> Any:
     values = {**ADDRESS, "buildingNumber": str(secrets.randbelow(9_000) + 1)}
     return evidence.ReplaceEvidenceRequest(
         request_id=new_id(),
@@ -90,17 +205,56 @@ def _replace_evidence(samples: Samples) -> Message:
     )
 
 
-def _claim(samples: Samples) -> Message:
-    asked = samples.world.ask(samples.service)
+def _dispute(samples: Samples) -> Any:
+    # A new piece each time: a field is disputed once at a time.
+    provided = samples.citizen.caller.ask(
+        "EvidenceService/ProvideEvidence", providing("postal_address", ADDRESS)
+    )
+    return evidence.DisputeEvidenceRequest(
+        request_id=new_id(),
+        evidence_id=provided.evidence.evidence_id,
+        names=["streetName"],
+        statement="I never lived there.",
+        is_shared=True,
+    )
+
+
+def _resolve(samples: Samples) -> Any:
+    request = _dispute(samples)
+    disputed = samples.citizen.caller.ask("EvidenceService/DisputeEvidence", request)
+    return evidence.ResolveDisputeRequest(
+        request_id=new_id(),
+        evidence_id=request.evidence_id,
+        dispute_id=disputed.dispute_id,
+        outcome=evidence_pb2.DISPUTE_OUTCOME_WITHDRAWN,
+    )
+
+
+def _cancel(samples: Samples) -> Any:
+    asked = samples.ask()
+    return consent.CancelRequestRequest(
+        request_id=new_id(), consent_request_id=asked.consent_request_id
+    )
+
+
+def _claim(samples: Samples) -> Any:
+    asked = samples.ask()
     return consent.ClaimRequestRequest(request_id=new_id(), handoff_token=asked.handoff_token)
 
 
-def _redeem(samples: Samples) -> Message:
-    asked = samples.world.ask(samples.service)
+def _claim_by_code(samples: Samples) -> Any:
+    asked = samples.ask(with_short_code=True)
+    return consent.ClaimRequestRequest(
+        request_id=new_id(), acting=assisted(samples.citizen), short_code=asked.short_code
+    )
+
+
+def _redeem(samples: Samples) -> Any:
+    asked = samples.ask()
     return redeeming(asked, samples.world.claim(samples.citizen, asked))
 
 
-def _preview(samples: Samples) -> Message:
+def _preview(samples: Samples) -> Any:
     grant = _grant(samples)
     return consent.PreviewConsentRequest(
         consent_request_id=grant.consent_request_id, choice=grant.choice
@@ -108,17 +262,54 @@ def _preview(samples: Samples) -> Message:
 
 
 def _grant(samples: Samples) -> consent.GrantConsentRequest:
-    asked = samples.world.ask(samples.service)
+    asked = samples.ask()
     samples.world.claim(samples.citizen, asked)
     return samples.world.previewed(samples.citizen, asked)
 
 
-def _revoke(samples: Samples) -> Message:
+def _refuse(samples: Samples) -> Any:
+    asked = samples.ask()
+    samples.world.claim(samples.citizen, asked)
+    return consent.RefuseConsentRequest(
+        request_id=new_id(), consent_request_id=asked.consent_request_id
+    )
+
+
+def _narrow(samples: Samples) -> Any:
+    shared = samples.world.share(samples.citizen, samples.service)
+    return consent.NarrowConsentRequest(
+        request_id=new_id(),
+        consent_id=shared.consent_id,
+        items=[consent_pb2.RemainingFields(item=1, names=ADDRESS_FIELDS[1:])],
+        end_time=in_days(10),
+        frequency_count=10,
+    )
+
+
+def _extend(samples: Samples) -> Any:
+    shared = samples.world.share(samples.citizen, samples.service, end_time=in_days(10))
+    said = {"consent_id": shared.consent_id, "end_time": in_days(20)}
+    look = consent.ExtendConsentRequest(request_id=new_id(), validate_only=True, **said)
+    seen = samples.citizen.caller.ask("ConsentService/ExtendConsent", look)
+    return consent.ExtendConsentRequest(request_id=new_id(), shown=seen.shown, **said)
+
+
+def _pause(samples: Samples) -> Any:
+    shared = samples.world.share(samples.citizen, samples.service)
+    return consent.PauseConsentRequest(request_id=new_id(), consent_id=shared.consent_id)
+
+
+def _resume(samples: Samples) -> Any:
+    shared = samples.paused()
+    return consent.ResumeConsentRequest(request_id=new_id(), consent_id=shared.consent_id)
+
+
+def _revoke(samples: Samples) -> Any:
     shared = samples.world.share(samples.citizen, samples.service)
     return consent.RevokeConsentRequest(request_id=new_id(), consent_id=shared.consent_id)
 
 
-def _reinstate(samples: Samples) -> Message:
+def _reinstate(samples: Samples) -> Any:
     service = samples.world.service()
     samples.world.operator.ask(
         "RegistryService/SuspendService",
@@ -127,7 +318,7 @@ def _reinstate(samples: Samples) -> Message:
     return registry.ReinstateServiceRequest(request_id=new_id(), service_id=service.service_id)
 
 
-def _publish_type(_: Samples) -> Message:
+def _publish_type(_: Samples) -> Any:
     definition = json.loads((ROOT / "vault/evidence_types/bank_account.json").read_bytes())
     definition["evidence_type"] = f"account_{secrets.token_hex(6)}"
     return registry.PublishEvidenceTypeRequest(
@@ -135,51 +326,84 @@ def _publish_type(_: Samples) -> Message:
     )
 
 
-def _first_page(kind: Callable[..., Message], _: Samples) -> Message:
+def _first_page(kind: Callable[..., Any], _: Samples) -> Any:
     return kind(page_size=2)
 
 
-_MAKE: Final[dict[Key, Callable[[Samples], Message]]] = {
-    ("VaultService/OpenVault", "citizen"): lambda _: vaults.OpenVaultRequest(request_id=new_id()),
-    ("VaultService/GetVault", "citizen"): lambda _: vaults.GetVaultRequest(),
-    ("VaultService/ListHistory", "citizen"): lambda _: vaults.ListHistoryRequest(page_size=2),
-    ("EvidenceService/ProvideEvidence", "citizen"): lambda _: providing("postal_address", ADDRESS),
-    ("EvidenceService/ReplaceEvidence", "citizen"): _replace_evidence,
-    ("EvidenceService/GetEvidence", "citizen"): lambda s: evidence.GetEvidenceRequest(
+def _helped(make: Callable[[Samples], Any], samples: Samples) -> Any:
+    return by_official(samples.citizen, make(samples))
+
+
+_CITIZENS: Final[dict[str, Callable[[Samples], Any]]] = {
+    "VaultService/OpenVault": lambda _: vaults.OpenVaultRequest(request_id=new_id()),
+    "VaultService/GetVault": lambda _: vaults.GetVaultRequest(),
+    "VaultService/CreateAssistanceCode": lambda _: vaults.CreateAssistanceCodeRequest(
+        request_id=new_id()
+    ),
+    "VaultService/UnlinkSignIn": _unlink,
+    "VaultService/ListHistory": lambda _: vaults.ListHistoryRequest(page_size=2),
+    "EvidenceService/ProvideEvidence": lambda _: providing("postal_address", ADDRESS),
+    "EvidenceService/ReplaceEvidence": _replace_evidence,
+    "EvidenceService/UploadDocument": lambda _: uploading(pdf()),
+    "EvidenceService/DownloadDocument": lambda s: evidence.DownloadDocumentRequest(
+        evidence_id=s.document
+    ),
+    "EvidenceService/DisputeEvidence": _dispute,
+    "EvidenceService/ResolveDispute": _resolve,
+    "EvidenceService/GetEvidence": lambda s: evidence.GetEvidenceRequest(
         evidence_id=s.citizen.evidence["postal_address"]
     ),
-    ("EvidenceService/ListEvidence", "citizen"): lambda _: evidence.ListEvidenceRequest(
-        page_size=2
+    "EvidenceService/ListEvidence": lambda _: evidence.ListEvidenceRequest(page_size=2),
+    "ConsentService/ClaimRequest": _claim,
+    "ConsentService/GetRequest": lambda s: consent.GetRequestRequest(
+        consent_request_id=s.shared.asked.consent_request_id
     ),
+    "ConsentService/ListRequests": lambda _: consent.ListRequestsRequest(page_size=2),
+    "ConsentService/PreviewConsent": _preview,
+    "ConsentService/GrantConsent": _grant,
+    "ConsentService/RefuseConsent": _refuse,
+    "ConsentService/NarrowConsent": _narrow,
+    "ConsentService/ExtendConsent": _extend,
+    "ConsentService/PauseConsent": _pause,
+    "ConsentService/ResumeConsent": _resume,
+    "ConsentService/RevokeConsent": _revoke,
+    "ConsentService/GetConsent": lambda s: consent.GetConsentRequest(
+        consent_id=s.shared.consent_id
+    ),
+    "ConsentService/ListConsents": lambda _: consent.ListConsentsRequest(page_size=2),
+}
+"""What a citizen sends in her own vault."""
+
+_HERS_ALONE: Final = ("VaultService/CreateAssistanceCode", "ConsentService/ExtendConsent")
+"""What nobody may do for her."""
+
+_MAKE: Final[dict[Key, Callable[[Samples], Any]]] = {
+    **{(method, "citizen"): make for method, make in _CITIZENS.items()},
+    **{
+        (method, "official"): partial(_helped, make)
+        for method, make in _CITIZENS.items()
+        if method not in _HERS_ALONE
+    },
+    ("VaultService/OpenVault", "official"): _open_for_somebody,
+    ("ConsentService/ClaimRequest", "official"): _claim_by_code,
     ("ConsentService/RequestConsent", "service"): lambda s: asking(
         s.service, secrets.token_urlsafe(32)
     ),
-    ("ConsentService/ClaimRequest", "citizen"): _claim,
+    ("ConsentService/CancelRequest", "service"): _cancel,
     ("ConsentService/RedeemCode", "service"): _redeem,
-    ("ConsentService/GetRequest", "citizen"): lambda s: consent.GetRequestRequest(
-        consent_request_id=s.shared.asked.consent_request_id
-    ),
     ("ConsentService/GetRequest", "service"): lambda s: consent.GetRequestRequest(
         consent_request_id=s.shared.asked.consent_request_id
     ),
-    ("ConsentService/ListRequests", "citizen"): lambda _: consent.ListRequestsRequest(page_size=2),
-    ("ConsentService/PreviewConsent", "citizen"): _preview,
-    ("ConsentService/GrantConsent", "citizen"): _grant,
-    ("ConsentService/RevokeConsent", "citizen"): _revoke,
-    ("ConsentService/GetConsent", "citizen"): lambda s: consent.GetConsentRequest(
-        consent_id=s.shared.consent_id
-    ),
+    ("ConsentService/ListRequests", "service"): lambda _: consent.ListRequestsRequest(page_size=2),
     ("ConsentService/GetConsent", "service"): lambda s: consent.GetConsentRequest(
         consent_id=s.shared.consent_id, subject_id=s.shared.subject_id
     ),
-    ("ConsentService/ListConsents", "citizen"): lambda _: consent.ListConsentsRequest(page_size=2),
+    ("ConsentService/ListConsents", "service"): lambda _: consent.ListConsentsRequest(page_size=2),
     ("DisclosureService/DiscloseEvidence", "service"): lambda s: disclosing(s.shared),
-    ("AuditService/ReplayVault", "auditor"): lambda s: audit.ReplayVaultRequest(
-        vault_id=s.citizen.vault_id
-    ),
-    ("AuditService/ReplayRegistry", "auditor"): lambda _: audit.ReplayRegistryRequest(),
-    ("AuditService/GetVaultState", "auditor"): lambda s: audit.GetVaultStateRequest(
-        vault_id=s.citizen.vault_id
+    ("DisclosureService/DiscloseDocument", "service"): lambda s: disclosing_document(s.letter),
+    ("DisclosureService/CheckDisclosures", "service"): lambda s: checking(s.shared),
+    ("DisclosureService/ListChanges", "service"): lambda _: disclosure.ListChangesRequest(
+        page_size=2
     ),
     ("RegistryService/RegisterOrganisation", "operator"): lambda _: (
         registry.RegisterOrganisationRequest(
@@ -202,27 +426,30 @@ _MAKE: Final[dict[Key, Callable[[Samples], Message]]] = {
     ("RegistryService/PublishEvidenceType", "operator"): _publish_type,
 }
 
-_MAKE.update(
-    {
-        ("RegistryService/GetPurpose", role): lambda s: registry.GetPurposeRequest(
-            purpose_code=s.service.purpose_code
-        )
-        for role in ROLES
-    }
-)
-_MAKE.update(
-    {
-        (f"RegistryService/{method}", role): partial(_first_page, kind)
-        for method, kind in (
-            ("ListOrganisations", registry.ListOrganisationsRequest),
-            ("ListServices", registry.ListServicesRequest),
-            ("ListPurposes", registry.ListPurposesRequest),
-            ("ListEvidenceTypes", registry.ListEvidenceTypesRequest),
-            ("ListReceiptKeys", registry.ListReceiptKeysRequest),
-        )
-        for role in ROLES
-    }
-)
+for _role in ("auditor", "citizen"):
+    _MAKE["AuditService/ReplayVault", _role] = lambda s: audit.ReplayVaultRequest(
+        vault_id=s.citizen.vault_id
+    )
+    _MAKE["AuditService/ReplayRegistry", _role] = lambda _: audit.ReplayRegistryRequest()
+    _MAKE["AuditService/GetVaultState", _role] = lambda s: audit.GetVaultStateRequest(
+        vault_id=s.citizen.vault_id
+    )
+    _MAKE["AuditService/ExplainDisclosure", _role] = lambda s: audit.ExplainDisclosureRequest(
+        vault_id=s.citizen.vault_id, version=s.disclosed
+    )
+
+for _role in ROLES:
+    _MAKE["RegistryService/GetPurpose", _role] = lambda s: registry.GetPurposeRequest(
+        purpose_code=s.service.purpose_code
+    )
+    for _method, _kind in (
+        ("ListOrganisations", registry.ListOrganisationsRequest),
+        ("ListServices", registry.ListServicesRequest),
+        ("ListPurposes", registry.ListPurposesRequest),
+        ("ListEvidenceTypes", registry.ListEvidenceTypesRequest),
+        ("ListReceiptKeys", registry.ListReceiptKeysRequest),
+    ):
+        _MAKE[f"RegistryService/{_method}", _role] = partial(_first_page, _kind)
 
 KEYS: Final[tuple[Key, ...]] = tuple(
     (method, role) for method in METHODS for role in senders(method)

@@ -45,6 +45,7 @@ class Server:
     options: Sequence[str] = DEVELOPMENT
     settings: dict[str, str] = field(default_factory=dict)
     target: str = ""
+    http: str = ""
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -89,7 +90,8 @@ class Server:
             assert self.process.poll() is None, self.written.read_text(errors="replace")
             assert time.monotonic() < give_up, "the server does not become ready"
             time.sleep(0.005)
-        self.target = str(json.loads(self.address_file.read_text(encoding="utf-8"))["target"])
+        address = json.loads(self.address_file.read_text(encoding="utf-8"))
+        self.target, self.http = str(address["target"]), str(address["http"])
 
     def kill(self) -> None:
         """Kill it at once, as a crash would."""

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from google.protobuf.descriptor import Descriptor
+
 from tests.server import ROOT, Server
-from tests.wire import Answer
+from tests.wire import METHODS, Answer
 
 CANARY: Final = "Zq7canary"
 """Stands in everything that is sent to be refused; it must come back nowhere."""
@@ -36,8 +38,17 @@ def must_be_told(answer: Answer, canary: str = CANARY) -> None:
     assert answer.reason not in FAULTS, (answer.method, answer.told)
     if answer.code == "INVALID_ARGUMENT" and answer.reason != "MESSAGE_MALFORMED":
         assert answer.fields, (answer.method, answer.told)
+    # Evidence is wrong at places of its own, of which some are no field.
+    if answer.reason != "EVIDENCE_INVALID":
+        strange = [field for field in answer.fields if not is_path(answer.method, field)]
+        assert not strange, (answer.method, answer.told)
     assert canary not in answer.message
     assert canary.encode() not in answer.status
+
+
+def is_recorded(answer: Answer) -> bool:
+    """Say whether a write is recorded: also where its answer came too late to be sent."""
+    return answer.is_ok or answer.reason == "RELEASE_TOO_LATE"
 
 
 def names_it(answer: Answer, path: str) -> bool:
@@ -47,6 +58,22 @@ def names_it(answer: Answer, path: str) -> bool:
         place == field or place.startswith(f"{field}.")
         for field in (_plain(field) for field in answer.fields)
     )
+
+
+def is_path(method: str, path: str) -> bool:
+    """Say whether there is such a field in the request of a method."""
+    message: Descriptor | None = METHODS[method].input_type
+    for step in path.split("."):
+        name, _, index = step.partition("[")
+        if message is None:
+            return False
+        if name in message.oneofs_by_name:
+            return True
+        field = message.fields_by_name.get(name)
+        if field is None or (index and not field.is_repeated):
+            return False
+        message = field.message_type
+    return True
 
 
 @contextmanager

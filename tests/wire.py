@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls by descriptor: any RPC of the contract, with a message or with bytes that are none.
 
-What comes back is kept byte for byte, so that two answers can be compared as a caller would.
+What comes back is kept byte for byte, so that two answers can be compared as a caller would. A
+request is one message, or a list of them where a stream is sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import grpc
 from google.protobuf import message_factory
@@ -45,10 +46,7 @@ METHODS: Final[dict[str, MethodDescriptor]] = {
 }
 """Every RPC of the contract, by `Service/Method`."""
 
-WRITES: Final = tuple(
-    name for name, method in METHODS.items() if "request_id" in method.input_type.fields_by_name
-)
-"""Every RPC that a `request_id` makes safe to repeat."""
+Request: TypeAlias = Message | bytes | Sequence[Message | bytes]
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class Answer:
     Attributes:
         code: the name of the gRPC status.
         status: the bytes of google.rpc.Status, b"" if none came.
-        answers: the bytes of each message that came.
+        answers: the bytes of each message that came, before an error too.
     """
 
     method: str
@@ -104,11 +102,16 @@ class Answer:
                 return receipt
         return None
 
+    def messages(self) -> list[Any]:
+        """Return every message that came."""
+        kind = message_factory.GetMessageClass(METHODS[self.method].output_type)
+        return [kind.FromString(data) for data in self.answers]
+
     def read(self) -> Any:
         """Return the one message that came."""
         assert self.is_ok, f"{self.method}: {self.code} {self.reason} {self.fields} {self.message}"
-        (data,) = self.answers
-        return message_factory.GetMessageClass(METHODS[self.method].output_type).FromString(data)
+        (message,) = self.messages()
+        return message
 
 
 class Caller:
@@ -120,31 +123,49 @@ class Caller:
         self._channel = channel
         self._metadata = (("authorization", f"Bearer {token}"), *metadata) if token else metadata
 
-    def call(self, method: str, request: Message | bytes, seconds: float = 20.0) -> Answer:
+    def call(self, method: str, request: Request, seconds: float = 20.0) -> Answer:
         """Call an RPC by `Service/Method` and return whatever it came to."""
-        data = request if isinstance(request, bytes) else request.SerializeToString()
-        path = f"/{PACKAGE}.{method}"
+        call, answers = self.begin(method, written(request), seconds), list[bytes]()
         try:
             if METHODS[method].server_streaming:
-                stream: Any = self._channel.unary_stream(path)
-                answers = tuple(stream(data, metadata=self._metadata, timeout=seconds))
+                answers.extend(call)
             else:
-                unary: Any = self._channel.unary_unary(path)
-                answers = (unary(data, metadata=self._metadata, timeout=seconds),)
+                answers.append(call.result())
         except grpc.RpcError as error:
-            return failed(method, error)
-        return Answer(method, "OK", "", b"", answers)
+            return failed(method, error, tuple(answers))
+        return Answer(method, "OK", "", b"", tuple(answers))
 
-    def ask(self, method: str, request: Message, seconds: float = 20.0) -> Any:
-        """Call a unary RPC that must succeed and return its response."""
+    def begin(self, method: str, sent: Iterable[bytes], seconds: float = 20.0) -> Any:
+        """Begin to call an RPC and return gRPC's own call, to be read or given up."""
+        path = f"/{PACKAGE}.{method}"
+        said = {"metadata": self._metadata, "timeout": seconds}
+        call: Any
+        if METHODS[method].client_streaming:
+            call = self._channel.stream_unary(path)
+            return call.future(iter(sent), **said)
+        (data,) = sent
+        if METHODS[method].server_streaming:
+            call = self._channel.unary_stream(path)
+            return call(data, **said)
+        call = self._channel.unary_unary(path)
+        return call.future(data, **said)
+
+    def ask(self, method: str, request: Request, seconds: float = 20.0) -> Any:
+        """Call an RPC with one answer, which must succeed, and return that."""
         return self.call(method, request, seconds).read()
 
 
-def failed(method: str, error: Any) -> Answer:
+def failed(method: str, error: Any, answers: tuple[bytes, ...] = ()) -> Answer:
     """Return the answer that a failed call is."""
     trailing = dict(error.trailing_metadata() or ())
     status = trailing.get("grpc-status-details-bin", b"")
-    return Answer(method, error.code().name, error.details() or "", status, ())
+    return Answer(method, error.code().name, error.details() or "", status, answers)
+
+
+def written(request: Request) -> list[bytes]:
+    """Return the messages of a request as bytes."""
+    parts = [request] if isinstance(request, Message | bytes) else request
+    return [part if isinstance(part, bytes) else part.SerializeToString() for part in parts]
 
 
 def message_of(method: str) -> Any:
@@ -165,9 +186,14 @@ class Place:
     steps: tuple[str, ...]
     field: FieldDescriptor
 
-    def put(self, request: Message, value: Any) -> Any:
-        """Set the field, in the first entry of each list on the way, and return the request."""
-        at: Any = request
+    def put(self, request: Any, value: Any) -> Any:
+        """Set the field, in the first entry of each list on the way, and return the request.
+
+        Of a stream that is sent, the first message that has it is changed.
+        """
+        at = request
+        if isinstance(request, list):
+            at = next((part for part in request if part.HasField(self.steps[0])), request[0])
         for name in self.steps[:-1]:
             inner = getattr(at, name)
             if at.DESCRIPTOR.fields_by_name[name].is_repeated:
@@ -200,3 +226,14 @@ def places(message: Descriptor, path: str = "", steps: tuple[str, ...] = ()) -> 
             yield from places(inner, here, (*steps, field.name))
         else:
             yield Place(here, (*steps, field.name), field)
+
+
+REQUEST_IDS: Final = {
+    name: place
+    for name, method in METHODS.items()
+    for place in places(method.input_type)
+    if place.steps[-1] == "request_id"
+}
+"""Where the `request_id` stands, by RPC."""
+WRITES: Final = tuple(REQUEST_IDS)
+"""Every RPC that a `request_id` makes safe to repeat."""

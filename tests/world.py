@@ -22,7 +22,7 @@ import grpc
 from tests.server import ROOT, Server
 from tests.wire import Answer, Caller
 from vault.api.v1 import audit_service_pb2 as audit
-from vault.api.v1 import consent_pb2, disclosure_pb2, evidence_pb2, registry_pb2
+from vault.api.v1 import consent_pb2, disclosure_pb2, evidence_pb2, registry_pb2, vault_pb2
 from vault.api.v1 import consent_service_pb2 as consent
 from vault.api.v1 import disclosure_service_pb2 as disclosure
 from vault.api.v1 import evidence_service_pb2 as evidence
@@ -30,7 +30,9 @@ from vault.api.v1 import registry_service_pb2 as registry
 from vault.api.v1 import vault_service_pb2 as vaults
 from vault.api.v1.log_pb2 import Receipt, Record
 
-TYPES: Final = ("bank_account", "care_needs", "identity", "income", "postal_address")
+TYPES: Final = tuple(
+    sorted(path.stem for path in (ROOT / "vault" / "evidence_types").glob("*.json"))
+)
 ADDRESS: Final[Mapping[str, object]] = {
     "buildingNumber": "14",
     "streetName": "Heol y Bont",
@@ -47,6 +49,11 @@ INCOME: Final[Mapping[str, object]] = {
     "validFrom": "2025-04-06",
 }
 BANK: Final[Mapping[str, object]] = {"sortCode": "070116", "accountNumber": "33333334"}
+LETTER: Final[Mapping[str, object]] = {"title": "Letter from the hospital", "kind": "letter"}
+LETTER_FIELDS: Final = ("content", "kind", "title")
+PURPOSE_TYPES: Final = ("postal_address", "income", "document")
+CHUNK_BYTES: Final = 128 * 1024
+"""The most bytes of a document in one message."""
 
 STATED: Final = evidence_pb2.EVIDENCE_SOURCE_SELF_DECLARED
 
@@ -71,12 +78,17 @@ def texts(english: str) -> list[registry_pb2.LocalizedText]:
 
 @dataclass
 class Citizen:
-    """A citizen with an open vault, and her pieces of evidence by type."""
+    """A citizen with an open vault, and her pieces of evidence by type.
+
+    Attributes:
+        assistance_code: what she gave to officials, "" if nothing.
+    """
 
     sub: str
     caller: Caller
     vault_id: str
     evidence: dict[str, str] = field(default_factory=dict)
+    assistance_code: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,11 +103,16 @@ class Service:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that a service made, with the service's own secret."""
+    """A request that a service made, with the service's own secret.
+
+    Attributes:
+        handoff_token, short_code: how it is handed over; "" unless it was asked for.
+    """
 
     consent_request_id: str
     handoff_token: str
     verifier: str
+    short_code: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,6 +137,7 @@ class World:
         self.channel = channel
         self.operator = self.caller("operator", "operator")
         self.auditor = self.caller("auditor", "auditor")
+        self.official = self.caller("official", "official")
         for name in TYPES:
             definition = (ROOT / "vault" / "evidence_types" / f"{name}.json").read_bytes()
             request = registry.PublishEvidenceTypeRequest(
@@ -128,6 +146,7 @@ class World:
             )
             self.operator.ask("RegistryService/PublishEvidenceType", request)
         self.mair = self.citizen()
+        self.assist(self.mair)
         self.council = self.service()
 
     def caller(self, role: str, sub: str, /, **claims: Any) -> Caller:
@@ -150,6 +169,13 @@ class World:
         self.provide(citizen, "income", INCOME)
         return citizen
 
+    def assist(self, citizen: Citizen) -> str:
+        """Have a citizen make a code, which officials know from now on, and return it."""
+        request = vaults.CreateAssistanceCodeRequest(request_id=new_id())
+        answer = citizen.caller.ask("VaultService/CreateAssistanceCode", request)
+        citizen.assistance_code = answer.assistance_code
+        return citizen.assistance_code
+
     def provide(self, citizen: Citizen, evidence_type: str, values: Mapping[str, object]) -> str:
         """Have a citizen provide a piece of evidence and return its id."""
         provided = citizen.caller.ask(
@@ -157,6 +183,14 @@ class World:
         )
         evidence_id: str = provided.evidence.evidence_id
         citizen.evidence[evidence_type] = evidence_id
+        return evidence_id
+
+    def upload(self, citizen: Citizen, content: bytes = b"", **changed: Any) -> str:
+        """Have a citizen upload a document and return its id."""
+        request = uploading(content or pdf(), **changed)
+        uploaded = citizen.caller.ask("EvidenceService/UploadDocument", request)
+        evidence_id: str = uploaded.evidence.evidence_id
+        citizen.evidence["document"] = evidence_id
         return evidence_id
 
     def organisation(self) -> str:
@@ -168,7 +202,7 @@ class World:
         organisation_id: str = answer.organisation.organisation_id
         return organisation_id
 
-    def service(self, evidence_types: Iterable[str] = ("postal_address", "income")) -> Service:
+    def service(self, evidence_types: Iterable[str] = PURPOSE_TYPES) -> Service:
         """Register a service of an organisation of its own, with a purpose of its own."""
         organisation_id = self.organisation()
         request = registry.RegisterServiceRequest(
@@ -187,7 +221,7 @@ class World:
         )
 
     def ask(self, service: Service, **changed: Any) -> Asked:
-        """Have a service ask for an address."""
+        """Have a service ask for an address: by a link, unless another way is named."""
         verifier = secrets.token_urlsafe(32)
         request = asking(service, verifier, **changed)
         answer = service.caller.ask("ConsentService/RequestConsent", request)
@@ -195,6 +229,7 @@ class World:
             consent_request_id=answer.consent_request.consent_request_id,
             handoff_token=answer.handoff_token,
             verifier=verifier,
+            short_code=answer.short_code,
         )
 
     def claim(self, citizen: Citizen, asked: Asked) -> str:
@@ -223,11 +258,18 @@ class World:
             shown=shown.shown,
         )
 
-    def share(self, citizen: Citizen, service: Service, **changed: Any) -> Shared:
+    def share(
+        self,
+        citizen: Citizen,
+        service: Service,
+        choice: Mapping[str, Any] | None = None,
+        **changed: Any,
+    ) -> Shared:
         """Have a service ask, a citizen grant, and the service redeem the code."""
         asked = self.ask(service, **changed)
         code = self.claim(citizen, asked)
-        granted = citizen.caller.ask("ConsentService/GrantConsent", self.previewed(citizen, asked))
+        grant = self.previewed(citizen, asked, **(choice or {}))
+        granted = citizen.caller.ask("ConsentService/GrantConsent", grant)
         redeemed = service.caller.ask("ConsentService/RedeemCode", redeeming(asked, code))
         return Shared(
             citizen=citizen,
@@ -239,6 +281,12 @@ class World:
             receipt=granted.receipt,
         )
 
+    def share_document(self, citizen: Citizen, service: Service, **changed: Any) -> Shared:
+        """Have a citizen share the document that she uploaded last."""
+        scope = consent_pb2.RequestedScope(evidence_type="document", required=LETTER_FIELDS)
+        item = consent_pb2.ItemChoice(evidence_id=citizen.evidence["document"], names=LETTER_FIELDS)
+        return self.share(citizen, service, {"items": [item]}, scope=[scope], **changed)
+
     def disclose(self, shared: Shared, **changed: Any) -> Answer:
         """Have the service of a consent fetch the address under it."""
         return shared.service.caller.call(
@@ -249,6 +297,11 @@ class World:
         """Have the citizen of a consent revoke it."""
         request = consent.RevokeConsentRequest(request_id=new_id(), consent_id=shared.consent_id)
         return shared.citizen.caller.call("ConsentService/RevokeConsent", request)
+
+    def pause(self, shared: Shared) -> Answer:
+        """Have the citizen of a consent pause it."""
+        request = consent.PauseConsentRequest(request_id=new_id(), consent_id=shared.consent_id)
+        return shared.citizen.caller.call("ConsentService/PauseConsent", request)
 
     def replay(self, vault_id: str, as_of_token: str = "") -> list[Record]:
         """Have the auditor replay a vault."""
@@ -283,9 +336,45 @@ def providing(
     )
 
 
+def pdf(length: int = 0) -> bytes:
+    """Return a document of its own, with so many bytes of nothing in it."""
+    comment = b"%" + secrets.token_hex(16).encode() + b" " * length + b"\n"
+    return (
+        b"%PDF-1.7\n" + comment + b"1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n"
+        b"2 0 obj\n<</Type/Pages/Kids[]/Count 0>>\nendobj\n"
+        b"trailer\n<</Root 1 0 R/Size 3>>\nstartxref\n0\n%%EOF\n"
+    )
+
+
+def uploading(content: bytes, **changed: Any) -> list[evidence.UploadDocumentRequest]:
+    """Return what uploads a document: the header, then its bytes."""
+    standard = {
+        "request_id": new_id(),
+        "values": json.dumps(dict(LETTER)).encode(),
+        "media_type": "application/pdf",
+    }
+    header = evidence.DocumentHeader(**{**standard, **changed})
+    chunks = [content[at : at + CHUNK_BYTES] for at in range(0, len(content), CHUNK_BYTES)]
+    return [
+        evidence.UploadDocumentRequest(header=header),
+        *(evidence.UploadDocumentRequest(chunk=chunk) for chunk in chunks),
+    ]
+
+
+def assisted(citizen: Citizen, **changed: Any) -> vault_pb2.Acting:
+    """Return how an official at a counter says to act for a citizen, by the code that she gave."""
+    standard = {
+        "capacity": vault_pb2.CAPACITY_OFFICIAL,
+        "channel": vault_pb2.CHANNEL_COUNTER,
+        "assistance_code": citizen.assistance_code,
+    }
+    return vault_pb2.Acting(**{**standard, **changed})
+
+
 def asking(service: Service, verifier: str, **changed: Any) -> consent.RequestConsentRequest:
     """Return a service's question for an address, as often as it likes."""
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
+    is_by_link = not changed.keys() & {"with_short_code", "subject_id"}
     standard = {
         "scope": [
             consent_pb2.RequestedScope(
@@ -299,7 +388,7 @@ def asking(service: Service, verifier: str, **changed: Any) -> consent.RequestCo
     return consent.RequestConsentRequest(
         request_id=new_id(),
         purpose_code=service.purpose_code,
-        code_challenge=challenge.rstrip(b"=").decode("ascii"),
+        code_challenge=challenge.rstrip(b"=").decode("ascii") if is_by_link else "",
         **{**standard, **changed},
     )
 
@@ -335,14 +424,40 @@ def disclosing(shared: Shared, **changed: Any) -> disclosure.DiscloseEvidenceReq
     return disclosure.DiscloseEvidenceRequest(**{**standard, **changed})
 
 
+def disclosing_document(shared: Shared, **changed: Any) -> disclosure.DiscloseDocumentRequest:
+    """Return what fetches a document under a consent."""
+    standard = {
+        "request_id": new_id(),
+        "subject_id": shared.subject_id,
+        "authority": disclosure_pb2.Authority(consent_id=shared.consent_id),
+        "purpose_code": shared.service.purpose_code,
+        "fields": disclosure_pb2.FieldSelection(evidence_type="document", names=LETTER_FIELDS),
+    }
+    return disclosure.DiscloseDocumentRequest(**{**standard, **changed})
+
+
+def checking(shared: Shared, **changed: Any) -> disclosure.CheckDisclosuresRequest:
+    """Return what asks whether an address could be fetched under a consent."""
+    fetch = disclosing(shared)
+    standard = {
+        "subject_id": fetch.subject_id,
+        "authority": fetch.authority,
+        "purpose_code": fetch.purpose_code,
+        "fields": fetch.fields,
+    }
+    check = disclosure.DisclosureCheck(**{**standard, **changed})
+    return disclosure.CheckDisclosuresRequest(checks=[check])
+
+
 def publishing(
-    code: str, service_id: str, evidence_types: Iterable[str] = ("postal_address", "income")
+    code: str, service_id: str, evidence_types: Iterable[str] = PURPOSE_TYPES
 ) -> registry.PublishPurposeRequest:
     """Return the first version of a purpose for one service, with wide bounds."""
     fields = {
         "postal_address": sorted(ADDRESS),
         "income": sorted(INCOME),
         "bank_account": sorted(BANK),
+        "document": LETTER_FIELDS,
     }
     return registry.PublishPurposeRequest(
         request_id=new_id(),

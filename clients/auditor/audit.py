@@ -41,12 +41,23 @@ from clients.auditor.rule import judge
 
 PROGRESS_EVERY: Final = 10_000
 WHAT: Final = {
-    "evidence-disclosed.1": "a use that was not allowed",
-    "consent-granted.1": "a consent that does not fit",
-    "consent-revoked.1": "a stop of what was not in force",
-    "disclosure-refused.1": "a refusal that does not fit",
-    "consent-requested.1": "a request that was not permitted",
+    "evidence-disclosed": "a use that was not allowed",
+    "disclosure-refused": "a refusal that does not fit",
+    "evidence-disputed": "a dispute that does not fit",
+    "dispute-resolved": "a dispute that does not fit",
+    "sign-in-linked": "a way to her vault that does not fit",
+    "sign-in-unlinked": "a way to her vault that does not fit",
+    "consent-requested": "a request that was not permitted",
+    "consent-request-cancelled": "an answer to a request that did not wait",
+    "consent-refused": "an answer to a request that did not wait",
+    "consent-granted": "a consent that does not fit",
+    "consent-narrowed": "a narrowing that does not fit",
+    "consent-extended": "an extension that does not fit",
+    "consent-paused": "a stop of what was not in force",
+    "consent-resumed": "a consent that may not go on",
+    "consent-revoked": "a stop of what was not in force",
 }
+"""What a record is called that was not allowed, by its stored name without its number."""
 NOT_GRANTED: Final = Standing(state="not granted", allowed=False, why="it was not granted yet")
 Progress = Callable[[int], None]
 
@@ -118,10 +129,10 @@ def audit(
             ConsentAnswer(
                 consent_id=consent_id,
                 service=consent.facts.service,
-                purpose=consent.facts.terms.purpose.name,
+                purpose=consent.terms.purpose.name,
                 granted_version=consent.version,
-                start=consent.facts.terms.start,
-                end=consent.facts.terms.end,
+                start=consent.terms.start,
+                end=consent.terms.end,
                 then=then.standings.get(consent_id, NOT_GRANTED),
                 at_end=at_end.standings[consent_id],
             )
@@ -167,7 +178,8 @@ class _Desk:
             problems = judge(vault, registry, record)
             self._answer(vault, record, problems)
             where = Where("vault", record.version, record.leaf_index)
-            what = WHAT.get(record.facts.type if record.facts else "", "a record that does not fit")
+            kind = record.facts.type.rpartition(".")[0] if record.facts else ""
+            what = WHAT.get(kind, "a record that does not fit")
             for problem in problems:
                 if not (problem.needs_more and vault.withheld):
                     self.find(where, what, problem.why)
@@ -248,8 +260,7 @@ def _use(
     types = vault.types_of(facts.consent_id)
     why = "; ".join(problem.why for problem in problems)
     if not problems and (consent := vault.consents.get(facts.consent_id)):
-        granted = f"granted at version {consent.version}"
-        why = f"consent {facts.consent_id}, {granted}, in force until {consent.facts.terms.end}"
+        why = f"consent {facts.consent_id}, {consent.why}"
     return UseAnswer(
         version=record.version,
         leaf_index=record.leaf_index,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The auditor's rule for consents: a request within its purpose, a grant that fits it, a stop.
+"""The auditor's rule for consents: a grant that fits its request; and how a consent stands.
 
-A consent says what the request asked for or less, and each of its items is evidence that exists. A
-stop hits a consent in force. Whether an approval proves that she decided is not judged here.
+A consent says what the request asked for or less, and each of its items is evidence that exists.
+Whether an approval proves that she decided is judged nowhere yet.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from clients.auditor.canonical import microseconds
 from clients.auditor.facts import (
     AskedTerms,
     ConsentGranted,
-    ConsentRequested,
-    ConsentRevoked,
     GrantedFields,
     Item,
     Link,
@@ -25,6 +23,7 @@ from clients.auditor.facts import (
 from clients.auditor.history import Consent, Vault
 from clients.auditor.problem import Problem
 from clients.auditor.registry import DAY, Registry
+from clients.auditor.requests import judge_answer
 
 SHOWN_WITHIN: Final = DAY
 SAME_AS_ASKED: Final = (
@@ -41,7 +40,7 @@ SAME_AS_ASKED: Final = (
     "notice_hash",
 )
 
-State = Literal["not granted", "active", "expired", "revoked"]
+State = Literal["not granted", "active", "paused", "expired", "revoked"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,21 +54,6 @@ class Standing:
     uses_left: int = 0
 
 
-def judge_request(vault: Vault, registry: Registry, facts: ConsentRequested) -> Iterator[Problem]:
-    """Say why a request may not be in her vault."""
-    if facts.consent_request_id in vault.requests:
-        yield Problem("the request is in her vault already")
-    if facts.service != facts.asked.recipient.service:
-        yield Problem("it asks for another service than it names")
-    for request in vault.requests.values():
-        known = request.facts
-        if facts.subject == known.subject and facts.service != known.service:
-            yield Problem(f"services {known.service} and {facts.service} share a subject")
-            break
-    for why in registry.asked_beyond(facts.asked):
-        yield Problem(why)
-
-
 def judge_grant(
     vault: Vault, registry: Registry, link: Link, facts: ConsentGranted
 ) -> Iterator[Problem]:
@@ -80,32 +64,20 @@ def judge_grant(
     if (facts.consent_id, facts.service) != (terms.consent_id, terms.recipient.service):
         yield Problem("its terms name another consent or service")
     shown = microseconds(time) - microseconds(terms.shown_time)
-    if not 0 <= shown <= SHOWN_WITHIN or terms.start != terms.shown_time:
-        yield Problem("it was not shown to her within the day before, or starts at another time")
-    if terms.end <= time:
-        yield Problem("it had ended before it was granted")
+    if not 0 <= shown <= SHOWN_WITHIN or terms.start < terms.shown_time:
+        yield Problem("it was not shown to her within the day before, or starts before that")
+    if terms.end <= max(time, terms.start):
+        yield Problem("it had ended before it was granted, or ends before it starts")
     yield from _mapping(vault, link.items, terms)
     if link.registry.size:
-        for why in registry.permission(terms, link.registry.size):
+        for why in registry.permission(terms, link.registry.size, time):
             yield Problem(why)
-    yield from _answers_request(vault, facts)
-
-
-def _answers_request(vault: Vault, facts: ConsentGranted) -> Iterator[Problem]:
-    request = vault.requests.get(facts.consent_request_id)
-    if request is None:
-        yield Problem(f"request {facts.consent_request_id} is not in her vault", needs_more=True)
-        return
-    if request.granted_version:
-        yield Problem(f"the request was granted at version {request.granted_version}")
-    if facts.terms.shown_time < request.facts.time:
-        yield Problem("it was shown to her before it was asked for")
-    if facts.time >= request.facts.expires:
-        yield Problem(f"the request had lapsed on {request.facts.expires}")
-    if (facts.service, facts.subject) != (request.facts.service, request.facts.subject):
-        yield Problem("the request is another service's, or knows her by another subject")
-    for part in _wider(facts.terms, request.facts.asked):
-        yield Problem(f"it is not what the request asked for: {part}")
+    yield from judge_answer(vault, facts)
+    if request := vault.requests.get(facts.consent_request_id):
+        if terms.shown_time < request.facts.time:
+            yield Problem("it was shown to her before it was asked for")
+        for part in _wider(terms, request.facts.asked):
+            yield Problem(f"it is not what the request asked for: {part}")
 
 
 def _wider(terms: Terms, asked: AskedTerms) -> Iterator[str]:
@@ -113,6 +85,8 @@ def _wider(terms: Terms, asked: AskedTerms) -> Iterator[str]:
     for part in SAME_AS_ASKED:
         if getattr(terms, part) != getattr(asked, part):
             yield part
+    if terms.start < asked.start:
+        yield "start"
     if terms.end > asked.end:
         yield "end"
     still_asked = list(asked.scope)
@@ -148,7 +122,7 @@ def _mapping(vault: Vault, items: tuple[Item, ...], terms: Terms) -> Iterator[Pr
 
 def _mapped(vault: Vault, fields: GrantedFields, item: Item) -> Iterator[Problem]:
     piece = vault.evidence.get(item.evidence_id)
-    if piece is None or not piece.revisions:
+    if piece is None:
         yield Problem(f"item {item.item} is evidence that does not exist", needs_more=True)
         return
     if piece.evidence_type != fields.evidence_type:
@@ -164,36 +138,23 @@ def _mapped(vault: Vault, fields: GrantedFields, item: Item) -> Iterator[Problem
         yield Problem(f"item {item.item} does not have every granted field", needs_more)
 
 
-def judge_revocation(vault: Vault, facts: ConsentRevoked) -> Iterator[Problem]:
-    """Say why a stop hits nothing that was in force."""
-    consent = vault.consents.get(facts.consent_id)
-    if consent is None:
-        yield Problem(f"consent {facts.consent_id} was never granted", needs_more=True)
-        return
-    if consent.revoked_version:
-        yield Problem(f"the consent was revoked already at version {consent.revoked_version}")
-    if facts.time >= consent.facts.terms.end:
-        yield Problem(f"the consent had ended on {consent.facts.terms.end}")
-    if (facts.service, facts.subject) != (consent.facts.service, consent.facts.subject):
-        yield Problem("the consent is another service's, or knows her by another subject")
-
-
 def standing(consent: Consent, registry: Registry, time: str) -> Standing:
     """Say whether a consent is in force at a time, as far as the vault was folded."""
-    terms = consent.facts.terms
+    terms = consent.terms
     state: State = "active"
-    why = next(registry.permission(terms, registry.size_at(time)), "")
-    if consent.revoked_version:
-        state = "revoked"
-        why = f"revoked at version {consent.revoked_version}, {consent.revoked_time}"
+    why = next(registry.permission(terms, registry.size_at(time), consent.decided), "")
+    if consent.revoked:
+        state, why = "revoked", f"revoked at {consent.revoked}"
     elif time >= terms.end:
         state, why = "expired", f"ended {terms.end}"
+    elif consent.paused:
+        state, why = "paused", f"paused since {consent.paused}"
     elif time < terms.start:
         why = f"starts {terms.start}"
     return Standing(
         state=state,
         allowed=not why,
-        why=why or f"granted at version {consent.version}, in force until {terms.end}",
+        why=why or consent.why,
         uses=consent.uses.total(),
         uses_left=consent.uses_left(time) if not why else 0,
     )

@@ -2,13 +2,14 @@
 """Every stored form that a vault's and the registry's history may hold, written down again.
 
 These are the auditor's own declarations of link and facts. A stored name that is not in
-`VAULT_FACTS` or `REGISTRY_FACTS`, or a field that is not declared here, is a finding.
+`VAULT_FACTS` or `REGISTRY_FACTS`, or a field that is not declared here, is a finding. A form that
+is written no more is read as it stands and judged in today's form.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, fields
+from typing import Any, Final, Literal
 
 from clients.auditor.canonical import DateOrNone, Hash, HashOrNone, Names, Salt, Time, TimeOrNone
 
@@ -184,8 +185,8 @@ class DisclosedFields:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskedTerms:
-    """The widest terms that a request could come to."""
+class AskedTerms1:
+    """The widest terms that a request could come to, as they stood before they had a start."""
 
     recipient: Recipient
     purpose: PurposeVersion
@@ -200,6 +201,13 @@ class AskedTerms:
     storage: str
     jurisdiction: str
     notice_hash: HashOrNone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedTerms(AskedTerms1):
+    """The widest terms that a request could come to."""
+
+    start: Time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +268,28 @@ class Facts:
     time: Time
     salt: Salt
 
+    def upcast(self) -> Facts:
+        """Return the same in today's form."""
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfRequest(Facts):
+    """What happened to a request in her vault."""
+
+    service: str
+    subject: str
+    consent_request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfConsent(Facts):
+    """What happened to a consent, or under it."""
+
+    service: str
+    subject: str
+    consent_id: str
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaultOpened(Facts):
@@ -293,43 +323,111 @@ class EvidenceReplaced(EvidenceProvided):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentRequested(Facts):
+class SignInLinked(Facts):
+    """Another way to her vault was opened."""
+
+    sign_in: str
+    means: Literal["assistance-code"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInUnlinked(Facts):
+    """That way was closed."""
+
+    sign_in: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceDisputed(Facts):
+    """She said that fields are wrong."""
+
+    evidence_type: str
+    dispute_id: str
+    names: Names
+    is_shared: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeResolved(Facts):
+    """A dispute was settled."""
+
+    evidence_type: str
+    dispute_id: str
+    outcome: Literal["withdrawn", "corrected"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentRequested(OfRequest):
     """A request entered her vault."""
 
-    service: str
-    subject: str
-    consent_request_id: str
     asked: AskedTerms
     expires: Time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentGranted(Facts):
+class ConsentRequested1(OfRequest):
+    """The same, of a request that started when it entered."""
+
+    asked: AskedTerms1
+    expires: Time
+
+    def upcast(self) -> ConsentRequested:
+        """Return the same in today's form."""
+        asked = AskedTerms(start=self.time, **_parts(self.asked))
+        return ConsentRequested(**{**_parts(self), "asked": asked})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentRequestCancelled(OfRequest):
+    """The service took its request back, perhaps before it entered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentRefused(OfRequest):
+    """She said no."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentGranted(OfConsent):
     """She granted a consent."""
 
-    service: str
-    subject: str
-    consent_id: str
     consent_request_id: str
     terms: Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentRevoked(Facts):
-    """She revoked it."""
+class ConsentNarrowed(OfConsent):
+    """She shares less; `terms` are those from now on."""
 
-    service: str
-    subject: str
-    consent_id: str
+    terms: Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceDisclosed(Facts):
+class ConsentExtended(OfConsent):
+    """She shares for longer; `terms` are those from now on."""
+
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentPaused(OfConsent):
+    """She paused it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentResumed(OfConsent):
+    """She let it go on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentRevoked(OfConsent):
+    """She revoked it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceDisclosed(OfConsent):
     """Fields left. `repeats` is the leaf of the first use with the same bytes, or ""."""
 
-    service: str
-    subject: str
-    consent_id: str
     purpose: str
     fields: tuple[DisclosedFields, ...]
     bundle_hash: Hash
@@ -337,12 +435,9 @@ class EvidenceDisclosed(Facts):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DisclosureRefused(Facts):
+class DisclosureRefused(OfConsent):
     """The service tried and was refused."""
 
-    service: str
-    subject: str
-    consent_id: str
     purpose: str
     fields: tuple[TypeFields, ...]
     reason: str
@@ -416,8 +511,19 @@ VAULT_FACTS: Final[dict[str, type[Facts]]] = {
     "vault-read.1": VaultRead,
     "evidence-provided.1": EvidenceProvided,
     "evidence-replaced.1": EvidenceReplaced,
-    "consent-requested.1": ConsentRequested,
+    "evidence-disputed.1": EvidenceDisputed,
+    "dispute-resolved.1": DisputeResolved,
+    "sign-in-linked.1": SignInLinked,
+    "sign-in-unlinked.1": SignInUnlinked,
+    "consent-requested.1": ConsentRequested1,
+    "consent-requested.2": ConsentRequested,
+    "consent-request-cancelled.1": ConsentRequestCancelled,
+    "consent-refused.1": ConsentRefused,
     "consent-granted.1": ConsentGranted,
+    "consent-narrowed.1": ConsentNarrowed,
+    "consent-extended.1": ConsentExtended,
+    "consent-paused.1": ConsentPaused,
+    "consent-resumed.1": ConsentResumed,
     "consent-revoked.1": ConsentRevoked,
     "evidence-disclosed.1": EvidenceDisclosed,
     "disclosure-refused.1": DisclosureRefused,
@@ -432,3 +538,7 @@ REGISTRY_FACTS: Final[dict[str, type[Facts]]] = {
     "evidence-type-published.1": EvidenceTypePublished,
     "receipt-key-listed.1": ReceiptKeyListed,
 }
+
+
+def _parts(value: Any) -> dict[str, Any]:
+    return {part.name: getattr(value, part.name) for part in fields(value)}

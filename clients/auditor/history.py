@@ -9,20 +9,49 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Literal
 
 from clients.auditor.canonical import microseconds
 from clients.auditor.facts import (
+    ConsentExtended,
     ConsentGranted,
+    ConsentNarrowed,
+    ConsentPaused,
+    ConsentRefused,
+    ConsentRequestCancelled,
     ConsentRequested,
+    ConsentResumed,
     ConsentRevoked,
     DisclosureRefused,
+    DisputeResolved,
     EvidenceDisclosed,
+    EvidenceDisputed,
     EvidenceProvided,
+    EvidenceReplaced,
+    Facts,
     Item,
     Link,
+    OfConsent,
+    OfRequest,
+    SignInLinked,
+    SignInUnlinked,
+    Terms,
     VaultOpened,
 )
 from clients.auditor.record import Record
+
+Answer = Literal["", "granted", "refused", "taken back"]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Which record did something, and when."""
+
+    version: int
+    time: str
+
+    def __str__(self) -> str:
+        return f"version {self.version}, {self.time}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,52 +64,111 @@ class Revision:
 
 
 @dataclass(slots=True)
+class Dispute:
+    """Fields that she says are wrong; `settled_version` is 0 until it is settled."""
+
+    names: frozenset[str]
+    settled_version: int = 0
+
+
+@dataclass(slots=True)
 class Piece:
     """A piece of evidence with the revisions that were shown."""
 
     evidence_type: str
     revisions: dict[int, Revision] = field(default_factory=dict)
+    disputes: dict[str, Dispute] = field(default_factory=dict)
 
     @property
     def current(self) -> int:
         """Return the number of the current revision."""
         return max(self.revisions, default=0)
 
+    @property
+    def open_disputes(self) -> list[Dispute]:
+        """Return the disputes that are not settled."""
+        return [dispute for dispute in self.disputes.values() if not dispute.settled_version]
+
 
 @dataclass(slots=True)
 class Request:
-    """A request in her vault; `granted_version` is 0 until she granted it."""
+    """A request in her vault; the answer is "" until there is one."""
 
     facts: ConsentRequested
-    granted_version: int = 0
+    answer: Answer = ""
+    answered_version: int = 0
+
+    def is_pending(self, time: str) -> bool:
+        """Say whether it waits for an answer at a time."""
+        return not self.answer and time < self.facts.expires
+
+
+@dataclass(slots=True)
+class Way:
+    """A way to her vault besides her own sign-in; `closed_version` is 0 until it is closed."""
+
+    closed_version: int = 0
 
 
 @dataclass(slots=True)
 class Consent:
-    """A consent and what became of it."""
+    """A consent and what became of it. `facts` are as granted; terms and items as they are now."""
 
     version: int
     facts: ConsentGranted
+    terms: Terms
+    terms_version: int
     items: dict[int, Item]
-    revoked_version: int = 0
-    revoked_time: str = ""
+    decided: str
+    """When its end was decided: when it was granted or last extended."""
+    paused: Moment | None = None
+    revoked: Moment | None = None
     uses: Counter[int] = field(default_factory=Counter)
     """How many uses in each window, repeats left out."""
     refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How many were recorded for each reason and UTC day."""
 
+    @property
+    def why(self) -> str:
+        """Say by which records it is in force, and how long."""
+        changed = self.terms_version != self.version
+        terms = f", terms of version {self.terms_version}" if changed else ""
+        return f"granted at version {self.version}{terms}, in force until {self.terms.end}"
+
     def window(self, time: str) -> int:
         """Return k of the window `[start + k·period, start + (k+1)·period)`; 0 if one-time."""
-        terms = self.facts.terms
-        period = terms.frequency.period_seconds * 1_000_000
-        return (microseconds(time) - microseconds(terms.start)) // period if period else 0
+        period = self.terms.frequency.period_seconds * 1_000_000
+        return (microseconds(time) - microseconds(self.terms.start)) // period if period else 0
 
     def uses_left(self, time: str) -> int:
         """Return how many more uses fit at a time."""
-        terms = self.facts.terms
-        if terms.one_time:
+        if self.terms.one_time:
             return 1 - self.uses.total()
-        return terms.frequency.count - self.uses[self.window(time)]
+        return self.terms.frequency.count - self.uses[self.window(time)]
+
+    def take(self, version: int, link: Link, facts: OfConsent) -> None:
+        """Advance by what happened to it."""
+        now = Moment(version, facts.time)
+        match facts:
+            case ConsentNarrowed() | ConsentExtended():
+                # A narrowing with a later end follows an extension that was withheld, or is found.
+                if facts.terms.end > self.terms.end:
+                    self.decided = facts.time
+                self.terms, self.terms_version = facts.terms, version
+                self.items = {item.item: item for item in link.items}
+            case ConsentPaused():
+                self.paused = self.paused or now
+            case ConsentResumed():
+                self.paused = None
+            case ConsentRevoked():
+                # The first stop counts: a second one must not move it.
+                self.revoked = self.revoked or now
+            case EvidenceDisclosed() if not facts.repeats:
+                self.uses[self.window(facts.time)] += 1
+            case DisclosureRefused():
+                self.refusals[facts.reason, facts.time[:10]] += 1
+            case _:
+                pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +183,15 @@ class Use:
 class Vault:
     """What is true of a vault; `withheld` counts records that were not shown."""
 
-    open_version: int = 0
     withheld: int = 0
+    last_withheld: int = 0
+    official_way: str | None = None
+    """By which way an official opened it; None if she did."""
+    ways: dict[str, Way] = field(default_factory=dict)
     evidence: dict[str, Piece] = field(default_factory=dict)
     requests: dict[str, Request] = field(default_factory=dict)
+    taken_back: dict[str, int] = field(default_factory=dict)
+    """Requests that their services took back, and at which version."""
     consents: dict[str, Consent] = field(default_factory=dict)
     first_uses: dict[str, Use] = field(default_factory=dict)
     """By leaf."""
@@ -107,22 +200,26 @@ class Vault:
     def take(self, record: Record) -> None:
         """Advance by a record."""
         if record.is_withheld:
-            self.withheld += 1
+            self.withheld, self.last_withheld = self.withheld + 1, record.version
         link, facts = record.link, record.facts
         if link is None or facts is None:
             return
         self.request_keys.add(link.request_key)
         match facts:
-            case VaultOpened():
-                self.open_version = self.open_version or record.version
-            case EvidenceProvided():
-                self._take_evidence(link, facts)
-            case ConsentRequested():
-                self.requests[facts.consent_request_id] = Request(facts)
+            case EvidenceProvided() | EvidenceDisputed() | DisputeResolved():
+                self._take_evidence(record.version, link, facts)
+            case OfRequest():
+                self._take_of_request(record.version, facts)
             case ConsentGranted():
                 self._take_grant(record.version, link, facts)
-            case ConsentRevoked() | EvidenceDisclosed() | DisclosureRefused():
+            case OfConsent():
                 self._take_of_consent(record, link, facts)
+            case _:
+                self._take_way(record.version, link, facts)
+
+    def withheld_after(self, version: int) -> bool:
+        """Say whether a record after a version was withheld."""
+        return self.last_withheld > version
 
     def types_of(self, consent_id: str) -> dict[int, str]:
         """Return the type of evidence of each item of a consent; nothing if it is not shown."""
@@ -130,36 +227,67 @@ class Vault:
         scope = consent.facts.terms.scope if consent else ()
         return {fields.item: fields.evidence_type for fields in scope}
 
-    def _take_evidence(self, link: Link, facts: EvidenceProvided) -> None:
-        issued = f"{facts.issued_date}T00:00:00.000000Z" if facts.issued_date else facts.time
+    def _take_way(self, version: int, link: Link, facts: Facts) -> None:
+        match facts:
+            case VaultOpened() if link.acting.capacity == "official":
+                self.official_way = link.acting.mandate
+            case SignInLinked():
+                self.ways[facts.sign_in] = Way()
+            case SignInUnlinked() if facts.sign_in in self.ways:
+                self.ways[facts.sign_in].closed_version = version
+            case _:
+                pass
+
+    def _take_evidence(
+        self, version: int, link: Link, facts: EvidenceProvided | EvidenceDisputed | DisputeResolved
+    ) -> None:
         for item in link.items:
             piece = self.evidence.setdefault(item.evidence_id, Piece(facts.evidence_type))
-            piece.revisions[item.revision] = Revision(frozenset(facts.names), issued)
+            match facts:
+                case EvidenceProvided():
+                    day = facts.issued_date
+                    issued = f"{day}T00:00:00.000000Z" if day else facts.time
+                    piece.revisions[item.revision] = Revision(frozenset(facts.names), issued)
+                    changed = facts.changed if isinstance(facts, EvidenceReplaced) else ()
+                    for dispute in piece.open_disputes:
+                        if dispute.names.issubset(changed):
+                            dispute.settled_version = version
+                case EvidenceDisputed():
+                    piece.disputes[facts.dispute_id] = Dispute(frozenset(facts.names))
+                case DisputeResolved() if facts.dispute_id in piece.disputes:
+                    piece.disputes[facts.dispute_id].settled_version = version
+                case _:
+                    pass
+
+    def _take_of_request(self, version: int, facts: OfRequest) -> None:
+        match facts:
+            case ConsentRequested():
+                self.requests[facts.consent_request_id] = Request(facts)
+            case ConsentRequestCancelled():
+                self.taken_back[facts.consent_request_id] = version
+                self._take_answer(version, facts.consent_request_id, "taken back")
+            case ConsentRefused():
+                self._take_answer(version, facts.consent_request_id, "refused")
+            case _:
+                pass
+
+    def _take_answer(self, version: int, consent_request_id: str, answer: Answer) -> None:
+        if request := self.requests.get(consent_request_id):
+            request.answer, request.answered_version = answer, version
 
     def _take_grant(self, version: int, link: Link, facts: ConsentGranted) -> None:
-        items = {item.item: item for item in link.items}
-        self.consents[facts.consent_id] = Consent(version, facts, items)
-        if request := self.requests.get(facts.consent_request_id):
-            request.granted_version = version
+        self.consents[facts.consent_id] = Consent(
+            version=version,
+            facts=facts,
+            terms=facts.terms,
+            terms_version=version,
+            items={item.item: item for item in link.items},
+            decided=facts.time,
+        )
+        self._take_answer(version, facts.consent_request_id, "granted")
 
-    def _take_of_consent(
-        self,
-        record: Record,
-        link: Link,
-        facts: ConsentRevoked | EvidenceDisclosed | DisclosureRefused,
-    ) -> None:
+    def _take_of_consent(self, record: Record, link: Link, facts: OfConsent) -> None:
         if isinstance(facts, EvidenceDisclosed) and not facts.repeats:
             self.first_uses[record.leaf] = Use(facts, link.items)
-        consent = self.consents.get(facts.consent_id)
-        if consent is None:
-            return
-        match facts:
-            case ConsentRevoked():
-                # The first stop counts: a second one must not move it.
-                if not consent.revoked_version:
-                    consent.revoked_version, consent.revoked_time = record.version, facts.time
-            case EvidenceDisclosed():
-                if not facts.repeats:
-                    consent.uses[consent.window(facts.time)] += 1
-            case DisclosureRefused():
-                consent.refusals[facts.reason, facts.time[:10]] += 1
+        if consent := self.consents.get(facts.consent_id):
+            consent.take(record.version, link, facts)

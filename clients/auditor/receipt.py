@@ -19,11 +19,11 @@ from clients.auditor.chain import Chain, Place
 from clients.auditor.facts import (
     REGISTRY_FACTS,
     VAULT_FACTS,
-    ConsentGranted,
-    ConsentRevoked,
     DisclosureRefused,
     EvidenceDisclosed,
     Facts,
+    OfConsent,
+    OfRequest,
 )
 from clients.auditor.history import Vault
 from clients.auditor.record import entry_of, leaf_of, read_facts
@@ -113,8 +113,13 @@ def read_receipt(data: bytes) -> Receipt:
 def describe(facts: Facts, vault: Vault) -> str:
     """Say in one line what a record was about: ids, field names and times."""
     parts = [facts.type]
-    if isinstance(facts, EvidenceDisclosed | DisclosureRefused | ConsentGranted | ConsentRevoked):
-        parts.append(f"service {facts.service}, consent {facts.consent_id}")
+    match facts:
+        case OfConsent():
+            parts.append(f"service {facts.service}, consent {facts.consent_id}")
+        case OfRequest():
+            parts.append(f"service {facts.service}, request {facts.consent_request_id}")
+        case _:
+            pass
     match facts:
         case EvidenceDisclosed():
             types = vault.types_of(facts.consent_id)

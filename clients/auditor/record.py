@@ -63,7 +63,7 @@ def leaf_of(entry: bytes) -> str:
 
 
 def read_facts(text: str, known: Mapping[str, type[Facts]]) -> Facts:
-    """Read facts whose stored name is one of the known ones.
+    """Read facts whose stored name is one of the known ones, and return them in today's form.
 
     Raises:
         FormError: if they are not canonical, or not field for field as declared.
@@ -72,7 +72,7 @@ def read_facts(text: str, known: Mapping[str, type[Facts]]) -> Facts:
     kind = known.get(str(value.get("type"))) if isinstance(value, dict) else None
     if kind is None:
         raise FormError("has a stored name that does not belong here")
-    return read(kind, value, "facts")
+    return read(kind, value, "facts").upcast()
 
 
 def read_record(line: bytes, known: Mapping[str, type[Facts]]) -> Record:

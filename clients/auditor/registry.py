@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import gcd
+from typing import Final
 
 from clients.auditor.canonical import microseconds
 from clients.auditor.facts import (
@@ -30,7 +31,10 @@ from clients.auditor.facts import (
 )
 from clients.auditor.record import Record
 
-DAY = 86_400 * 1_000_000
+SECOND: Final = 1_000_000
+DAY: Final = 86_400 * SECOND
+CLOCKS_APART: Final = 4 * SECOND
+"""Two clocks, each at most two seconds off."""
 
 
 @dataclass(slots=True)
@@ -120,8 +124,12 @@ class Registry:
                 wrong = self._take_receipt_key(facts)
         return wrong
 
-    def permission(self, terms: Terms, size: int) -> Iterator[str]:
-        """Say why the registry, at a version, does not permit a use under these terms."""
+    def permission(self, terms: Terms, size: int, decided: str) -> Iterator[str]:
+        """Say why the registry, at a version, does not permit a use under these terms.
+
+        Args:
+            decided: when their end was decided, from where their length counts.
+        """
         if size > self.size:
             yield f"it was decided on registry version {size}; what was shown ends at {self.size}"
             return
@@ -142,16 +150,16 @@ class Registry:
             yield f"purpose {terms.purpose.code} was withdrawn"
         if name not in purpose.bounds.services:
             yield f"purpose {terms.purpose.name} is not for service {name}"
-        for part in _beyond(terms, purpose):
+        for part in _beyond(terms, purpose, decided):
             yield f"the terms go beyond purpose {terms.purpose.name}: {part}"
 
-    def asked_beyond(self, asked: AskedTerms) -> Iterator[str]:
+    def asked_beyond(self, asked: AskedTerms, entered: str) -> Iterator[str]:
         """Say where a request goes beyond its purpose, if that is published at all."""
         purpose = self.purposes.get((asked.purpose.code, asked.purpose.version))
         if purpose is None:
             yield f"purpose {asked.purpose.name} was never published"
             return
-        for part in _beyond(asked, purpose):
+        for part in _beyond(asked, purpose, entered):
             yield f"it asks beyond purpose {asked.purpose.name}: {part}"
 
     def _take_service(self, version: int, facts: ServiceRegistered) -> list[str]:
@@ -223,7 +231,7 @@ class Registry:
         return wrong
 
 
-def _beyond(terms: Terms | AskedTerms, purpose: Purpose) -> Iterator[str]:
+def _beyond(terms: Terms | AskedTerms, purpose: Purpose, decided: str) -> Iterator[str]:
     """Name the parts of terms that go beyond a purpose."""
     bounds = purpose.bounds
     for fields in terms.scope:
@@ -236,11 +244,10 @@ def _beyond(terms: Terms | AskedTerms, purpose: Purpose) -> Iterator[str]:
         beyond = sorted({*fields.required, *fields.optional} - allowed)
         if beyond:
             yield f"{fields.evidence_type}: {', '.join(beyond)}"
-    # A consent begins after its request was made, so its own length is within the bound too.
-    if isinstance(terms, Terms):
-        length = microseconds(terms.end) - microseconds(terms.start)
-        if length > bounds.longest_days * DAY:
-            yield "its end"
+    # A request was made before it entered her vault and was granted, but perhaps by another clock.
+    length = microseconds(terms.end) - microseconds(decided)
+    if length > bounds.longest_days * DAY + CLOCKS_APART:
+        yield "its end"
     if not terms.one_time and _is_denser(terms.frequency, bounds.frequency):
         yield "its frequency"
     if terms.retention_days > bounds.retention_days:

@@ -13,7 +13,7 @@
                              "leaf_index": 31 | null}, "what", "why"}],
      "as_of": {"version": 12, "time": "..."},
      "consents": [{"consent_id", "service", "purpose", "granted_version", "start", "end",
-                   "state": "not granted" | "active" | "expired" | "revoked",
+                   "state": "not granted" | "active" | "paused" | "expired" | "revoked",
                    "allowed": bool, "why", "uses", "uses_left",
                    "at_end": {"state", "allowed", "why", "uses", "uses_left"}}],
      "receipts": [{"number", "leaf_index": 31 | null, "about", "holds": bool, "version": 7 | null,

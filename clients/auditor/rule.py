@@ -1,32 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
 """The auditor's rule: what must be true of the vault before each record, or it was not allowed.
 
-Consents are judged in `consents.py`, uses and refusals in `uses.py`. Proofs of approval and the log
-are not judged yet.
+Who acted is judged in `acting.py`, evidence in `evidence.py`, requests and grants in `requests.py`
+and `consents.py`, what became of a consent in `changes.py`, uses and refusals in `uses.py`. Proofs
+of approval and the log are not judged yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from clients.auditor.consents import judge_grant, judge_request, judge_revocation
+from clients.auditor.acting import judge_acting
+from clients.auditor.changes import judge_change
+from clients.auditor.consents import judge_grant
+from clients.auditor.evidence import judge_dispute, judge_evidence
 from clients.auditor.facts import (
+    ConsentExtended,
     ConsentGranted,
+    ConsentNarrowed,
     ConsentRequested,
-    ConsentRevoked,
     DisclosureRefused,
+    DisputeResolved,
     EvidenceDisclosed,
+    EvidenceDisputed,
     EvidenceProvided,
-    EvidenceReplaced,
     Facts,
     Link,
+    OfConsent,
+    OfRequest,
     VaultOpened,
 )
 from clients.auditor.history import Vault
 from clients.auditor.problem import Problem
 from clients.auditor.record import Record
 from clients.auditor.registry import Registry
+from clients.auditor.requests import judge_answer, judge_request
 from clients.auditor.uses import judge_refusal, judge_use
+
+NAMES_EVIDENCE = (
+    EvidenceProvided
+    | EvidenceDisputed
+    | DisputeResolved
+    | ConsentGranted
+    | ConsentNarrowed
+    | ConsentExtended
+    | EvidenceDisclosed
+)
 
 
 def judge(vault: Vault, registry: Registry, record: Record) -> list[Problem]:
@@ -35,6 +54,7 @@ def judge(vault: Vault, registry: Registry, record: Record) -> list[Problem]:
     if link is None or facts is None:
         return []
     problems = list(_particular(vault, registry, record, link, facts))
+    problems += judge_acting(vault, record.version, link, facts)
     problems += [Problem(why) for why in _general(vault, record, link, facts)]
     return problems
 
@@ -44,7 +64,7 @@ def _general(vault: Vault, record: Record, link: Link, facts: Facts) -> Iterator
         yield "a vault is opened by its first record and no other"
     if link.request_key and link.request_key in vault.request_keys:
         yield "its request key stands in this stream already"
-    if link.items and not isinstance(facts, EvidenceProvided | ConsentGranted | EvidenceDisclosed):
+    if link.items and not isinstance(facts, NAMES_EVIDENCE):
         yield "it names evidence that it has nothing to do with"
     if (link.registry.size == 0) != (not link.registry.confirmed_time):
         yield "its registry mark is incomplete"
@@ -55,37 +75,34 @@ def _particular(
 ) -> Iterator[Problem]:
     match facts:
         case EvidenceProvided():
-            yield from _evidence(vault, link, facts)
+            yield from judge_evidence(vault, link, facts)
+        case EvidenceDisputed() | DisputeResolved():
+            yield from judge_dispute(vault, link, facts)
         case ConsentRequested():
             yield from judge_request(vault, registry, facts)
+        case OfRequest():
+            yield from judge_answer(vault, facts)
         case ConsentGranted():
             yield from judge_grant(vault, registry, link, facts)
-        case ConsentRevoked():
-            yield from judge_revocation(vault, facts)
+        case OfConsent():
+            yield from _of_consent(vault, registry, record, link, facts)
+        case _:
+            pass
+
+
+def _of_consent(
+    vault: Vault, registry: Registry, record: Record, link: Link, facts: OfConsent
+) -> Iterator[Problem]:
+    consent = vault.consents.get(facts.consent_id)
+    if consent is None:
+        yield Problem(f"consent {facts.consent_id} was never granted", needs_more=True)
+        return
+    if (facts.service, facts.subject) != (consent.facts.service, consent.facts.subject):
+        yield Problem("the consent is another service's, or knows her by another subject")
+    match facts:
         case EvidenceDisclosed():
             yield from judge_use(vault, registry, record, link, facts)
         case DisclosureRefused():
-            yield from judge_refusal(vault, facts)
-
-
-def _evidence(vault: Vault, link: Link, facts: EvidenceProvided) -> Iterator[Problem]:
-    if len(link.items) != 1 or link.items[0].item != 0:
-        yield Problem("it does not name exactly one piece of evidence")
-        return
-    item = link.items[0]
-    piece = vault.evidence.get(item.evidence_id)
-    current = piece.current if piece else 0
-    is_first = not isinstance(facts, EvidenceReplaced)
-    if is_first and (piece or item.revision != 1):
-        yield Problem("the piece of evidence is there already, or begins with another revision")
-    if not is_first and item.revision != current + 1:
-        needs_more = item.revision > current + 1
-        yield Problem(f"revision {item.revision} does not follow revision {current}", needs_more)
-    if not is_first and current == 0 and item.revision <= 1:
-        yield Problem("it replaces evidence that was never provided")
-    if piece and piece.evidence_type != facts.evidence_type:
-        yield Problem("the piece of evidence is of another type")
-    if not facts.names:
-        yield Problem("the evidence has no fields")
-    if facts.issued_date > facts.time[:10]:
-        yield Problem("the evidence was issued in the future")
+            yield from judge_refusal(facts, consent)
+        case _:
+            yield from judge_change(vault, registry, link, facts, consent)

@@ -18,36 +18,31 @@ from clients.auditor.facts import (
     Item,
     Link,
     RegistryMark,
-    Terms,
 )
 from clients.auditor.history import Consent, Vault
 from clients.auditor.problem import Problem
 from clients.auditor.record import Record
-from clients.auditor.registry import DAY, Registry
+from clients.auditor.registry import CLOCKS_APART, DAY, SECOND, Registry
 
-SECOND: Final = 1_000_000
 CONFIRMED_WITHIN: Final = 1 * SECOND
-CLOCKS_APART: Final = 4 * SECOND
-"""Two clocks, each at most two seconds off."""
 LISTED_REFUSALS: Final = 3
 
 
 def judge_use(
     vault: Vault, registry: Registry, record: Record, link: Link, facts: EvidenceDisclosed
 ) -> Iterator[Problem]:
-    """Say why a use was not allowed."""
-    consent = vault.consents.get(facts.consent_id)
-    if consent is None:
-        yield Problem(f"consent {facts.consent_id} was never granted", needs_more=True)
-        return
-    terms, time = consent.facts.terms, facts.time
-    if consent.revoked_version:
-        since = f"version {consent.revoked_version}, {consent.revoked_time}"
-        yield Problem(f"consent {facts.consent_id} was revoked at {since}")
+    """Say why a use was not allowed by the terms of its consent at that moment."""
+    consent = vault.consents[facts.consent_id]
+    terms, time = consent.terms, facts.time
+    if consent.revoked:
+        yield Problem(f"consent {facts.consent_id} was revoked at {consent.revoked}")
+    if consent.paused:
+        why = f"consent {facts.consent_id} was paused since {consent.paused}"
+        yield Problem(why, vault.withheld_after(consent.paused.version))
     if not terms.start <= time < terms.end:
-        yield Problem(f"it lies outside the consent's time, {terms.start} to {terms.end}")
-    if (facts.service, facts.subject) != (consent.facts.service, consent.facts.subject):
-        yield Problem("the consent is another service's, or knows her by another subject")
+        # It may have been extended, in a record that was withheld.
+        unsure = time >= terms.end and vault.withheld_after(consent.terms_version)
+        yield Problem(f"it lies outside the consent's time, {terms.start} to {terms.end}", unsure)
     if facts.purpose != terms.purpose.name:
         yield Problem(f"the consent is for purpose {terms.purpose.name}")
     yield from _fields(vault, consent, link, facts)
@@ -56,14 +51,14 @@ def judge_use(
     elif consent.uses_left(time) <= 0:
         limit = "one use" if terms.one_time else f"{terms.frequency.count} uses in this window"
         yield Problem(f"the consent allows {limit}, and they were made")
-    for why in _authority(registry, record, link.registry, terms, time):
+    for why in _authority(registry, record, link.registry, consent, time):
         yield Problem(why)
 
 
 def _fields(
     vault: Vault, consent: Consent, link: Link, facts: EvidenceDisclosed
 ) -> Iterator[Problem]:
-    granted = {fields.item: fields for fields in consent.facts.terms.scope}
+    granted = {fields.item: fields for fields in consent.terms.scope}
     numbers = [fields.item for fields in facts.fields]
     is_ordered = numbers == sorted(set(numbers))
     if not numbers or not is_ordered or [item.item for item in link.items] != numbers:
@@ -103,7 +98,7 @@ def _revision(
         return
     if not revision.names.issuperset(names):
         yield Problem(f"item {item.item} does not have every field that left")
-    days = consent.facts.terms.largest_age_days
+    days = consent.terms.largest_age_days
     if days and microseconds(time) - microseconds(revision.issued_time) > days * DAY:
         yield Problem(f"item {item.item} was older than {days} days")
 
@@ -120,13 +115,13 @@ def _repeat(vault: Vault, link: Link, facts: EvidenceDisclosed) -> Iterator[Prob
 
 
 def _authority(
-    registry: Registry, record: Record, mark: RegistryMark, terms: Terms, time: str
+    registry: Registry, record: Record, mark: RegistryMark, consent: Consent, time: str
 ) -> Iterator[str]:
     """Say why the registry did not permit a use when it was recorded."""
     if not mark.size or not mark.confirmed_time:
         yield "it names no version of the registry"
         return
-    yield from registry.permission(terms, mark.size)
+    yield from registry.permission(consent.terms, mark.size, consent.decided)
     # Positions are one sequence where both streams lie in one lane; in others this shows nothing.
     if registry.origin == (record.link.origin if record.link else ""):
         decided_on = registry.leaf_indexes.get(mark.size, -1)
@@ -137,20 +132,14 @@ def _authority(
         yield f"the registry was last confirmed {mark.confirmed_time}, more than a second before"
     for stop in registry.stops:
         is_later = stop.version > mark.size and microseconds(stop.time) <= confirmed - CLOCKS_APART
-        if is_later and stop.name in {terms.recipient.service, terms.purpose.code}:
+        if is_later and stop.name in {consent.terms.recipient.service, consent.terms.purpose.code}:
             yield f"the registry stopped {stop.name} at its version {stop.version}, {stop.time}"
 
 
-def judge_refusal(vault: Vault, facts: DisclosureRefused) -> Iterator[Problem]:
+def judge_refusal(facts: DisclosureRefused, consent: Consent) -> Iterator[Problem]:
     """Say why a recorded refusal does not fit."""
-    consent = vault.consents.get(facts.consent_id)
-    if consent is None:
-        yield Problem(f"consent {facts.consent_id} was never granted", needs_more=True)
-        return
-    if (facts.service, facts.subject) != (consent.facts.service, consent.facts.subject):
-        yield Problem("the consent is another service's, or knows her by another subject")
-    if facts.purpose != consent.facts.terms.purpose.name:
-        yield Problem(f"the consent is for purpose {consent.facts.terms.purpose.name}")
+    if facts.purpose != consent.terms.purpose.name:
+        yield Problem(f"the consent is for purpose {consent.terms.purpose.name}")
     number = consent.refusals[facts.reason, facts.time[:10]] + 1
     if number > LISTED_REFUSALS:
         yield Problem(f"more than {LISTED_REFUSALS} are recorded for one reason and day")

@@ -2,31 +2,32 @@
 """`citizen-vault audit`: an auditor streams history into a file and asks for the state at a moment.
 
 The file is JSON lines, one record a line, exactly as stored: what `citizen-vault-auditor` reads.
-Judging it is left to that program, which shares no code with this one.
+Judging it is left to that program, which shares no code with this one. One disclosure is explained
+in `audit_explain.py`.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
 import typer
 
 from clients.cli.command import command, noun
 from clients.cli.errors import CommandError, UsageError
+from clients.cli.files import must_be_new, new_file
 from clients.cli.output import console
 from clients.cli.service_views import spoken
 from clients.cli.session import Session
-from clients.cli.times import utc
+from clients.cli.times import is_typed_time, moment_of, utc
 from clients.receipts import b64
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from google.protobuf.timestamp_pb2 import Timestamp
 
+    from vault.api.v1.audit_pb2 import EvidenceState, VaultState
     from vault.api.v1.audit_service_pb2 import CaughtUp
     from vault.api.v1.log_pb2 import Record
 
@@ -38,7 +39,9 @@ VaultId = Annotated[str, typer.Option("--vault", metavar="VAULT_ID")]
 AsOf = Annotated[
     str,
     typer.Option(
-        "--as-of", metavar="TOKEN", help="A position token; without it, everything until now."
+        "--as-of",
+        metavar="TIME|TOKEN",
+        help="A day, a time, or a position token; without it, everything until now.",
     ),
 ]
 CaseRef = Annotated[str, typer.Option("--case", metavar="REF", help="Your case.")]
@@ -67,18 +70,21 @@ def replay(
 
     if bool(vault) == is_registry:
         raise UsageError("Say which history.", "--vault VAULT_ID, or --registry")
-    if Path(out).exists():
-        raise UsageError(f"{out} is there already.", "Name another file.")
+    token, time = _moment(session, as_of)
+    if is_registry and time is not None:
+        raise UsageError("The registry is replayed up to a token, not a time.", "--as-of TOKEN")
+    must_be_new(out)
     audits = session.connection.audits
-
-    def begin() -> Iterable[Any]:
+    # Begun when the file is open: a look is recorded, and should not be in vain.
+    with new_file(out) as file:
         if is_registry:
-            of_registry = ReplayRegistryRequest(as_of_token=as_of)
-            return audits.ReplayRegistry(of_registry, timeout=REPLAY_SECONDS)
-        of_vault = ReplayVaultRequest(vault_id=vault, as_of_token=as_of, case_ref=case)
-        return audits.ReplayVault(of_vault, timeout=REPLAY_SECONDS)
-
-    caught_up = _write_whole(Path(out), begin)
+            of_registry = ReplayRegistryRequest(as_of_token=token)
+            caught_up = _copy(audits.ReplayRegistry(of_registry, timeout=REPLAY_SECONDS), file)
+        else:
+            of_vault = ReplayVaultRequest(
+                vault_id=vault, as_of_token=token, as_of_time=time, case_ref=case
+            )
+            caught_up = _copy(audits.ReplayVault(of_vault, timeout=REPLAY_SECONDS), file)
     if session.output.is_json:
         session.output.message(caught_up)
         return
@@ -101,53 +107,15 @@ def state(
 ) -> None:
     """Show what was true of a vault, in pseudonyms and digests. The look is recorded in it."""
     from vault.api.v1.audit_service_pb2 import GetVaultStateRequest  # noqa: PLC0415
-    from vault.api.v1.consent_pb2 import ConsentState  # noqa: PLC0415
 
+    token, time = _moment(session, as_of)
     response = session.connection.audits.GetVaultState(
-        GetVaultStateRequest(vault_id=vault, as_of_token=as_of, case_ref=case)
+        GetVaultStateRequest(vault_id=vault, as_of_token=token, as_of_time=time, case_ref=case)
     )
     if session.output.is_json:
         session.output.message(response)
         return
-    found = response.state
-    session.output.facts(
-        [
-            ("Vault", found.vault_id),
-            ("Events", str(found.version)),
-            ("Last leaf", b64(found.leaf_hash)),
-            ("Opened", utc(found.open_time)),
-            ("Last event", utc(found.last_time)),
-        ]
-    )
-    session.output.table(
-        ["Evidence", "Type", "Revision", "Since"],
-        [
-            (
-                piece.evidence_id,
-                piece.evidence_type,
-                str(piece.revision),
-                _stacked(piece.update_time),
-            )
-            for piece in found.evidence
-        ],
-        unbroken=(0, 1),
-        right=(2,),
-    )
-    session.output.table(
-        ["Consent", "State", "Purpose", "Until", "Fetched"],
-        [
-            (
-                consent.consent_id,
-                spoken(ConsentState.Name(consent.state), "CONSENT_STATE_"),
-                consent.purpose,
-                _stacked(consent.end_time),
-                str(consent.disclosure_count),
-            )
-            for consent in found.consents
-        ],
-        unbroken=(0,),
-        right=(4,),
-    )
+    _show_state(session, response.state)
 
 
 def line_of(record: Record) -> bytes:
@@ -163,29 +131,75 @@ def line_of(record: Record) -> bytes:
     return json.dumps(line, separators=(",", ":")).encode("ascii") + b"\n"
 
 
+def _moment(session: Session, typed: str) -> tuple[str, Timestamp | None]:
+    """Return what was typed after `--as-of`, as a token or a time."""
+    if is_typed_time(typed):
+        return "", moment_of(typed, session.words)
+    return typed, None
+
+
+def _show_state(session: Session, found: VaultState) -> None:
+    from vault.api.v1.consent_pb2 import ConsentRequestState, ConsentState  # noqa: PLC0415
+
+    session.output.facts(
+        [
+            ("Vault", found.vault_id),
+            ("As of", utc(found.as_of_time)),
+            ("Events", str(found.version)),
+            ("Last leaf", b64(found.leaf_hash)),
+            ("Opened", utc(found.open_time)),
+            ("Last event", utc(found.last_time)),
+        ]
+    )
+    session.output.table(
+        ["Evidence, type", "Revision", "Since"],
+        [
+            (
+                f"{piece.evidence_id}\n{piece.evidence_type}{_disputed(piece)}",
+                str(piece.revision),
+                _stacked(piece.update_time),
+            )
+            for piece in found.evidence
+        ],
+        unbroken=(0, 2),
+        right=(1,),
+    )
+    session.output.table(
+        ["Request, purpose", "State", "Asked"],
+        [
+            (
+                f"{asked.consent_request_id}\n{asked.purpose}",
+                spoken(ConsentRequestState.Name(asked.state), "CONSENT_REQUEST_STATE_"),
+                _stacked(asked.request_time),
+            )
+            for asked in found.consent_requests
+        ],
+        unbroken=(1, 2),
+    )
+    session.output.table(
+        ["Consent, purpose", "State", "Until", "Fetched"],
+        [
+            (
+                f"{consent.consent_id}\n{consent.purpose}",
+                spoken(ConsentState.Name(consent.state), "CONSENT_STATE_"),
+                _stacked(consent.end_time),
+                str(consent.disclosure_count),
+            )
+            for consent in found.consents
+        ],
+        unbroken=(1, 2),
+        right=(3,),
+    )
+
+
+def _disputed(piece: EvidenceState) -> str:
+    names = ", ".join(piece.disputed_names)
+    return f"\ndisputed: {names}" if names else ""
+
+
 def _stacked(time: Timestamp) -> str:
     """Return a time in two lines: beside two ids there is no room for one."""
     return utc(time).replace("T", "\n")
-
-
-def _write_whole(path: Path, begin: Callable[[], Iterable[Any]]) -> CaughtUp:
-    """Write a replay beside its place and move it there once all of it has come.
-
-    It begins when the file is open: a look is recorded, and should not be in vain.
-    """
-    partial = path.with_name(f"{path.name}.part")
-    try:
-        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    except OSError as error:
-        raise UsageError(f"{partial} cannot be written: {error.strerror}.") from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            caught_up = _copy(begin(), file)
-        partial.rename(path)
-    except BaseException:
-        partial.unlink()
-        raise
-    return caught_up
 
 
 def _copy(stream: Iterable[Any], file: BinaryIO) -> CaughtUp:

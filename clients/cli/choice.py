@@ -11,6 +11,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from clients.cli.errors import UsageError
+from clients.cli.giving import DOCUMENT
 from clients.cli.numbers import short
 
 if TYPE_CHECKING:
@@ -24,30 +25,41 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Chosen:
-    """One thing of hers and the parts of it that may be seen."""
+    """One thing of hers and the parts of it that may be seen; `is_pinned`: as it is now only."""
 
     piece: Evidence
     names: tuple[str, ...]
+    is_pinned: bool = False
 
 
 def named(
-    session: Session, asked: ConsentRequest, yours: Sequence[Evidence], typed: Sequence[str]
+    session: Session,
+    asked: ConsentRequest,
+    yours: Sequence[Evidence],
+    typed: Sequence[str],
+    *,
+    is_pinned: bool,
 ) -> tuple[Chosen, ...]:
     """Return what `--choose WHAT:PART,PART` names; WHAT alone is every part that is asked of it.
 
     Args:
         yours: everything that she added.
+        is_pinned: only as it is now, not what she changes later.
 
     Raises:
         UsageError: if it is not hers, not asked for, or could mean two things.
     """
-    return tuple(_named(session, asked, yours, text) for text in typed)
+    chosen = (_named(session, asked, yours, text) for text in typed)
+    return tuple(dataclasses.replace(one, is_pinned=is_pinned) for one in chosen)
 
 
 def asked_for(
-    session: Session, asked: ConsentRequest, yours: Sequence[Evidence]
+    session: Session, asked: ConsentRequest, yours: Sequence[Evidence], *, is_pinned: bool
 ) -> tuple[Chosen, ...]:
-    """Return what she answers to one question for each part; Enter alone leaves it out."""
+    """Return what she answers to one question for each part; Enter alone leaves it out.
+
+    Unless all `is_pinned`, one question more for each thing: whether they see later versions.
+    """
     words, published, output = session.words, session.published, session.output
     who = published.who(asked.service_id)
     chosen = []
@@ -67,7 +79,8 @@ def asked_for(
             if name in has and _says_yes(session, who, kind, name, is_needed=name in scope.required)
         )
         if names:
-            chosen.append(Chosen(piece, names))
+            only_now = is_pinned or not _lets_follow(session, kind)
+            chosen.append(Chosen(piece, names, is_pinned=only_now))
     return tuple(chosen)
 
 
@@ -75,6 +88,12 @@ def _says_yes(session: Session, who: str, kind: Kind, name: str, *, is_needed: b
     words = session.words
     part = kind.label(name) + (f" [{words('needed.mark')}]" if is_needed else "")
     answer = session.output.ask(words("choose.part", who=who, what=kind.title, part=part))
+    return answer.lower() in words.yes_letters
+
+
+def _lets_follow(session: Session, kind: Kind) -> bool:
+    words = session.words
+    answer = session.output.ask(words("choose.follow", what=kind.title))
     return answer.lower() in words.yes_letters
 
 
@@ -108,10 +127,10 @@ def _named(session: Session, asked: ConsentRequest, yours: Sequence[Evidence], t
     if not found:
         raise UsageError(
             words("not.yours.yet", what=kind.title),
-            words("add.first", kind=kind.evidence_type),
+            _how_to_add(kind),
         )
     if len(found) > 1:
-        raise UsageError(words("two.of.them", what=_numbered(found)))
+        raise UsageError(words("two.of.them", what=_numbered(found), option="--choose"))
     offered = {name for scope in scopes for name in _names(scope)}
     has = {field.name for field in found[0].fields}
     if not colon:
@@ -140,6 +159,12 @@ def _which(session: Session, found: Sequence[Evidence]) -> Evidence | None:
         fitting = [piece for piece in found if piece.evidence_id.startswith(typed)]
         if len(fitting) == 1:
             return fitting[0]
+
+
+def _how_to_add(kind: Kind) -> str:
+    if kind.evidence_type == DOCUMENT:
+        return "citizen-vault document add FILE"
+    return f"citizen-vault information add {kind.evidence_type}"
 
 
 def _numbered(found: Sequence[Evidence]) -> str:

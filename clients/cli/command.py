@@ -7,24 +7,25 @@ A command's function takes a `Session` first, then what is typed. It returns, or
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, get_type_hints
+from collections.abc import Callable, Collection, Mapping
+from typing import Annotated, Any, Final, NoReturn, get_type_hints
 
 import typer
 
-from clients.cli.errors import CommandError, ExitCode, exit_code_of, next_step_of
+from clients.cli.assistance import Assistance
+from clients.cli.errors import CommandError, ExitCode, exit_code_of, next_step_of, told_to_citizen
 from clients.cli.output import Output
 from clients.cli.session import Choices, Session
 from clients.cli.words import Words
 from clients.connection import CallError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 FOR_CITIZENS: Final = "For citizens"
 _PANEL: Final = "With every command"
+_FUNCTIONS: Final[dict[Callable[..., Any], Callable[..., None]]] = {}
 
 _SHARED: Final = {
     "shared_json": Annotated[
@@ -61,13 +62,19 @@ def noun(help_text: str) -> typer.Typer:
 
 
 def command(
-    group: typer.Typer, name: str, *, for_citizens: bool = False, panel: str | None = None
+    group: typer.Typer,
+    name: str,
+    *,
+    for_citizens: bool = False,
+    panel: str | None = None,
+    assisting: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make a function a command of a group.
+    """Make a function a command of a group. One function may be a command of several.
 
     Args:
         for_citizens: its errors are told in citizens' words.
         panel: under which heading its group lists it.
+        assisting: an official runs it, for somebody whom these options tell of.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -83,10 +90,11 @@ def command(
                 annotation=annotation,
                 default=False if name in {"shared_json", "shared_explain"} else "",
             )
-            for name, annotation in _SHARED.items()
+            for name, annotation in {**_SHARED, **(assisting or {})}.items()
         ]
 
         def run(**typed: Any) -> None:
+            told = {name.removeprefix("shared_"): typed.pop(name) for name in assisting or {}}
             choices = Choices(
                 is_json=typed.pop("shared_json"),
                 language=typed.pop("shared_language"),
@@ -94,7 +102,7 @@ def command(
                 server=typed.pop("shared_server"),
                 is_explaining=typed.pop("shared_explain"),
             )
-            _run(function, choices, typed, for_citizens=for_citizens)
+            _run(function, choices, typed, for_citizens=for_citizens, told=told)
 
         parameters = [
             parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in given
@@ -105,20 +113,57 @@ def command(
         # Typer reads a command's options from its signature.
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         group.command(name, rich_help_panel=panel)(run)
+        _FUNCTIONS[run] = function
         return function
 
     return register
 
 
+def assisted(
+    hers: typer.Typer,
+    group: typer.Typer,
+    assisting: Mapping[str, Any],
+    *,
+    without: Collection[str] = (),
+) -> typer.Typer:
+    """Make a citizen's commands commands of another group, which an official runs for her.
+
+    Args:
+        without: the names of those that are left out.
+    """
+    for known in hers.registered_commands:
+        if known.callback is not None and known.name and known.name not in without:
+            function = _FUNCTIONS[known.callback]
+            command(group, known.name, for_citizens=True, assisting=assisting)(function)
+    for inner in hers.registered_groups:
+        if inner.typer_instance is not None and inner.name:
+            same = noun(str(inner.typer_instance.info.help))
+            group.add_typer(assisted(inner.typer_instance, same, assisting), name=inner.name)
+        elif inner.typer_instance is not None:
+            # Without a name of its own its commands are those of the group around it.
+            assisted(inner.typer_instance, group, assisting, without=without)
+    return group
+
+
 def _run(
-    function: Callable[..., None], choices: Choices, typed: dict[str, Any], *, for_citizens: bool
+    function: Callable[..., None],
+    choices: Choices,
+    typed: dict[str, Any],
+    *,
+    for_citizens: bool,
+    told: Mapping[str, str],
 ) -> None:
     session: Session | None = None
     try:
+        if told:
+            choices = dataclasses.replace(choices, assistance=Assistance.typed(**told))
         session = Session(choices)
         function(session, **typed)
         if session.has_fallen_back and not choices.is_json:
             session.output.tell(session.words("only.english"))
+    except UnicodeEncodeError:
+        words = session.words if session else Words("en")
+        _fail(choices, words("not.unicode"), "", ExitCode.USAGE, session)
     except CommandError as error:
         _fail(choices, error.message, error.next_step, error.exit_code, session)
     except CallError as error:
@@ -144,11 +189,7 @@ def _fail_call(
         )
     words = session.words
     if for_citizens:
-        family = error.reason if words.maybe(f"error.{error.reason}") else error.code
-        lines = [words.one_of("error", family)]
-        step = words.maybe(f"step.{family}") or (
-            words("not.signed.in.next") if family == "UNAUTHENTICATED" else ""
-        )
+        lines = told_to_citizen(error, words)
     else:
         lines = [error.message]
         lines += [
@@ -159,12 +200,10 @@ def _fail_call(
         step = next_step_of(error)
         if exit_code is ExitCode.UNREACHABLE:
             lines.append(f"Request id, to repeat the command safely: {session.request_id}")
-    if step:
-        lines.append(words("next", step=step))
-    if error.call_id:
-        lines.append(
-            words("code", id=error.call_id) if for_citizens else f"Call id: {error.call_id}"
-        )
+        if step:
+            lines.append(words("next", step=step))
+        if error.call_id:
+            lines.append(f"Call id: {error.call_id}")
     session.output.tell("\n".join(lines))
     raise typer.Exit(exit_code)
 
@@ -179,7 +218,7 @@ def _fail(
     if choices.is_json:
         _fail_json(exit_code, message=message, next_step=next_step)
     words = session.words if session else Words("en")
-    lines = [message, words("next", step=next_step)] if next_step else [message]
+    lines = told_to_citizen(CommandError(message, next_step), words)
     Output(is_json=False).tell("\n".join(lines))
     raise typer.Exit(exit_code)
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clients.cli.command import command, noun
+from clients.cli.entries import entry_of, happened, what, who
 from clients.cli.errors import CommandError, UsageError
 from clients.cli.numbers import short
 from clients.cli.receipt import kept_keys, listed_keys, write_new
-from clients.cli.seen import happened, history, what, who
 from clients.cli.session import Session
 from clients.cli.times import exact
 from clients.receipts import ReceiptError, SignedRecord, b64
@@ -38,14 +38,11 @@ def show(
 ) -> None:
     """Show and check your confirmation of one entry, and keep it if you like."""
     words, output = session.words, session.output
-    whole = history(session, 0, only_disclosures=False)
-    found = next((one for one in whole.entries if one.receipt.leaf_index == entry), None)
-    if found is None:
-        raise CommandError(words("no.such.entry", entry=entry), "citizen-vault history list")
+    found = entry_of(session, entry)
     record = SignedRecord.of(found.receipt)
-    _check(session, record, kept_keys(key_file) if key_file else listed_keys(session.connection))
+    _check(session, record, _keys(session, key_file))
     if out:
-        write_new(out, record.as_file())
+        write_new(out, record.as_file(), words)
     if output.is_json:
         output.message(found.receipt)
         return
@@ -74,8 +71,9 @@ def check(
     try:
         data = Path(file).read_bytes()
     except OSError as error:
-        raise UsageError(f"{file}: {error.strerror}.") from None
-    keys = kept_keys(key_file) if key_file else listed_keys(session.connection)
+        why = error.strerror or "?"
+        raise UsageError(session.words("file.unreadable", file=file, why=why)) from None
+    keys = _keys(session, key_file)
     words, output = session.words, session.output
     try:
         record = SignedRecord.read(data)
@@ -89,6 +87,10 @@ def check(
     name = str(facts.get("type", "")).partition(".")[0]
     output.facts([(words("confirmation.what"), words.one_of("happened", name))])
     _say_genuine(session, record)
+
+
+def _keys(session: Session, key_file: str) -> Mapping[str, bytes]:
+    return kept_keys(key_file, session.words) if key_file else listed_keys(session.connection)
 
 
 def _check(

@@ -10,8 +10,10 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
+from clients.connection import CallError
+
 if TYPE_CHECKING:
-    from clients.connection import CallError
+    from clients.cli.words import Words
 
 
 class ExitCode(IntEnum):
@@ -71,15 +73,20 @@ _NEXT_STEPS: Final = {
     "SERVICE_SUSPENDED": "Ask the operator of this vault.",
     "REQUEST_ALREADY_CLAIMED": "Ask again, for a new link: citizen-vault service ask",
     "REQUEST_EXPIRED": "Ask again, for a new link: citizen-vault service ask",
+    "REQUEST_ALREADY_DECIDED": "See what became of it: citizen-vault service request REQUEST_ID",
+    "REQUEST_CANCELLED": "You took it back. Ask again only if you must: citizen-vault service ask",
+    "CAPACITY_NOT_ALLOWED": "She has to do it herself, with her own sign-in.",
     "CODE_ALREADY_REDEEMED": "See the request: citizen-vault service request REQUEST_ID",
     "CONSENT_REVOKED": "She stopped it. Ask again only if you must: citizen-vault service ask",
     "CONSENT_EXPIRED": "Ask again: citizen-vault service ask",
+    "CONSENT_PAUSED": "It may go on. Wait for it: citizen-vault service changes --follow",
     "CONSENT_NOT_STARTED": "See when it starts: citizen-vault service consent CONSENT_ID",
     "PURPOSE_DIFFERS": "See its purpose: citizen-vault service consent CONSENT_ID",
     "FIELD_NOT_GRANTED": "See what it covers: citizen-vault service consent CONSENT_ID",
     "FREQUENCY_EXHAUSTED": "See how often it may be used: citizen-vault service consent CONSENT_ID",
     "EVIDENCE_TOO_OLD": "Ask her for something newer: citizen-vault service ask",
     "EVIDENCE_CHANGED": "Fetch it as something new: run the command without --request-id.",
+    "TOKEN_INVALID": "Give a token or cursor of this server as it was printed, or none.",
     "REQUEST_ID_REUSED": "Run the command without --request-id.",
     "REGISTRY_CONFLICT": "See what is published: citizen-vault registry",
     "CONCURRENT_CHANGE": _TRY_AGAIN,
@@ -106,6 +113,28 @@ def exit_code_of(error: CallError) -> ExitCode:
     return _EXIT_CODES.get(error.code, ExitCode.REFUSED)
 
 
+def told_to_citizen(error: CommandError | CallError, words: Words) -> list[str]:
+    """Return the lines that tell a citizen what happened and what to do next, in her words."""
+    if isinstance(error, CommandError):
+        lines, step = [error.message], words.commands(error.next_step)
+    else:
+        family = error.reason if words.maybe(f"error.{error.reason}") else error.code
+        lines = [words.one_of("error", family)]
+        step = words.maybe(f"step.{family}") or (
+            words("not.signed.in.next") if family == "UNAUTHENTICATED" else ""
+        )
+    if step:
+        lines.append(words("next", step=step))
+    if isinstance(error, CallError) and error.call_id:
+        lines.append(words("code", id=error.call_id))
+    return lines
+
+
 def next_step_of(error: CallError) -> str:
     """Return what a service, auditor or operator does next."""
-    return _NEXT_STEPS.get(error.reason) or _NEXT_STEPS_BY_CODE.get(error.code, "")
+    return next_step_for(error.reason) or _NEXT_STEPS_BY_CODE.get(error.code, "")
+
+
+def next_step_for(reason: str) -> str:
+    """Return what they do next about a reason, or "" if that says it all."""
+    return _NEXT_STEPS.get(reason, "")

@@ -9,15 +9,23 @@ from typing import Final
 import typer
 
 from clients.cli import (
+    assist,
     audit,
+    audit_explain,
     confirmation,
+    document,
+    help_code,
     information,
     registry,
     registry_definitions,
     request,
+    sandbox,
     seen,
     service,
+    service_ask,
+    service_document,
     service_fetch,
+    service_lists,
     share,
     sharing,
     sign_in,
@@ -30,7 +38,8 @@ Exit codes: 0 done; 1 refused; 2 typed in a way that cannot be carried out; \
 
 Environment: CITIZEN_VAULT_TARGET (host:port), or CITIZEN_VAULT_DATA (the folder of a server on \
 this machine); CITIZEN_VAULT_ISSUER, CITIZEN_VAULT_AS, CITIZEN_VAULT_LANGUAGE (en, cy), \
-CITIZEN_VAULT_ZONE (Europe/London), CITIZEN_VAULT_HOME."""
+CITIZEN_VAULT_ZONE (Europe/London), CITIZEN_VAULT_HOME; for officials CITIZEN_VAULT_CHANNEL and \
+CITIZEN_VAULT_ASSISTANCE_CODE."""
 
 app = typer.Typer(
     name="citizen-vault",
@@ -42,21 +51,29 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-_FOR_OTHERS: Final = "For services, auditors and operators"
+_FOR_OTHERS: Final = "For services, officials, auditors and operators"
 
 app.add_typer(information.app, name="information", rich_help_panel=FOR_CITIZENS)
+app.add_typer(document.app, name="document", rich_help_panel=FOR_CITIZENS)
 app.add_typer(request.app, name="request", rich_help_panel=FOR_CITIZENS)
 app.add_typer(share.top)
 app.add_typer(sharing.app, name="sharing", rich_help_panel=FOR_CITIZENS)
 app.add_typer(seen.app, name="seen", rich_help_panel=FOR_CITIZENS)
 app.add_typer(seen.history_app, name="history", rich_help_panel=FOR_CITIZENS)
 app.add_typer(confirmation.app, name="confirmation", rich_help_panel=FOR_CITIZENS)
+app.add_typer(help_code.app, name="help-code", rich_help_panel=FOR_CITIZENS)
+service.app.add_typer(service_ask.top)
+service.app.add_typer(service_lists.top)
 service.app.add_typer(service_fetch.top)
+service.app.add_typer(service_document.top)
 app.add_typer(service.app, name="service", rich_help_panel=_FOR_OTHERS)
+app.add_typer(assist.app, name="assist", rich_help_panel=_FOR_OTHERS)
+audit.app.add_typer(audit_explain.top)
 app.add_typer(audit.app, name="audit", rich_help_panel=_FOR_OTHERS)
 registry.app.add_typer(registry_definitions.purposes, name="purpose")
 registry.app.add_typer(registry_definitions.evidence_types, name="evidence-type")
 app.add_typer(registry.app, name="registry", rich_help_panel=_FOR_OTHERS)
+app.add_typer(sandbox.app, name="sandbox", rich_help_panel=_FOR_OTHERS)
 app.add_typer(sign_in.top)
 
 

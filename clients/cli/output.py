@@ -31,10 +31,12 @@ class Output:
 
     Args:
         is_json: print answers as JSON, and nothing else, on stdout.
+        no_answer: what is said where a question gets none.
     """
 
-    def __init__(self, *, is_json: bool) -> None:
+    def __init__(self, *, is_json: bool, no_answer: str = "") -> None:
         self.is_json = is_json
+        self.no_answer = no_answer
 
     @property
     def is_interactive(self) -> bool:
@@ -53,6 +55,10 @@ class Output:
     def json(self, value: Any) -> None:
         """Print a value as JSON; ASCII, so that it is safe on a terminal too."""
         print(json.dumps(value, indent=2))
+
+    def json_line(self, message: Message) -> None:
+        """Print a protobuf message as JSON in one line, at once, for whoever reads as it comes."""
+        print(json.dumps(as_json(message)), flush=True)
 
     def say(self, text: str = "", style: str = "") -> None:
         """Print a paragraph of the answer."""
@@ -127,8 +133,21 @@ class Output:
         console(is_error=True).print(_text(question), end=" ")
         line = sys.stdin.readline()
         if not line:
-            raise UsageError("There was no answer.")
+            raise UsageError(self.no_answer)
         return line.strip()
+
+    def ask_secret(self, question: str) -> str:
+        """Ask on the terminal and return what is typed there, unseen.
+
+        Raises:
+            UsageError: if nothing can be read any more.
+        """
+        import getpass  # noqa: PLC0415
+
+        try:
+            return getpass.getpass(f"{clean(question)} ", stream=sys.stderr).strip()
+        except EOFError:
+            raise UsageError(self.no_answer) from None
 
 
 def console(*, is_error: bool) -> Console:

@@ -40,6 +40,23 @@ class Field:
     sensitivity: str
     schema: Mapping[str, Any]
     is_required: bool
+    words: Mapping[str, str]
+    definitions: Mapping[str, Any]
+
+    def resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a schema with its `$ref` into the kind's definitions followed."""
+        reference = schema.get("$ref", "")
+        name = reference.removeprefix("#/$defs/")
+        return self.definitions.get(name, {}) if reference else schema
+
+    def spoken(self, code: str) -> str:
+        """Return a code in words: those that were published, or its own without underscores."""
+        return self.words.get(code) or code.replace("_", " ")
+
+
+def unknown_field(name: str) -> Field:
+    """Return a part that the kind no longer has: its name and nothing else."""
+    return Field(name, name, "", "", {}, is_required=False, words={}, definitions={})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +68,6 @@ class Kind:
     title: str
     description: str
     fields: tuple[Field, ...]
-    definitions: Mapping[str, Any]
 
     def field(self, name: str) -> Field | None:
         """Return a part by its name."""
@@ -66,12 +82,6 @@ class Kind:
         """Return names in the order of this kind, unknown ones last."""
         order = {field.name: place for place, field in enumerate(self.fields)}
         return tuple(sorted(names, key=lambda name: (order.get(name, len(order)), name)))
-
-    def resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a schema with its `$ref` into this kind's definitions followed."""
-        reference = schema.get("$ref", "")
-        name = reference.removeprefix("#/$defs/")
-        return self.definitions.get(name, {}) if reference else schema
 
 
 class Published:
@@ -132,7 +142,7 @@ class Published:
     def kind(self, evidence_type: str) -> Kind:
         """Return a kind of information; one that is not published has its name and nothing else."""
         found = self.kinds.get(evidence_type)
-        return found or Kind(evidence_type, 0, evidence_type, "", (), {})
+        return found or Kind(evidence_type, 0, evidence_type, "", ())
 
     @functools.cached_property
     def kinds(self) -> Mapping[str, Kind]:
@@ -163,10 +173,13 @@ class Published:
                     sensitivity=field["sensitivity"],
                     schema=properties.get(field["name"], {}),
                     is_required=field["name"] in schema.get("required", ()),
+                    words={
+                        code: self._chosen(texts) for code, texts in field.get("words", {}).items()
+                    },
+                    definitions=schema.get("$defs", {}),
                 )
                 for field in definition["fields"]
             ),
-            definitions=schema.get("$defs", {}),
         )
 
     def _chosen(self, by_language: Mapping[str, Any]) -> Any:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 from clients.cli.errors import UsageError
 from clients.cli.published import whole_list
+from clients.cli.words import Words
 from clients.receipts import unb64
 
 if TYPE_CHECKING:
     from clients.connection import Connection
 
 ALGORITHM: Final = "Ed25519"
+_ENGLISH: Final = Words("en")
 
 
 def listed_keys(connection: Connection) -> dict[str, bytes]:
@@ -28,7 +30,7 @@ def listed_keys(connection: Connection) -> dict[str, bytes]:
     return {key.key_id: key.public_key for key in whole.receipt_keys if key.algorithm == ALGORITHM}
 
 
-def kept_keys(file: str) -> dict[str, bytes]:
+def kept_keys(file: str, words: Words = _ENGLISH) -> dict[str, bytes]:
     """Return receipt keys from a file: one key, or what `registry receipt-key list --json` prints.
 
     Raises:
@@ -39,12 +41,13 @@ def kept_keys(file: str) -> dict[str, bytes]:
         keys = found.get("receipt_keys", [found])
         return {str(key["key_id"]): unb64(key["public_key"]) for key in keys}
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}.") from None
+        why = error.strerror or "?"
+        raise UsageError(words("file.unreadable", file=file, why=why)) from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise UsageError(f"{file} holds no key with which entries are signed.") from None
+        raise UsageError(words("file.no.key", file=file)) from None
 
 
-def write_new(file: str, data: bytes) -> None:
+def write_new(file: str, data: bytes, words: Words = _ENGLISH) -> None:
     """Write a file that is not there yet, for its owner alone.
 
     Raises:
@@ -55,6 +58,7 @@ def write_new(file: str, data: bytes) -> None:
         with os.fdopen(handle, "wb") as out:
             out.write(data)
     except FileExistsError:
-        raise UsageError(f"{file} is there already.", "Name another file.") from None
+        raise UsageError(words("file.there", file=file), words("file.there.next")) from None
     except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}.") from None
+        why = error.strerror or "?"
+        raise UsageError(words("file.unwritable", file=file, why=why)) from None

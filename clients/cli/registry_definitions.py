@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -12,20 +12,29 @@ from clients.cli.command import command, noun
 from clients.cli.errors import UsageError
 from clients.cli.published import whole_list
 from clients.cli.registry import RequestId
-from clients.cli.service_views import spoken
+from clients.cli.service_views import basis_of, spoken
 from clients.cli.session import Session
+from clients.cli.terms import whose_choice
 from clients.cli.times import moment
 from clients.cli.values import read_json
 
 if TYPE_CHECKING:
-    from vault.api.v1.registry_pb2 import Purpose
+    from collections.abc import Sequence
+
+    from vault.api.v1.registry_pb2 import Purpose, TextWarning
 
 purposes = noun("Purposes: why data may be used, within bounds that are enforced.")
 evidence_types = noun("Evidence types, with their schemas.")
 
+MOST_PATHS: Final = 3
+
 PurposeCode = Annotated[str, typer.Argument(metavar="CODE")]
 JsonFile = Annotated[
     str, typer.Argument(metavar="FILE", help="A file with a JSON object; - reads stdin.")
+]
+ValidateOnly = Annotated[
+    bool,
+    typer.Option("--validate-only", help="Say whether it would be accepted; publish nothing."),
 ]
 
 
@@ -76,10 +85,17 @@ def show_purpose(
 
 
 @command(purposes, "publish")
-def publish_purpose(session: Session, file: JsonFile, request_id: RequestId = "") -> None:
+def publish_purpose(
+    session: Session,
+    file: JsonFile,
+    *,
+    validate_only: ValidateOnly = False,
+    request_id: RequestId = "",
+) -> None:
     """Publish a purpose, or its next version. Operators only.
 
-    FILE holds purpose_code, version, bounds and texts, as `PublishPurposeRequest` names them.
+    FILE holds purpose_code, version, bounds and texts, as `PublishPurposeRequest` names them. What
+    would be better in the texts is told; nothing is refused for it.
     """
     from google.protobuf.json_format import ParseDict, ParseError  # noqa: PLC0415
 
@@ -91,8 +107,10 @@ def publish_purpose(session: Session, file: JsonFile, request_id: RequestId = ""
     except ParseError as error:
         raise UsageError(f"{file} is not a purpose: {error}") from None
     request.request_id = session.request_id
+    request.validate_only = request.validate_only or validate_only
     response = session.connection.registry.PublishPurpose(request)
-    _say_purpose(session, response)
+    _say_purpose(session, response, is_published=not request.validate_only)
+    say_warnings(session, response.warnings, is_published=not request.validate_only)
 
 
 @command(purposes, "withdraw")
@@ -131,16 +149,25 @@ def list_evidence_types(session: Session) -> None:
 
 
 @command(evidence_types, "publish")
-def publish_evidence_type(session: Session, file: JsonFile, request_id: RequestId = "") -> None:
+def publish_evidence_type(
+    session: Session,
+    file: JsonFile,
+    *,
+    validate_only: ValidateOnly = False,
+    request_id: RequestId = "",
+) -> None:
     """Publish an evidence type, or the next version of its schema. Operators only.
 
-    FILE holds evidence_type, schema_version, title, description, fields and schema.
+    FILE holds evidence_type, schema_version, title, description, fields and schema. What would be
+    better in the labels and hints is told; nothing is refused for it.
     """
     from vault.api.v1.registry_service_pb2 import PublishEvidenceTypeRequest  # noqa: PLC0415
 
     session.request_id = request_id or session.request_id
     response = session.connection.registry.PublishEvidenceType(
-        PublishEvidenceTypeRequest(request_id=session.request_id, definition=read_json(file))
+        PublishEvidenceTypeRequest(
+            request_id=session.request_id, definition=read_json(file), validate_only=validate_only
+        )
     )
     if session.output.is_json:
         session.output.message(response)
@@ -149,31 +176,55 @@ def publish_evidence_type(session: Session, file: JsonFile, request_id: RequestI
     session.output.facts(
         [("Evidence type", published.evidence_type), ("Version", str(published.schema_version))]
     )
+    say_warnings(session, response.warnings, is_published=not validate_only)
 
 
-def _say_purpose(session: Session, response: Any) -> None:
+def say_warnings(session: Session, warnings: Sequence[TextWarning], *, is_published: bool) -> None:
+    """Tell what would be better for those who read the texts, and whether it is published."""
+    from vault.api.v1.registry_pb2 import TextWarningKind  # noqa: PLC0415
+
+    words, output = session.words, session.output
+    if output.is_json:
+        return
+    if not is_published:
+        output.say(words("publish.validated"))
+    fields: dict[tuple[str, str], list[str]] = {}
+    for one in warnings:
+        kind = TextWarningKind.Name(one.kind).removeprefix("TEXT_WARNING_KIND_")
+        fields.setdefault((kind, one.language), []).append(one.field)
+    for (kind, language), paths in fields.items():
+        more = len(paths) - MOST_PATHS
+        where = ", ".join(paths[:MOST_PATHS])
+        if more > 0:
+            where = words("publish.and.more", where=where, more=more)
+        what = words.one_of("publish.warning", kind)
+        output.tell(f"{where} ({language}): {what}")
+
+
+def _say_purpose(session: Session, response: Any, *, is_published: bool = True) -> None:
     if session.output.is_json:
         session.output.message(response)
         return
-    _show_purpose(session, response.purpose)
+    _show_purpose(session, response.purpose, is_published=is_published)
 
 
-def _show_purpose(session: Session, purpose: Purpose) -> None:
-    from vault.api.v1.registry_pb2 import LegalBasisCode, ProcessingMethod  # noqa: PLC0415
+def _show_purpose(session: Session, purpose: Purpose, *, is_published: bool = True) -> None:
+    from vault.api.v1.registry_pb2 import ProcessingMethod  # noqa: PLC0415
 
     published, bounds = session.published, purpose.bounds
     texts = published.purpose_texts(purpose)
-    basis = spoken(LegalBasisCode.Name(bounds.legal_basis.code), "LEGAL_BASIS_CODE_")
-    statute = f", {bounds.legal_basis.statute}" if bounds.legal_basis.statute else ""
     hours = bounds.frequency_period_seconds / 3600
+    state = "withdrawn" if purpose.is_withdrawn else "published"
+    published_on = moment(purpose.publish_time, session.words)
     session.output.facts(
         [
             ("Purpose", f"{purpose.purpose_code}@{purpose.version}"),
-            ("State", "withdrawn" if purpose.is_withdrawn else "published"),
-            ("Published", moment(purpose.publish_time, session.words)),
+            ("State", state if is_published else ""),
+            ("Published", published_on if is_published else ""),
             ("Services", "\n".join(published.who(one) for one in bounds.service_ids)),
             ("DPV purpose", bounds.dpv_iri),
-            ("Legal basis", f"{basis}{statute}"),
+            ("Legal basis", basis_of(bounds.legal_basis)),
+            ("Her page says", whose_choice(purpose.decision_form, session.words)),
             *((f"May ask {one.evidence_type}", ", ".join(one.names)) for one in bounds.evidence),
             ("Longest", f"{bounds.longest_days} days"),
             ("Most often", f"{bounds.frequency_count} in {hours:g} hours"),

@@ -1,36 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`citizen-vault request`: who asks a citizen, why, for what, and what if she says no."""
+"""`citizen-vault request`: who asks a citizen; she opens their links, looks, and says no."""
 
 from __future__ import annotations
 
 import urllib.parse
-from typing import TYPE_CHECKING, Annotated, Final
+import uuid
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clients.cli import answer
+from clients.cli.asked import all_requests, show_request, state_of
 from clients.cli.command import command, noun
+from clients.cli.deciding import refused
+from clients.cli.each import each_of
 from clients.cli.errors import UsageError
-from clients.cli.information import pieces
 from clients.cli.numbers import short, whole_id
-from clients.cli.published import whole_list
+from clients.cli.output import as_json
+from clients.cli.past import AsOf, state_as_of
 from clients.cli.session import Session
-from clients.cli.times import last_day, moment
+from clients.cli.times import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     from clients.cli.words import Words
-    from vault.api.v1.consent_pb2 import ConsentRequest, Frequency
-    from vault.api.v1.consent_service_pb2 import ClaimRequestResponse, ListRequestsResponse
-    from vault.api.v1.evidence_pb2 import Evidence
-    from vault.api.v1.registry_pb2 import Purpose
+    from vault.api.v1.consent_pb2 import ConsentRequest
+    from vault.api.v1.consent_service_pb2 import ClaimRequestResponse
 
 app = noun("Who is asking to see your information, and why.")
-
-REQUEST_STATES: Final = {1: "PENDING", 2: "GRANTED", 3: "EXPIRED"}
-_VIEW: Final = 1
-_HOUR: Final = 3600
-_DAY: Final = 24 * _HOUR
+app.add_typer(answer.top)
 
 Number = Annotated[
     str, typer.Argument(metavar="NUMBER", help="As in the list; its beginning will do.")
@@ -40,56 +39,49 @@ Number = Annotated[
 @command(app, "open", for_citizens=True)
 def open_request(
     session: Session,
-    link: Annotated[str, typer.Argument(metavar="LINK", help="The link that they gave you.")],
+    link: Annotated[
+        list[str],
+        typer.Argument(metavar="LINK...", help="The link that they gave you; several if you like."),
+    ],
 ) -> None:
     """Open the link of somebody who asks, and see what they ask. Nothing is shared."""
-    from vault.api.v1.consent_service_pb2 import ClaimRequestRequest  # noqa: PLC0415
 
-    request = ClaimRequestRequest(
-        request_id=session.request_id,
-        acting=session.acting,
-        handoff_token=_token_of(link, session.words),
-    )
-    response = session.opening_place(session.connection.consents.ClaimRequest, request)
-    if session.output.is_json:
-        session.output.message(response)
-        return
-    show_request(session, response.consent_request)
-    _say_way_back(session, response)
+    def claim(one: str) -> None:
+        response = _claim(session, one)
+        if session.output.is_json:
+            answers.append(as_json(response))
+            return
+        show_request(session, response.consent_request)
+        _say_way_back(session, response)
+
+    answers: list[object] = []
+    try:
+        each_of(session, link, claim)
+    finally:
+        if answers:
+            session.output.json(answers if len(link) > 1 else answers[0])
 
 
 @command(app, "list", for_citizens=True)
-def list_requests(session: Session) -> None:
+def list_requests(
+    session: Session,
+    *,
+    waiting: Annotated[
+        bool, typer.Option("--waiting", help="Only those that wait for your answer.")
+    ] = False,
+    as_of: AsOf = "",
+) -> None:
     """Show who is asking, and who asked before."""
-    whole = _list(session)
+    if as_of:
+        past = state_as_of(session, as_of)
+        if past is not None:
+            _say_requests(session, reversed(past.consent_requests))
+        return
+    whole = all_requests(session, only_waiting=waiting)
     if session.output.is_json:
         session.output.message(whole)
         return
-    words, published = session.words, session.published
-    if not whole.consent_requests:
-        session.output.say(words("no.requests"))
-        return
-    session.output.say(words("requests"), "bold")
-    session.output.table(
-        [
-            words("column.number"),
-            words("column.who"),
-            words("column.why"),
-            words("column.when"),
-            words("column.state"),
-        ],
-        [
-            (
-                short(one.consent_request_id),
-                published.who(one.service_id),
-                published.purpose_title(one.purpose),
-                moment(one.request_time, words),
-                words(f"request.{REQUEST_STATES.get(one.state, 'EXPIRED')}"),
-            )
-            for one in whole.consent_requests
-        ],
-        unbroken=(0,),
-    )
+    _say_requests(session, whole.consent_requests)
 
 
 @command(app, "show", for_citizens=True)
@@ -107,125 +99,88 @@ def show(session: Session, number: Number) -> None:
     show_request(session, response.consent_request)
 
 
+@command(app, "refuse", for_citizens=True)
+def refuse(
+    session: Session,
+    number: Annotated[
+        list[str],
+        typer.Argument(metavar="NUMBER...", help="As in the list; several if you like."),
+    ],
+) -> None:
+    """Say no to somebody who asks. They learn that, and nothing else."""
+
+    def say_no(one: str) -> None:
+        response = refused(session, request_id_of(session, one))
+        if session.output.is_json:
+            answers.append(as_json(response))
+
+    answers: list[object] = []
+    try:
+        each_of(session, number, say_no)
+    finally:
+        if answers:
+            session.output.json(answers if len(number) > 1 else answers[0])
+
+
 def request_id_of(session: Session, number: str) -> str:
     """Return the id of a request by the number that was typed."""
     return whole_id(
         number,
-        lambda: [one.consent_request_id for one in _list(session).consent_requests],
+        lambda: [one.consent_request_id for one in all_requests(session).consent_requests],
         session.words,
     )
 
 
-def show_request(session: Session, asked: ConsentRequest) -> None:
-    """Print who asks, why, what, until when, and what happens if she says no."""
-    words, published, output = session.words, session.published, session.output
-    is_open = REQUEST_STATES.get(asked.state) == "PENDING"
-    who = published.who(asked.service_id)
-    output.say(words("asking" if is_open else "asked", who=who), "bold")
-    purpose = published.purpose(asked.purpose)
-    texts = published.purpose_texts(purpose) if purpose else None
-    if texts is not None:
-        output.facts(
-            [
-                (words("for"), texts.title),
-                (words("why"), texts.why),
-                (words("needed.by"), texts.needed_by),
-                (words("if.refused"), texts.if_refused),
-                (words("if.stopped"), texts.if_stopped),
-                (words("other.ways"), texts.other_ways),
-                (words("help.line"), texts.help_line),
-            ]
-        )
-    output.say()
-    age = words("too.old", days=asked.largest_age_days) if asked.largest_age_days else ""
-    output.facts(
-        [
-            (words("until"), words("until.latest", time=last_day(asked.end_time, words))),
-            (words("how.often"), how_often(asked, words)),
-            (words("age"), age),
-            (words("kept"), kept(asked.method, asked.retention_days, words)),
-            (words("law"), _law(purpose, words) if purpose else ""),
-            (words("answer.by"), moment(asked.expire_time, words) if is_open else ""),
-        ]
+def _claim(session: Session, link: str) -> ClaimRequestResponse:
+    from vault.api.v1.consent_service_pb2 import ClaimRequestRequest  # noqa: PLC0415
+
+    request = ClaimRequestRequest(
+        request_id=str(uuid.uuid4()),
+        acting=session.acting,
+        handoff_token=_token_of(link, session.words),
     )
-    output.heading(words("they.ask"))
-    _say_asked_parts(session, asked)
-    if is_open:
-        output.say(words("nothing.chosen"))
-        output.say(words("to.answer", id=short(asked.consent_request_id)))
+    response: ClaimRequestResponse = session.opening_place(
+        session.connection.consents.ClaimRequest, request
+    )
+    return response
 
 
-def how_often(asked: ConsentRequest, words: Words) -> str:
-    """Return how often they would look."""
-    return often(asked.frequency, words) if asked.HasField("frequency") else words("once")
-
-
-def often(frequency: Frequency, words: Words) -> str:
-    """Return a frequency in days, or hours where it is no whole number of days."""
-    if frequency.count == 0:
-        return words("once")
-    days, seconds = divmod(frequency.period_seconds, _DAY)
-    if seconds:
-        period = words("often.hours", hours=max(frequency.period_seconds // _HOUR, 1))
-    else:
-        period = words("often.daily") if days == 1 else words("often.days", days=days)
-    count = words("once") if frequency.count == 1 else words("often.times", count=frequency.count)
-    return words("often", count=count, period=period)
-
-
-def kept(method: int, days: int, words: Words) -> str:
-    """Return what they keep, and how long."""
-    return words("keep.view") if method == _VIEW else words("keep.days", days=days)
-
-
-def _law(purpose: Purpose, words: Words) -> str:
-    from vault.api.v1.registry_pb2 import LegalBasisCode  # noqa: PLC0415
-
-    basis = purpose.bounds.legal_basis
-    name = LegalBasisCode.Name(basis.code).removeprefix("LEGAL_BASIS_CODE_")
-    text = words.maybe(f"law.{name}")
-    return f"{text} ({basis.statute})" if basis.statute else text
-
-
-def _say_asked_parts(session: Session, asked: ConsentRequest) -> None:
+def _say_requests(session: Session, found: Iterable[ConsentRequest]) -> None:
     words, published = session.words, session.published
-    yours: dict[str, list[Evidence]] = {}
-    for piece in pieces(session).evidence:
-        yours.setdefault(piece.evidence_type, []).append(piece)
-    for scope in asked.scope:
-        kind = published.kind(scope.evidence_type)
-        session.output.say(f"{kind.title} ({scope.evidence_type})")
-        session.output.table(
-            [
-                words("column.part"),
-                words("column.needed"),
-                words("column.yours"),
-                words("column.choose"),
-            ],
-            [
-                (
-                    kind.label(name),
-                    words("needed.yes" if name in scope.required else "needed.no"),
-                    words("have.yes" if _has(yours, scope.evidence_type, name) else "have.no"),
-                    name,
-                )
-                for name in kind.in_order([*scope.required, *scope.optional])
-            ],
-            unbroken=(1, 2),
-        )
-
-
-def _has(yours: Mapping[str, list[Evidence]], evidence_type: str, name: str) -> bool:
-    return any(
-        name == field.name for piece in yours.get(evidence_type, ()) for field in piece.fields
+    listed = list(found)
+    if not listed:
+        session.output.say(words("no.requests"))
+        return
+    session.output.say(words("requests"), "bold")
+    session.output.table(
+        [
+            words("column.number"),
+            words("column.who"),
+            words("column.why"),
+            words("column.when"),
+            words("column.state"),
+        ],
+        [
+            (
+                short(one.consent_request_id),
+                published.who(one.service_id),
+                published.purpose_title(one.purpose),
+                moment(one.request_time, words),
+                state_of(session, one),
+            )
+            for one in listed
+        ],
+        unbroken=(0,),
     )
 
 
 def _say_way_back(session: Session, response: ClaimRequestResponse) -> None:
     words, output = session.words, session.output
+    if not response.code:
+        return
     output.say()
     if not response.return_uri:
-        output.say(words("give.code", code=response.code))
+        output.line(words("give.code", code=response.code))
         return
     query = urllib.parse.urlencode({"code": response.code, "state": response.state})
     joint = "&" if "?" in response.return_uri else "?"
@@ -233,19 +188,12 @@ def _say_way_back(session: Session, response: ClaimRequestResponse) -> None:
     output.line(f"{response.return_uri}{joint}{query}")
 
 
-def _list(session: Session) -> ListRequestsResponse:
-    from vault.api.v1.consent_service_pb2 import ListRequestsRequest  # noqa: PLC0415
-
-    request = ListRequestsRequest(acting=session.acting)
-    whole: ListRequestsResponse = whole_list(
-        session.connection.consents.ListRequests, request, "consent_requests"
-    )
-    return whole
-
-
 def _token_of(link: str, words: Words) -> str:
     """Return the secret part of a hand-off link: its last piece, wherever it stands in it."""
-    parts = urllib.parse.urlsplit(link.strip())
+    try:
+        parts = urllib.parse.urlsplit(link.strip())
+    except ValueError:
+        raise UsageError(words("wrong.link")) from None
     query = urllib.parse.parse_qs(parts.fragment or parts.query)
     named = [values[0] for name, values in query.items() if name in {"token", "handoff_token"}]
     token = named[0] if named else parts.fragment or parts.path.rstrip("/").rpartition("/")[2]

@@ -1,29 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`citizen-vault service fetch` and `check`: what is fetched is verified, then shown or kept."""
+"""`citizen-vault service fetch`, `check` and `verify`: may it be fetched, fetch it, is it genuine.
+
+What is fetched is verified, then shown or kept.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from clients.cli.command import command
-from clients.cli.errors import CommandError, UsageError
+from clients.cli.errors import CommandError, ExitCode, UsageError, next_step_for
+from clients.cli.files import must_be_new
 from clients.cli.receipt import kept_keys, listed_keys, write_new
-from clients.cli.service import CaseRef, Reference, RequestId, StaffRef, type_and_names
-from clients.cli.service_views import show_fetched
+from clients.cli.service import CaseRef, Reference, RequestId, StaffRef
+from clients.cli.service_bundle import show_fetched, verified
+from clients.cli.service_permission import (
+    ConsentId,
+    FromRequest,
+    PurposeCode,
+    SubjectId,
+    permission,
+    selections,
+)
+from clients.cli.service_views import spoken
 from clients.cli.session import Session
+from clients.cli.values import read_json
 from clients.receipts import ReceiptError, SignedRecord, verify_bundle
 
 if TYPE_CHECKING:
-    from vault.api.v1.disclosure_service_pb2 import (
-        DiscloseEvidenceRequest,
-        DiscloseEvidenceResponse,
-    )
+    from vault.api.v1.disclosure_service_pb2 import CheckDisclosuresResponse, DisclosureCheck
 
 top = typer.Typer()
+
+MOST_CHECKS: Final = 100
 
 KeyFile = Annotated[
     str,
@@ -33,6 +45,12 @@ KeyFile = Annotated[
         help="The receipt keys that you trust, as `registry receipt-key list --json` prints them; "
         "without it those that the registry lists now.",
     ),
+]
+BundleFile = Annotated[
+    str, typer.Option("--bundle", metavar="FILE", help="Write the bundle to a new file.")
+]
+ReceiptFile = Annotated[
+    str, typer.Option("--receipt", metavar="FILE", help="Write the receipt to a new file.")
 ]
 
 
@@ -44,26 +62,15 @@ def fetch(
         typer.Argument(metavar="TYPE[#ITEM]:FIELD,FIELD", help="What to fetch; no wildcards."),
     ],
     *,
-    from_request: Annotated[
-        str,
-        typer.Option(
-            "--request",
-            metavar="CONSENT_REQUEST_ID",
-            help="Under the consent that came of this request; instead of the next three.",
-        ),
-    ] = "",
-    consent_id: Annotated[str, typer.Option("--consent", metavar="CONSENT_ID")] = "",
-    subject: Annotated[str, typer.Option("--subject", metavar="SUBJECT_ID")] = "",
-    purpose: Annotated[str, typer.Option("--purpose", metavar="CODE")] = "",
+    from_request: FromRequest = "",
+    consent_id: ConsentId = "",
+    subject: SubjectId = "",
+    purpose: PurposeCode = "",
     case: CaseRef = "",
     staff: StaffRef = "",
     reference: Reference = "",
-    bundle_file: Annotated[
-        str, typer.Option("--bundle", metavar="FILE", help="Write the bundle to a new file.")
-    ] = "",
-    receipt_file: Annotated[
-        str, typer.Option("--receipt", metavar="FILE", help="Write the receipt to a new file.")
-    ] = "",
+    bundle_file: BundleFile = "",
+    receipt_file: ReceiptFile = "",
     key_file: KeyFile = "",
     request_id: RequestId = "",
 ) -> None:
@@ -71,23 +78,28 @@ def fetch(
 
     It is recorded in her vault before it leaves. Nothing is shown that does not verify.
     """
+    from vault.api.v1.disclosure_service_pb2 import DiscloseEvidenceRequest  # noqa: PLC0415
+
     session.request_id = request_id or session.request_id
-    wanted = _fetch_request(
-        session,
-        fields,
-        from_request=from_request,
-        consent_id=consent_id,
-        subject=subject,
-        purpose=purpose,
-    )
-    wanted.case_ref, wanted.staff_ref, wanted.external_reference = case, staff, reference
-    keys = kept_keys(key_file) if key_file else listed_keys(session.connection)
-    for file in (bundle_file, receipt_file):
+    wanted = selections(fields)
+    under = permission(session, from_request, consent_id, subject, purpose)
+    keys = trusted_keys(session, key_file)
+    for file in filter(None, (bundle_file, receipt_file)):
         # Looked at before fetching: what was fetched and cannot be kept is used up all the same.
-        if file and Path(file).exists():
-            raise UsageError(f"{file} is there already.", "Name another file.")
-    response = session.connection.disclosures.DiscloseEvidence(wanted)
-    record = _verified(wanted, response, keys)
+        must_be_new(file)
+    response = session.connection.disclosures.DiscloseEvidence(
+        DiscloseEvidenceRequest(
+            request_id=session.request_id,
+            subject_id=under.subject_id,
+            authority=under.authority,
+            purpose_code=under.purpose_code,
+            fields=wanted,
+            case_ref=case,
+            staff_ref=staff,
+            external_reference=reference,
+        )
+    )
+    record = verified(under, response, keys)
     if bundle_file:
         write_new(bundle_file, response.bundle)
     if receipt_file:
@@ -95,12 +107,68 @@ def fetch(
     if session.output.is_json:
         session.output.message(response)
         return
-    trust = f"in {key_file}" if key_file else "listed in the registry"
-    show_fetched(session, response, record, trust)
+    show_fetched(session, response, record, trust_in(key_file))
 
 
 @command(top, "check")
 def check(
+    session: Session,
+    fields: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="TYPE[#ITEM]:FIELD,FIELD", help="What you would fetch."),
+    ] = None,
+    *,
+    file: Annotated[
+        str,
+        typer.Option(
+            "--file",
+            metavar="FILE",
+            help="Many at once: a CheckDisclosuresRequest as JSON; - reads stdin.",
+        ),
+    ] = "",
+    from_request: FromRequest = "",
+    consent_id: ConsentId = "",
+    subject: SubjectId = "",
+    purpose: PurposeCode = "",
+) -> None:
+    """Say which disclosures would be permitted now, without making any.
+
+    Exit code 1 if one would not be. It promises nothing: each is decided anew.
+    """
+    from vault.api.v1.disclosure_service_pb2 import (  # noqa: PLC0415
+        CheckDisclosuresRequest,
+        CheckDisclosuresResponse,
+        DisclosureCheck,
+    )
+
+    if bool(fields) == bool(file):
+        raise UsageError("Say what you would fetch.", "TYPE:FIELD,FIELD, or --file FILE")
+    if fields:
+        under = permission(session, from_request, consent_id, subject, purpose)
+        checks = [
+            DisclosureCheck(
+                subject_id=under.subject_id,
+                authority=under.authority,
+                purpose_code=under.purpose_code,
+                fields=selections(fields),
+            )
+        ]
+    else:
+        checks = _checks_in(file)
+    whole = CheckDisclosuresResponse()
+    for first in range(0, len(checks), MOST_CHECKS):
+        some = CheckDisclosuresRequest(checks=checks[first : first + MOST_CHECKS])
+        whole.MergeFrom(session.connection.disclosures.CheckDisclosures(some))
+    if session.output.is_json:
+        session.output.message(whole)
+    else:
+        _show_checks(session, checks, whole)
+    if not all(result.is_permitted for result in whole.results):
+        raise typer.Exit(ExitCode.REFUSED)
+
+
+@command(top, "verify")
+def verify(
     session: Session,
     receipt_file: Annotated[str, typer.Argument(metavar="RECEIPT_FILE")],
     *,
@@ -109,8 +177,8 @@ def check(
     ] = "",
     key_file: KeyFile = "",
 ) -> None:
-    """Check a receipt, and its bundle, that were written. With --receipt-key, without a server."""
-    keys = kept_keys(key_file) if key_file else listed_keys(session.connection)
+    """Verify a receipt, and its bundle, that were written. --receipt-key needs no server."""
+    keys = trusted_keys(session, key_file)
     try:
         record = SignedRecord.read(Path(receipt_file).read_bytes())
         if bundle_file:
@@ -130,84 +198,53 @@ def check(
             ("What", str(facts.get("type", ""))),
             ("When", str(facts.get("time", ""))),
             ("Entry", f"{record.leaf_index} of {record.origin}"),
-            (
-                "Key",
-                f"{record.key_id}, {f'in {key_file}' if key_file else 'listed in the registry'}",
-            ),
+            ("Key", f"{record.key_id}, {trust_in(key_file)}"),
             ("Bundle", "as signed" if bundle_file else "not looked at"),
         ]
     )
 
 
-def _fetch_request(
-    session: Session,
-    fields: Sequence[str],
-    *,
-    from_request: str,
-    consent_id: str,
-    subject: str,
-    purpose: str,
-) -> DiscloseEvidenceRequest:
-    from vault.api.v1.consent_service_pb2 import GetRequestRequest  # noqa: PLC0415
-    from vault.api.v1.disclosure_pb2 import Authority, FieldSelection  # noqa: PLC0415
-    from vault.api.v1.disclosure_service_pb2 import DiscloseEvidenceRequest  # noqa: PLC0415
-
-    selections = []
-    for typed in fields:
-        named, names = type_and_names(typed)
-        evidence_type, _, item = named.partition("#")
-        if item and not item.isdecimal():
-            raise UsageError(f"{item} is not the number of an item.", "TYPE#2:FIELD")
-        selections.append(
-            FieldSelection(item=int(item or 0), evidence_type=evidence_type, names=names)
-        )
-    if from_request:
-        asked = session.connection.consents.GetRequest(
-            GetRequestRequest(consent_request_id=from_request)
-        ).consent_request
-        if not asked.consent_id:
-            raise CommandError(
-                "No consent came of this request yet, or its code was not redeemed.",
-                f"See how it stands: citizen-vault service request {from_request}",
-            )
-        consent_id = consent_id or asked.consent_id
-        subject = subject or asked.subject_id
-        purpose = purpose or asked.purpose.partition("@")[0]
-    if not (consent_id and subject and purpose):
-        raise UsageError(
-            "It is not said under which consent.",
-            "--request CONSENT_REQUEST_ID, or --consent, --subject and --purpose",
-        )
-    return DiscloseEvidenceRequest(
-        request_id=session.request_id,
-        subject_id=subject,
-        authority=Authority(consent_id=consent_id),
-        purpose_code=purpose,
-        fields=selections,
-    )
+def trusted_keys(session: Session, key_file: str) -> dict[str, bytes]:
+    """Return the receipt keys of a file, or those that the registry lists now."""
+    return kept_keys(key_file) if key_file else listed_keys(session.connection)
 
 
-def _verified(
-    wanted: DiscloseEvidenceRequest, response: DiscloseEvidenceResponse, keys: dict[str, bytes]
-) -> SignedRecord:
-    """Return the receipt, if it is that of this bundle and of what was asked for.
+def trust_in(key_file: str) -> str:
+    """Return where the trusted keys stand."""
+    return f"in {key_file}" if key_file else "listed in the registry"
 
-    Raises:
-        CommandError: if it is not.
-    """
-    record = SignedRecord.of(response.receipt)
+
+def _checks_in(file: str) -> list[DisclosureCheck]:
+    from google.protobuf.json_format import Parse, ParseError  # noqa: PLC0415
+
+    from vault.api.v1.disclosure_service_pb2 import CheckDisclosuresRequest  # noqa: PLC0415
+
     try:
-        facts = verify_bundle(record, response.bundle, keys)
-        _must_be_for(wanted, facts)
-    except ReceiptError as error:
-        raise CommandError(
-            f"What was fetched does not verify, and is not shown: {error}",
-            "Tell the operator and your auditor; do not rely on it.",
-        ) from None
-    return record
+        checks = list(Parse(read_json(file), CheckDisclosuresRequest()).checks)
+    except ParseError as error:
+        raise UsageError(f"{file} holds no checks: {error}") from None
+    if not checks:
+        raise UsageError(f"{file} holds no checks.", '{"checks": [...]}')
+    return checks
 
 
-def _must_be_for(wanted: DiscloseEvidenceRequest, facts: dict[str, object]) -> None:
-    named = (facts.get("subject"), facts.get("consent_id"))
-    if named != (wanted.subject_id, wanted.authority.consent_id):
-        raise ReceiptError("content")
+def _show_checks(
+    session: Session, checks: list[DisclosureCheck], answer: CheckDisclosuresResponse
+) -> None:
+    session.output.table(
+        ["Consent", "What", "Permitted"],
+        [
+            (
+                one.authority.consent_id,
+                "\n".join(f"{each.evidence_type}: {', '.join(each.names)}" for each in one.fields),
+                "yes" if result.is_permitted else f"no: {spoken(result.reason, '')}",
+            )
+            for one, result in zip(checks, answer.results, strict=True)
+        ],
+        unbroken=(0,),
+    )
+    refused = dict.fromkeys(one.reason for one in answer.results if not one.is_permitted)
+    for reason in refused:
+        step = next_step_for(reason)
+        if step:
+            session.output.tell(f"{spoken(reason, '').capitalize()}: {step}")

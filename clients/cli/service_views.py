@@ -1,49 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a service's requests, consents and bundles are shown to the people who run it."""
+"""How a service's requests and consents are shown to the people who run it."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
-from clients.cli.errors import CommandError
-from clients.cli.request import often
+from clients.cli.terms import often
 from clients.cli.times import exact, last_day, moment
-from clients.cli.values import shown
-from clients.receipts import SignedRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from clients.cli.session import Session
-    from vault.api.v1.consent_pb2 import Consent, ConsentRequest
-    from vault.api.v1.disclosure_service_pb2 import DiscloseEvidenceResponse
+    from vault.api.v1.consent_pb2 import Consent, ConsentDifference, ConsentRequest
+    from vault.api.v1.registry_pb2 import DecisionForm, LegalBasis
+
+
+_FORMS: Final[Mapping[int, str]] = {
+    1: "hers",
+    2: "hers; you need it, but she can send it another way",
+    3: "the law decides, not she",
+}
 
 
 def show_request(session: Session, asked: ConsentRequest) -> None:
-    """Print a request: its state, what it asks, and what came of it."""
+    """Print a request: its state, what it asks, and what came of it; or what it would ask."""
     from vault.api.v1.consent_pb2 import ConsentRequestState  # noqa: PLC0415
 
     words, output = session.words, session.output
     once = not asked.HasField("frequency")
+    start = moment(asked.start_time, words) if asked.HasField("start_time") else ""
+    state = spoken(ConsentRequestState.Name(asked.state), "CONSENT_REQUEST_STATE_")
+    is_asked = bool(asked.consent_request_id)
     output.facts(
         [
             ("Request", asked.consent_request_id),
-            ("State", spoken(ConsentRequestState.Name(asked.state), "CONSENT_REQUEST_STATE_")),
+            ("State", state if is_asked else ""),
             ("Purpose", asked.purpose),
             *(
                 (f"Asks {scope.evidence_type}", _named(scope.required, scope.optional))
                 for scope in asked.scope
             ),
+            ("Whose choice", form_of(asked.decision_form)),
+            ("Earliest start", start),
             ("Latest end", last_day(asked.end_time, words)),
             ("How often", "once" if once else often(asked.frequency, words)),
             ("Largest age", f"{asked.largest_age_days} days" if asked.largest_age_days else ""),
             ("Kept", _kept(asked.method, asked.retention_days)),
-            ("Asked", moment(asked.request_time, words)),
+            ("Asked", moment(asked.request_time, words) if is_asked else ""),
             ("Lapses", moment(asked.expire_time, words)),
             ("Reference", asked.external_reference),
-            ("Subject", asked.subject_id or "not told before the code is redeemed"),
-            ("Consent", asked.consent_id or "none yet, or not told yet"),
+            ("Subject", asked.subject_id or ("not told yet" if is_asked else "")),
+            ("Consent", asked.consent_id or ("none yet, or not told yet" if is_asked else "")),
         ]
     )
 
@@ -51,11 +59,9 @@ def show_request(session: Session, asked: ConsentRequest) -> None:
 def show_consent(session: Session, consent: Consent) -> None:
     """Print a consent as the service that was given it sees it."""
     from vault.api.v1.consent_pb2 import ConsentState, EvidenceMode  # noqa: PLC0415
-    from vault.api.v1.registry_pb2 import LegalBasisCode  # noqa: PLC0415
 
     words, output = session.words, session.output
-    basis = spoken(LegalBasisCode.Name(consent.legal_basis.code), "LEGAL_BASIS_CODE_")
-    statute = f", {consent.legal_basis.statute}" if consent.legal_basis.statute else ""
+    paused = exact(consent.pause_time, words) if consent.HasField("pause_time") else ""
     revoked = exact(consent.revoke_time, words) if consent.HasField("revoke_time") else ""
     used = (
         f"{consent.disclosure_count}, last {exact(consent.last_disclosure_time, words)}"
@@ -66,15 +72,19 @@ def show_consent(session: Session, consent: Consent) -> None:
         [
             ("Consent", consent.consent_id),
             ("State", spoken(ConsentState.Name(consent.state), "CONSENT_STATE_")),
+            ("Paused", paused),
             ("Revoked", revoked),
             ("Subject", consent.subject_id),
             ("Purpose", consent.purpose),
-            ("Legal basis", f"{basis}{statute}"),
+            ("Legal basis", basis_of(consent.legal_basis)),
+            ("Whose choice", form_of(consent.decision_form)),
             ("From", moment(consent.start_time, words)),
             ("Until", last_day(consent.end_time, words)),
             ("How often", "once" if consent.one_time else often(consent.frequency, words)),
             ("Largest age", f"{consent.largest_age_days} days" if consent.largest_age_days else ""),
             ("Kept", _kept(consent.method, consent.retention_days)),
+            ("Stored in", consent.storage),
+            ("Law of", consent.jurisdiction),
             ("Fetched", used),
             ("Request", consent.consent_request_id),
         ]
@@ -95,56 +105,37 @@ def show_consent(session: Session, consent: Consent) -> None:
     )
 
 
-def show_fetched(
-    session: Session, response: DiscloseEvidenceResponse, record: SignedRecord, trust: str
-) -> None:
-    """Print a bundle that was verified, and what its receipt shows."""
-    rows = []
-    for item in _items(response.bundle):
-        kind = session.published.kind(item["evidence_type"])
-        rows += [
-            (
-                str(item["item"]),
-                kind.title,
-                kind.label(field["name"]),
-                shown(kind, field["name"], field["value"], session.words),
-                item["source"].replace("_", " "),
-                field["updated"][:10],
-            )
-            for field in item["fields"]
-        ]
-    session.output.table(
-        ["Item", "Evidence", "Field", "Value", "Source", "Updated"],
-        rows,
-        unbroken=(4, 5),
-        right=(0,),
-    )
-    facts = json.loads(record.facts)
-    session.output.facts(
-        [
-            ("Recorded", f"{facts['time']}, before it left"),
-            ("Entry", f"{record.leaf_index} of {record.origin}"),
-            ("Receipt", "verified: leaf, signature, and the digest of this bundle"),
-            ("Signed with", f"{record.key_id}, {trust}"),
-            ("Repeated", "the same bytes as before" if response.repeated else ""),
-            ("Reference", response.external_reference),
-        ]
-    )
+def difference_rows(session: Session, difference: ConsentDifference) -> list[tuple[str, str]]:
+    """Return what changed between two terms of one consent, as pairs of a name and a text."""
+    words = session.words
+    removed = [f"{one.evidence_type}: {', '.join(one.names)}" for one in difference.removed]
+    rows = [("No longer", "\n".join(removed))]
+    if difference.HasField("end_time_after"):
+        before = last_day(difference.end_time_before, words)
+        rows.append(("Until", f"{last_day(difference.end_time_after, words)}; before: {before}"))
+    if difference.HasField("frequency_after"):
+        before = often(difference.frequency_before, words)
+        rows.append(("How often", f"{often(difference.frequency_after, words)}; before: {before}"))
+    return rows
+
+
+def basis_of(basis: LegalBasis) -> str:
+    """Return the receiver's own legal basis, with its statute."""
+    from vault.api.v1.registry_pb2 import LegalBasisCode  # noqa: PLC0415
+
+    name = spoken(LegalBasisCode.Name(basis.code), "LEGAL_BASIS_CODE_")
+    return f"{name}, {basis.statute}" if basis.statute else name
+
+
+def form_of(form: DecisionForm.ValueType) -> str:
+    """Return whose choice it honestly is."""
+    return _FORMS.get(form, "")
 
 
 def _kept(method: int, days: int) -> str:
     from vault.api.v1.registry_pb2 import PROCESSING_METHOD_VIEW  # noqa: PLC0415
 
     return "viewed only" if method == PROCESSING_METHOD_VIEW else f"{days} days"
-
-
-def _items(bundle: bytes) -> list[dict[str, Any]]:
-    found = json.loads(bundle)
-    if found.get("type") != "bundle.1":
-        raise CommandError(
-            "The bundle is of a newer form.", "Write it with --bundle FILE, or use --json."
-        )
-    return list(found["items"])
 
 
 def _named(required: Sequence[str], optional: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from clients.cli.assistance import Assistance
 from clients.cli.errors import CommandError, ExitCode, UsageError
 from clients.cli.output import Output
 from clients.cli.published import Published
@@ -24,7 +25,7 @@ from clients.connection import CallError, Connection, development_token
 
 if TYPE_CHECKING:
     from clients.connection import CallRecord
-    from vault.api.v1.vault_pb2 import Acting
+    from vault.api.v1.vault_pb2 import Acting, Approval
     from vault.api.v1.vault_service_pb2 import OpenVaultResponse
 
 TIMEOUT_SECONDS: Final = 10.0
@@ -41,6 +42,7 @@ class Choices:
     sign_in: str = ""
     server: str = ""
     is_explaining: bool = False
+    assistance: Assistance | None = None
 
 
 class Session:
@@ -52,8 +54,8 @@ class Session:
             raise UsageError(
                 f"There are no texts in the language {language}.", "Choose en or cy (Cymraeg)."
             )
-        self.words = Words(language)
-        self.output = Output(is_json=choices.is_json)
+        self.words = Words(language, is_assisted=choices.assistance is not None)
+        self.output = Output(is_json=choices.is_json, no_answer=self.words("no.answer"))
         self.state = State(config_home(os.environ, Path.home()))
         self.request_id = str(uuid.uuid4())
         self._choices = choices
@@ -113,11 +115,40 @@ class Session:
         return os.environ.get("CITIZEN_VAULT_ISSUER", "") or self._told_by_server("issuer")
 
     @property
+    def http(self) -> str:
+        """Return where a server on this machine speaks JSON over HTTP.
+
+        Raises:
+            CommandError: if none is known.
+        """
+        return self._told_by_server("http")
+
+    @property
     def acting(self) -> Acting:
-        """Return how a citizen acts here: for herself, from a command line."""
+        """Return for whom and how: a citizen for herself, from a command line; an official for her.
+
+        Raises:
+            UsageError: if an official needs her code, and nobody is there to be asked for it.
+        """
         from vault.api.v1.vault_pb2 import CHANNEL_CLI, Acting  # noqa: PLC0415
 
+        if self.assistance is not None:
+            return self.assistance.acting(self.output, self.words)
         return Acting(channel=CHANNEL_CLI)
+
+    @property
+    def approval(self) -> Approval | None:
+        """Return what shows that a decision is hers, beyond a sign-in. Stopping needs none.
+
+        Raises:
+            UsageError: if an official decides for her by letter, and does not say by which.
+        """
+        return self.assistance.approval(self.words) if self.assistance is not None else None
+
+    @property
+    def assistance(self) -> Assistance | None:
+        """Return how an official acts for somebody; None for everybody else."""
+        return self._choices.assistance
 
     def open_place(self) -> OpenVaultResponse:
         """Make the place for her information, or find the one that is there."""
@@ -131,10 +162,21 @@ class Session:
         try:
             return call(request)
         except CallError as error:
-            if error.reason != "VAULT_NOT_OPEN":
+            # An official opens one only when asked to, and hands over its code.
+            if error.reason != "VAULT_NOT_OPEN" or self.assistance is not None:
                 raise
         self.open_place()
         return call(request)
+
+    def agrees(self, question: str) -> bool:
+        """Ask a question; anything but a yes is a no.
+
+        Raises:
+            UsageError: if nobody is there to be asked.
+        """
+        if not self.output.is_interactive:
+            raise UsageError(self.words("say.yes"))
+        return self.output.ask(question).lower() in self.words.yes_letters
 
     @property
     def has_fallen_back(self) -> bool:

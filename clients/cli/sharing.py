@@ -1,44 +1,153 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`citizen-vault sharing`: with whom a citizen shares; she looks at it, and stops it."""
+"""`citizen-vault sharing`: with whom a citizen shares; she looks at it, pauses it, stops it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING
 
-import typer
-
+from clients.cli import sharing_less, sharing_longer
+from clients.cli.asked import texts_of
 from clients.cli.command import command, noun
-from clients.cli.numbers import short, whole_id
-from clients.cli.published import whole_list
-from clients.cli.request import kept, often
+from clients.cli.numbers import short
+from clients.cli.past import AsOf, state_as_of
 from clients.cli.session import Session
+from clients.cli.sharings import Number, all_sharings, id_of, sharing_of, state_key, state_of
+from clients.cli.terms import parts_of, terms_of
 from clients.cli.times import exact, last_day, moment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vault.api.v1.consent_pb2 import Consent
-    from vault.api.v1.consent_service_pb2 import (
-        ListConsentsResponse,
-    )
 
-app = noun("Who you share with: look at it, stop it.")
-
-STATES: Final = {1: "ACTIVE", 2: "EXPIRED", 3: "REVOKED"}
-_PINNED: Final = 1
-
-Number = Annotated[
-    str, typer.Argument(metavar="NUMBER", help="As in the list; its beginning will do.")
-]
+app = noun("Who you share with: look at it, share less or for longer, pause it, stop it.")
+app.add_typer(sharing_less.top)
+app.add_typer(sharing_longer.top)
 
 
 @command(app, "list", for_citizens=True)
-def list_sharing(session: Session) -> None:
+def list_sharing(session: Session, *, as_of: AsOf = "") -> None:
     """Show who you share with, and whom you shared with before."""
-    whole = _list(session)
+    if as_of:
+        past = state_as_of(session, as_of)
+        if past is not None:
+            _say_sharings(session, reversed(past.consents))
+        return
+    whole = all_sharings(session)
     if session.output.is_json:
         session.output.message(whole)
         return
+    _say_sharings(session, whole.consents)
+
+
+@command(app, "show", for_citizens=True)
+def show(session: Session, number: Number) -> None:
+    """Show what somebody can see, until when, and how often they looked."""
+    from vault.api.v1.consent_service_pb2 import GetConsentResponse  # noqa: PLC0415
+
+    sharing = sharing_of(session, number)
+    if session.output.is_json:
+        session.output.message(GetConsentResponse(consent=sharing))
+        return
+    words, output = session.words, session.output
+    state = state_key(sharing)
+    output.say(words("sharing.with", who=session.published.who(sharing.service_id)), "bold")
+    output.facts(
+        [
+            (words("column.state"), state_of(session, sharing)),
+            (words("stopped.on"), exact(sharing.revoke_time, words) if state == "REVOKED" else ""),
+            (words("paused.on"), exact(sharing.pause_time, words) if state == "PAUSED" else ""),
+            (words("for"), session.published.purpose_title(sharing.purpose)),
+            *terms_of(session, sharing),
+            (words("used"), _used(session, sharing)),
+        ]
+    )
+    output.heading(words("they.see" if state == "ACTIVE" else "they.saw"))
+    output.facts(parts_of(session, sharing))
+    number = short(sharing.consent_id)
+    if state == "PAUSED":
+        output.say()
+        output.say(words("to.resume", id=number))
+        output.say(words("to.stop", id=number))
+    elif state == "ACTIVE":
+        output.say()
+        output.say(words("to.change", id=number))
+
+
+@command(app, "pause", for_citizens=True)
+def pause(session: Session, number: Number) -> None:
+    """Pause it, at once: nothing is seen until you let it go on."""
+    from vault.api.v1.consent_service_pb2 import PauseConsentRequest  # noqa: PLC0415
+
+    response = session.connection.consents.PauseConsent(
+        PauseConsentRequest(
+            request_id=session.request_id,
+            acting=session.acting,
+            consent_id=id_of(session, number),
+        )
+    )
+    if session.output.is_json:
+        session.output.message(response)
+        return
+    words, output, sharing = session.words, session.output, response.consent
+    who, time = session.published.who(sharing.service_id), exact(sharing.pause_time, words)
+    output.say(words("paused", who=who, time=time), "bold")
+    output.say(words("entry", entry=response.receipt.leaf_index) + ".")
+    output.say(words("to.resume", id=short(sharing.consent_id)))
+
+
+@command(app, "resume", for_citizens=True)
+def resume(session: Session, number: Number) -> None:
+    """Let it go on after a pause: they can see again what they could see before."""
+    from vault.api.v1.consent_service_pb2 import ResumeConsentRequest  # noqa: PLC0415
+
+    response = session.connection.consents.ResumeConsent(
+        ResumeConsentRequest(
+            request_id=session.request_id,
+            acting=session.acting,
+            approval=session.approval,
+            consent_id=id_of(session, number),
+        )
+    )
+    if session.output.is_json:
+        session.output.message(response)
+        return
+    words, output, sharing = session.words, session.output, response.consent
+    who, end = session.published.who(sharing.service_id), last_day(sharing.end_time, words)
+    output.say(words("resumed", who=who, until=end), "bold")
+    output.facts(parts_of(session, sharing))
+    output.say(words("entry", entry=response.receipt.leaf_index) + ".")
+    output.say(words("to.stop", id=short(sharing.consent_id)))
+
+
+@command(app, "stop", for_citizens=True)
+def stop(session: Session, number: Number) -> None:
+    """Stop sharing, at once. Nothing more is seen from then on."""
+    from vault.api.v1.consent_service_pb2 import RevokeConsentRequest  # noqa: PLC0415
+
+    response = session.connection.consents.RevokeConsent(
+        RevokeConsentRequest(
+            request_id=session.request_id,
+            acting=session.acting,
+            consent_id=id_of(session, number),
+        )
+    )
+    if session.output.is_json:
+        session.output.message(response)
+        return
+    words, output, sharing = session.words, session.output, response.consent
+    who, time = session.published.who(sharing.service_id), exact(sharing.revoke_time, words)
+    output.say(words("stopped", who=who, time=time), "bold")
+    texts = texts_of(session, sharing.purpose)
+    if texts is not None:
+        output.say(texts.if_stopped)
+    output.say(words("entry", entry=response.receipt.leaf_index) + ".")
+
+
+def _say_sharings(session: Session, found: Iterable[Consent]) -> None:
     words, published = session.words, session.published
-    if not whole.consents:
+    listed = list(found)
+    if not listed:
         session.output.say(words("no.sharing"))
         return
     session.output.say(words("sharing"), "bold")
@@ -56,99 +165,15 @@ def list_sharing(session: Session) -> None:
                 short(one.consent_id),
                 published.who(one.service_id),
                 published.purpose_title(one.purpose),
-                words(f"sharing.{STATES.get(one.state, 'EXPIRED')}"),
+                state_of(session, one),
                 last_day(one.end_time, words),
                 str(one.disclosure_count),
             )
-            for one in whole.consents
+            for one in listed
         ],
         unbroken=(0,),
         right=(5,),
     )
-
-
-@command(app, "show", for_citizens=True)
-def show(session: Session, number: Number) -> None:
-    """Show what somebody can see, until when, and how often they looked."""
-    from vault.api.v1.consent_service_pb2 import GetConsentRequest  # noqa: PLC0415
-
-    request = GetConsentRequest(acting=session.acting, consent_id=_id_of(session, number))
-    response = session.connection.consents.GetConsent(request)
-    if session.output.is_json:
-        session.output.message(response)
-        return
-    words, published, output = session.words, session.published, session.output
-    sharing = response.consent
-    state = STATES.get(sharing.state, "EXPIRED")
-    output.say(words("sharing.with", who=published.who(sharing.service_id)), "bold")
-    output.facts(
-        [
-            (words("column.state"), words(f"sharing.{state}")),
-            (words("stopped.on"), exact(sharing.revoke_time, words) if state == "REVOKED" else ""),
-            (words("for"), published.purpose_title(sharing.purpose)),
-            *terms_of(session, sharing),
-            (words("used"), _used(session, sharing)),
-        ]
-    )
-    output.heading(words("they.see" if state == "ACTIVE" else "they.saw"))
-    output.facts(_parts(session, sharing))
-    if state == "ACTIVE":
-        output.say()
-        output.say(words("to.stop", id=short(sharing.consent_id)))
-
-
-@command(app, "stop", for_citizens=True)
-def stop(session: Session, number: Number) -> None:
-    """Stop sharing, at once. Nothing more is seen from then on."""
-    from vault.api.v1.consent_service_pb2 import RevokeConsentRequest  # noqa: PLC0415
-
-    request = RevokeConsentRequest(
-        request_id=session.request_id,
-        acting=session.acting,
-        consent_id=_id_of(session, number),
-    )
-    response = session.connection.consents.RevokeConsent(request)
-    if session.output.is_json:
-        session.output.message(response)
-        return
-    words, published, output = session.words, session.published, session.output
-    sharing = response.consent
-    output.say(
-        words(
-            "stopped",
-            who=published.who(sharing.service_id),
-            time=exact(sharing.revoke_time, words),
-        ),
-        "bold",
-    )
-    purpose = published.purpose(sharing.purpose)
-    if purpose is not None:
-        output.say(published.purpose_texts(purpose).if_stopped)
-    output.say(words("entry", entry=response.receipt.leaf_index) + ".")
-
-
-def terms_of(session: Session, sharing: Consent) -> list[tuple[str, str]]:
-    """Return until when, how often and what is kept, as they are agreed."""
-    words = session.words
-    modes = {item.mode for item in sharing.scope}
-    versions = "versions.PINNED" if modes == {_PINNED} else "versions.FOLLOWING"
-    rate = words("once") if sharing.one_time else often(sharing.frequency, words)
-    return [
-        (words("from"), moment(sharing.start_time, words)),
-        (words("until"), last_day(sharing.end_time, words)),
-        (words("how.often"), rate),
-        (words("versions"), words(versions)),
-        (words("kept"), kept(sharing.method, sharing.retention_days, words)),
-    ]
-
-
-def _parts(session: Session, sharing: Consent) -> list[tuple[str, str]]:
-    rows = []
-    for item in sharing.scope:
-        kind = session.published.kind(item.evidence_type)
-        names = kind.in_order([*item.required, *item.optional])
-        rows.append((kind.title, ", ".join(kind.label(name) for name in names)))
-    return rows
 
 
 def _used(session: Session, sharing: Consent) -> str:
@@ -158,20 +183,4 @@ def _used(session: Session, sharing: Consent) -> str:
     last = moment(sharing.last_disclosure_time, words)
     return (
         words("used.once", time=last) if count == 1 else words("used.times", count=count, time=last)
-    )
-
-
-def _list(session: Session) -> ListConsentsResponse:
-    from vault.api.v1.consent_service_pb2 import ListConsentsRequest  # noqa: PLC0415
-
-    request = ListConsentsRequest(acting=session.acting)
-    whole: ListConsentsResponse = whole_list(
-        session.connection.consents.ListConsents, request, "consents"
-    )
-    return whole
-
-
-def _id_of(session: Session, number: str) -> str:
-    return whole_id(
-        number, lambda: [one.consent_id for one in _list(session).consents], session.words
     )

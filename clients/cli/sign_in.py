@@ -29,6 +29,7 @@ class Role(StrEnum):
     """Who somebody can be."""
 
     CITIZEN = "citizen"
+    OFFICIAL = "official"
     SERVICE = "service"
     AUDITOR = "auditor"
     OPERATOR = "operator"
@@ -88,7 +89,7 @@ def whoami(session: Session) -> None:
     """Show who is signed in, at which server, and since when a citizen has a place there."""
     from vault.api.v1.vault_service_pb2 import GetVaultRequest  # noqa: PLC0415
 
-    who = session.sign_in
+    words, who = session.words, session.sign_in
     expires = dt.datetime.fromtimestamp(who.expires, tz=dt.UTC)
     found: dict[str, Any] = {
         "name": who.name,
@@ -105,19 +106,19 @@ def whoami(session: Session) -> None:
         except CallError as error:
             if error.reason != "VAULT_NOT_OPEN":
                 raise
-            since = session.words("error.VAULT_NOT_OPEN")
+            since = words("error.VAULT_NOT_OPEN")
         else:
             found["vault"] = as_json(place)
-            since = moment(place.open_time, session.words)
+            since = moment(place.open_time, words)
     if session.output.is_json:
         session.output.json(found)
         return
     session.output.facts(
         [
-            ("Name", who.name),
-            ("Role", who.role),
-            ("Known as", who.sub if who.sub != who.name else ""),
-            ("Server", str(found["server"])),
-            ("Here since", since),
+            (words("who.name"), who.name),
+            (words("who.role"), who.role),
+            (words("who.known.as"), who.sub if who.sub != who.name else ""),
+            (words("who.server"), str(found["server"])),
+            (words("who.since"), since),
         ]
     )

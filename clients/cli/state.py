@@ -12,11 +12,11 @@ import dataclasses
 import fcntl
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from clients.cli.errors import CommandError, ExitCode
+from clients.cli.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -109,7 +109,7 @@ class State:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 known = self._read(file)
                 yield known
-                _write_whole(self.home / file, json.dumps(known, indent=1).encode("ascii"))
+                write_whole(self.home / file, json.dumps(known, indent=1).encode("ascii"))
         except OSError as error:
             message = f"Nothing can be kept in {self.home}."
             step = "Name a folder of your own in CITIZEN_VAULT_HOME."
@@ -122,18 +122,6 @@ def config_home(environment: Mapping[str, str], user_home: Path) -> Path:
     if named:
         return user_home / named
     return user_home / (environment.get("XDG_CONFIG_HOME") or ".config") / "citizen-vault"
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write a file for its owner alone: all of it, or what stood there before."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink()
-        raise
 
 
 def _made(kind: type[Any], found: Any, path: Path) -> Any:

@@ -16,18 +16,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from clients.cli.errors import UsageError
+from clients.cli.published import unknown_field
 from clients.cli.times import day
+from clients.cli.words import Words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from clients.cli.output import Output
-    from clients.cli.published import Kind
+    from clients.cli.published import Field, Kind
     from clients.cli.session import Session
-    from clients.cli.words import Words
 
-MOST_CODES_SHOWN: Final = 12
+MOST_CODES_SHOWN: Final = 20
 _PENCE: Final = "Pence"
+_ENGLISH: Final = Words("en")
+_OF_A_FILE: Final = frozenset({"mediaType", "sizeBytes"})
 
 
 def typed(
@@ -35,7 +38,7 @@ def typed(
     kind: Kind,
     before: Mapping[str, Any],
     *,
-    file: str,
+    file: str | None,
     settings: Sequence[str],
     is_changed: bool = False,
 ) -> bytes:
@@ -43,44 +46,45 @@ def typed(
 
     Args:
         before: what stands there already; a file replaces all of it.
+        file: None where the command takes none.
         is_changed: `before` was changed already, so that nothing more needs to be typed.
 
     Raises:
         UsageError: if it cannot be read, or nobody is there to be asked.
     """
     if file and (settings or is_changed):
-        raise UsageError("--file gives all of it; leave out --set and --remove.")
+        raise UsageError(session.words("file.gives.all"))
     if file:
-        return read_json(file)
+        return read_json(file, session.words)
     if settings or is_changed:
         values = with_settings(kind, before, settings, session.words)
     elif session.output.is_interactive:
         values = asked_for(kind, before, session.output, session.words)
     else:
-        raise UsageError(
-            "Nobody is here to be asked.", "--file FILE, --file -, or --set PART=VALUE"
-        )
+        step = "--set PART=VALUE" if file is None else "--set PART=VALUE, --file FILE, or --file -"
+        raise UsageError(session.words("nobody.to.ask"), step)
     return json.dumps(values, ensure_ascii=False).encode()
 
 
-def read_json(file: str) -> bytes:
+def read_json(file: str, words: Words = _ENGLISH) -> bytes:
     """Return the bytes of a JSON object from a file, or from stdin for "-".
 
     Raises:
         UsageError: if there is none; the message holds nothing of it.
     """
-    where = "What was typed" if file == "-" else file
+    where = words("what.was.typed") if file == "-" else file
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}.") from None
+        why = error.strerror or "?"
+        raise UsageError(words("file.unreadable", file=file, why=why)) from None
     try:
         found = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
-        raise UsageError(f"{where} is not JSON; look at line {line}.") from None
+        raise UsageError(words("file.not.json", file=where, line=line)) from None
     if not isinstance(found, dict):
-        raise UsageError(f"{where} is not a JSON object.")
+        raise UsageError(words("file.no.object", file=where))
     return data
 
 
@@ -102,11 +106,11 @@ def with_settings(
                 words("no.such.part", kind=kind.title, part=name if equals else "?"),
                 "--set " + "=... --set ".join(one.name for one in kind.fields[:3]) + "=...",
             )
-        schema = kind.resolved(field.schema)
+        schema = field.resolved(field.schema)
         is_list = schema.get("type") == "array"
-        wanted = kind.resolved(schema.get("items", {})) if is_list else schema
+        wanted = field.resolved(schema.get("items", {})) if is_list else schema
         try:
-            value = converted(wanted, text, words)
+            value = converted(field, wanted, text, words)
         except ValueError as error:
             raise UsageError(words("wrong.field", label=field.label, why=str(error))) from None
         if is_list:
@@ -129,14 +133,17 @@ def asked_for(
         question = f"{field.label}{needed}{hint}:"
         if field.name in before:
             question += f"\n  = {shown(kind, field.name, before[field.name], words)}\n"
-        answer = _answer(kind, field.schema, question, output, words)
+        answer = _answer(field, field.schema, question, output, words)
         if answer is not None:
             values[field.name] = answer
     return values
 
 
-def converted(schema: Mapping[str, Any], text: str, words: Words) -> Any:
+def converted(field: Field, schema: Mapping[str, Any], text: str, words: Words) -> Any:
     """Return a typed text as its schema's type.
+
+    Args:
+        schema: of the field, or of what lies within it.
 
     Raises:
         ValueError: with a sentence that says why not.
@@ -144,11 +151,12 @@ def converted(schema: Mapping[str, Any], text: str, words: Words) -> Any:
     codes = schema.get("enum")
     if codes and text not in codes:
         # People type what they read: a code in words, in whatever case, or the code itself.
-        by_spoken = {str(code).lower().replace("_", " "): code for code in codes}
-        by_spoken |= {spoken(str(code), words).lower(): code for code in codes}
+        # Of codes with the same words, as a country's two, the first is meant.
+        by_spoken = {str(code).lower().replace("_", " "): code for code in reversed(codes)}
+        by_spoken |= {field.spoken(str(code)).lower(): code for code in reversed(codes)}
         text = by_spoken.get(text.strip().lower().replace("_", " "), "")
         if not text:
-            raise ValueError(_choices(codes, words) or words("type.code"))
+            raise ValueError(_choices(field, codes, words) or words("type.code"))
     match schema.get("type"):
         case "integer":
             try:
@@ -165,40 +173,49 @@ def converted(schema: Mapping[str, Any], text: str, words: Words) -> Any:
 
 def shown(kind: Kind, name: str, value: Any, words: Words) -> str:
     """Return a value as she reads it: lists in lines, codes as words, pence as pounds."""
-    field = kind.field(name)
-    schema = kind.resolved(field.schema) if field else {}
     if isinstance(value, int) and not isinstance(value, bool) and name.endswith(_PENCE):
         return f"£{value // 100:,}.{value % 100:02}"
-    return _shown(kind, schema, value, words)
+    field = kind.field(name) or unknown_field(name)
+    return _shown(field, field.schema, value, words)
 
 
-def _shown(kind: Kind, schema: Mapping[str, Any], value: Any, words: Words) -> str:
-    schema = kind.resolved(schema)
+def _shown(field: Field, schema: Mapping[str, Any], value: Any, words: Words) -> str:
+    schema = field.resolved(schema)
     if isinstance(value, list):
         items = schema.get("items", {})
-        return "\n".join(_shown(kind, items, one, words) for one in value)
+        return "\n".join(_shown(field, items, one, words) for one in value)
+    if isinstance(value, dict) and _OF_A_FILE.issubset(value):
+        return f"{field.spoken(value['mediaType'])}, {size(value['sizeBytes'])}"
     if isinstance(value, dict):
         properties = schema.get("properties", {})
-        parts = [_shown(kind, properties.get(name, {}), one, words) for name, one in value.items()]
-        return ", ".join(parts)
+        return ", ".join(
+            _shown(field, properties.get(name, {}), one, words) for name, one in value.items()
+        )
     text = str(value)
     if schema.get("format") == "date":
         with contextlib.suppress(ValueError):
             return day(dt.date.fromisoformat(text), words)
-    return spoken(text, words) if "enum" in schema else text
+    return field.spoken(text) if "enum" in schema else text
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people say it: "1.2 MB"."""
+    if count < 1000:
+        return f"{count} B"
+    return f"{count / 1000:,.0f} kB" if count < 1_000_000 else f"{count / 1_000_000:,.1f} MB"
 
 
 def _answer(
-    kind: Kind, schema: Mapping[str, Any], question: str, output: Output, words: Words
+    field: Field, schema: Mapping[str, Any], question: str, output: Output, words: Words
 ) -> Any:
     """Ask for a value of a schema; None if it was left out."""
-    schema = kind.resolved(schema)
+    schema = field.resolved(schema)
     match schema.get("type"):
         case "array":
-            return _answer_list(kind, schema, question, output, words)
+            return _answer_list(field, schema, question, output, words)
         case "object":
-            return _answer_object(kind, schema, question, output, words)
-    choices = _choices(schema.get("enum", ()), words)
+            return _answer_object(field, schema, question, output, words)
+    choices = _choices(field, schema.get("enum", ()), words)
     if choices:
         question = f"{question} {choices}:"
     while True:
@@ -206,17 +223,17 @@ def _answer(
         if not text:
             return None
         try:
-            return converted(schema, text, words)
+            return converted(field, schema, text, words)
         except ValueError as error:
             output.tell(words("type.again", why=str(error)))
 
 
 def _answer_list(
-    kind: Kind, schema: Mapping[str, Any], question: str, output: Output, words: Words
+    field: Field, schema: Mapping[str, Any], question: str, output: Output, words: Words
 ) -> Any:
     found: list[Any] = []
     while True:
-        answer = _answer(kind, schema.get("items", {}), question, output, words)
+        answer = _answer(field, schema.get("items", {}), question, output, words)
         if answer is None:
             return found or None
         found.append(answer)
@@ -225,7 +242,7 @@ def _answer_list(
 
 
 def _answer_object(
-    kind: Kind, schema: Mapping[str, Any], question: str, output: Output, words: Words
+    field: Field, schema: Mapping[str, Any], question: str, output: Output, words: Words
 ) -> Any:
     """Ask for what an object must have; what it may have as well can be given in a file."""
     output.tell(question)
@@ -236,20 +253,15 @@ def _answer_object(
     found: dict[str, Any] = {}
     for name in required:
         label = words.maybe(f"part.{name}") or name
-        answer = _answer(kind, properties.get(name, {}), f"  {label}:", output, words)
+        answer = _answer(field, properties.get(name, {}), f"  {label}:", output, words)
         if answer is None:
             return None
         found[name] = answer
     return found
 
 
-def _choices(codes: Sequence[str], words: Words) -> str:
+def _choices(field: Field, codes: Sequence[str], words: Words) -> str:
     """Return the codes to choose from, in words; "" if there are none or too many to read."""
     if not 0 < len(codes) <= MOST_CODES_SHOWN:
         return ""
-    return words("type.codes", codes=", ".join(spoken(code, words) for code in codes))
-
-
-def spoken(code: str, words: Words) -> str:
-    """Return a code in words: those of the catalogue, or its own without underscores."""
-    return words.maybe(f"coded.{code}") or code.replace("_", " ")
+    return words("type.codes", codes=", ".join(map(field.spoken, codes)))

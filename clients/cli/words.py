@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Final
 
 LANGUAGES: Final = ("en", "cy")
+_HER_COMMANDS: Final = re.compile(r"citizen-vault (?!assist|sign-in|sign-out|whoami)")
 
 
 @functools.cache
@@ -26,18 +28,33 @@ def catalogue() -> Mapping[str, Mapping[str, str]]:
 
 
 class Words:
-    """The texts in one language."""
+    """The texts in one language.
 
-    def __init__(self, language: str) -> None:
+    Args:
+        is_assisted: an official reads them, to somebody or for somebody: where there is a text for
+            officials it stands in, and commands are named as officials type them.
+    """
+
+    def __init__(self, language: str, *, is_assisted: bool = False) -> None:
         self.language = language
+        self._is_assisted = is_assisted
 
     def __call__(self, key: str, /, **values: str | int) -> str:
         """Return a text with its values filled in."""
-        return catalogue()[key][self.language].format(**values)
+        return self.commands(self._texts(key)[self.language]).format(**values)
 
     def maybe(self, key: str) -> str:
         """Return a text whose key may not exist, or ""."""
-        return catalogue().get(key, {}).get(self.language, "")
+        found = catalogue().get(key)
+        return self.commands(self._texts(key)[self.language]) if found else ""
+
+    def commands(self, text: str) -> str:
+        """Return a text that names commands as whoever reads it types them."""
+        return _HER_COMMANDS.sub("citizen-vault assist ", text) if self._is_assisted else text
+
+    def _texts(self, key: str) -> Mapping[str, str]:
+        known = catalogue()
+        return (known.get(f"assist.{key}") if self._is_assisted else None) or known[key]
 
     def one_of(self, family: str, member: str) -> str:
         """Return a text of a family, or the family's "other"."""

@@ -19,6 +19,7 @@ from clients.demo import keeping, telling
 from clients.demo.checker import CheckerError
 from clients.demo.expectations import UnexpectedError
 from clients.demo.explain import explained
+from clients.demo.over_http import Exchange
 from clients.demo.screen import Screen, console_of
 from clients.demo.server import ServerError
 from clients.demo.stage import Listener
@@ -38,12 +39,13 @@ def main() -> int:
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, _end)
     pause_seconds = _SLOW_SECONDS if given.slow else 0.0
-    screen = Screen(console_of(), telling.SCREENS, pause_seconds)
+    screens = telling.FULL_SCREENS if given.full else telling.SCREENS
+    screen = Screen(console_of(), screens, pause_seconds)
     listener = _explainer(screen) if given.explain else None
     try:
         with _folder(keep) as folder:
             if tells:
-                telling.tell(folder, screen, listener)
+                telling.tell(folder, screen, listener, is_full=given.full)
             else:
                 keeping.keep(folder, screen, listener)
     except KeyboardInterrupt:
@@ -74,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         default="tell",
         help="tell the story (the default), or set up its people and keep the server running",
     )
+    parser.add_argument("--full", action="store_true", help="tell how it goes on, too")
     parser.add_argument("--explain", action="store_true", help="show each call as it goes")
     parser.add_argument("--slow", action="store_true", help="wait after each screen")
     parser.add_argument(
@@ -96,7 +99,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 
 
 def _explainer(screen: Screen) -> Listener:
-    def explain(caller: str, call: CallRecord) -> None:
+    def explain(caller: str, call: CallRecord | Exchange) -> None:
         screen.call(explained(caller, call))
 
     return explain

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """How one asks and she answers: the hand-off of a request, her choice, the code that goes back.
 
-The steps are those of the OAuth code flow (RFC 6749 section 4.1, RFC 7636): whoever asks learns who
-she is from the code that came back through her browser, and from nothing else.
+The steps of the link are those of the OAuth code flow (RFC 6749 section 4.1, RFC 7636): whoever
+asks learns who she is from the code that came back through her browser, and from nothing else.
+Whoever knows her already asks her directly; whoever has no link for her gives her a short code.
 """
 
 import base64
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -16,7 +18,7 @@ from clients.connection import Connection
 from clients.demo.expectations import Expectations
 from clients.demo.giving import HERSELF, list_evidence
 from clients.demo.story import new_id, new_secret
-from clients.demo.things import Thing
+from clients.demo.things import LANGUAGE, Thing
 from vault.api.v1 import consent_service_pb2 as wire
 from vault.api.v1.consent_pb2 import (
     Consent,
@@ -26,6 +28,7 @@ from vault.api.v1.consent_pb2 import (
     ItemChoice,
     RequestedScope,
 )
+from vault.api.v1.vault_pb2 import Acting, Approval
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +65,26 @@ def ask(asker: Connection, question: Question) -> Handed:
     """Make a question and the link to it."""
     state, verifier = new_secret(), new_secret()
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
-    answer = asker.consents.RequestConsent(
-        wire.RequestConsentRequest(
-            request_id=new_id(),
-            purpose_code=question.purpose_code,
-            scope=question.scope,
-            frequency=question.frequency,
-            retention_days=question.retention_days,
-            code_challenge=challenge.rstrip(b"=").decode("ascii"),
-            state=state,
-            external_reference=question.case_ref,
-            case_ref=question.case_ref,
-            staff_ref=question.staff_ref,
-        )
-    )
+    challenge_text = challenge.rstrip(b"=").decode("ascii")
+    answer = _request(asker, question, code_challenge=challenge_text, state=state)
     return Handed(
         request=answer.consent_request,
         token=answer.handoff_token,
         state=state,
         verifier=verifier,
     )
+
+
+def ask_directly(asker: Connection, question: Question, subject_id: str) -> ConsentRequest:
+    """Ask somebody whom the asker knows already."""
+    request: ConsentRequest = _request(asker, question, subject_id=subject_id).consent_request
+    return request
+
+
+def ask_by_short_code(asker: Connection, question: Question) -> tuple[ConsentRequest, str]:
+    """Make a question, and the short code by which whoever helps her finds it."""
+    answer = _request(asker, question, with_short_code=True)
+    return answer.consent_request, answer.short_code
 
 
 def open_link(mair: Connection, handed: Handed, expect: Expectations) -> Opened:
@@ -99,30 +102,28 @@ def share(
     things: Iterable[Thing],
     expect: Expectations,
     end_time: Timestamp | None = None,
+    *,
+    acting: Acting = HERSELF,
+    approval: Approval | None = None,
+    language: str = LANGUAGE,
 ) -> Consent:
-    """Share some of what a question asks for, exactly as it is shown to her."""
-    pieces = list_evidence(mair)
-    names: dict[str, list[str]] = {}
-    for thing in things:
-        names.setdefault(thing.evidence_type, []).extend(thing.names)
-    choice = ConsentChoice(
-        items=[
-            ItemChoice(evidence_id=pieces[kind].evidence_id, names=chosen)
-            for kind, chosen in names.items()
-        ],
-        end_time=end_time,
-        language="en",
-    )
+    """Share some of what a question asks for, exactly as it is shown to her.
+
+    Args:
+        acting: how somebody else acts for her, who then needs an approval.
+    """
+    choice = _choice(mair, things, end_time, acting, language)
     request_id = request.consent_request_id
     shown = mair.consents.PreviewConsent(
-        wire.PreviewConsentRequest(acting=HERSELF, consent_request_id=request_id, choice=choice)
+        wire.PreviewConsentRequest(acting=acting, consent_request_id=request_id, choice=choice)
     )
     digest = hashlib.sha256(shown.shown_bytes).digest()
     expect.true("what is shown has the digest", came=digest == shown.shown.shown_hash)
     granted = mair.consents.GrantConsent(
         wire.GrantConsentRequest(
             request_id=new_id(),
-            acting=HERSELF,
+            acting=acting,
+            approval=approval,
             consent_request_id=request_id,
             choice=choice,
             shown=shown.shown,
@@ -134,10 +135,22 @@ def share(
     return consent
 
 
-def known(asker: Connection, handed: Handed) -> tuple[str, str]:
+def preview(mair: Connection, request: ConsentRequest, things: Iterable[Thing]) -> bytes:
+    """Return exactly what would be sent if she shared things now."""
+    answer = mair.consents.PreviewConsent(
+        wire.PreviewConsentRequest(
+            acting=HERSELF,
+            consent_request_id=request.consent_request_id,
+            choice=_choice(mair, things, None, HERSELF, LANGUAGE),
+        )
+    )
+    return bytes(answer.bundle)
+
+
+def known(asker: Connection, request: ConsentRequest) -> tuple[str, str]:
     """Return what the asker is told of its question now: whom it reached, what came of it."""
     answer = asker.consents.GetRequest(
-        wire.GetRequestRequest(consent_request_id=handed.request.consent_request_id)
+        wire.GetRequestRequest(consent_request_id=request.consent_request_id)
     )
     return answer.consent_request.subject_id, answer.consent_request.consent_id
 
@@ -154,3 +167,42 @@ def redeem(asker: Connection, handed: Handed, code: str) -> ConsentRequest:
     )
     request: ConsentRequest = redeemed.consent_request
     return request
+
+
+def _request(asker: Connection, question: Question, **way: Any) -> wire.RequestConsentResponse:
+    """Ask, in one of the three ways."""
+    answer: wire.RequestConsentResponse = asker.consents.RequestConsent(
+        wire.RequestConsentRequest(
+            request_id=new_id(),
+            purpose_code=question.purpose_code,
+            scope=question.scope,
+            frequency=question.frequency,
+            retention_days=question.retention_days,
+            external_reference=question.case_ref,
+            case_ref=question.case_ref,
+            staff_ref=question.staff_ref,
+            **way,
+        )
+    )
+    return answer
+
+
+def _choice(
+    mair: Connection,
+    things: Iterable[Thing],
+    end_time: Timestamp | None,
+    acting: Acting,
+    language: str,
+) -> ConsentChoice:
+    pieces = list_evidence(mair, acting)
+    names: dict[str, list[str]] = {}
+    for thing in things:
+        names.setdefault(thing.evidence_type, []).extend(thing.names)
+    return ConsentChoice(
+        items=[
+            ItemChoice(evidence_id=pieces[kind].evidence_id, names=chosen)
+            for kind, chosen in names.items()
+        ],
+        end_time=end_time,
+        language=language,
+    )

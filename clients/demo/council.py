@@ -21,6 +21,7 @@ from vault.api.v1.consent_pb2 import (
 )
 
 _DAY_SECONDS: Final = 86_400
+_LONGEST_DAYS: Final = 42
 _SOONER: Final = dt.timedelta(days=14)
 
 QUESTION: Final = asking.Question(
@@ -39,8 +40,8 @@ QUESTION: Final = asking.Question(
             optional=["diagnoses", "medication"],
         ),
     ),
-    frequency=Frequency(count=1, period_seconds=_DAY_SECONDS),
-    retention_days=42,
+    frequency=Frequency(count=12, period_seconds=_LONGEST_DAYS * _DAY_SECONDS),
+    retention_days=_LONGEST_DAYS,
     case_ref=COUNCIL_CASE,
     staff_ref=COUNCIL_STAFF,
 )
@@ -75,7 +76,8 @@ def be_asked(story: Story, typed: int) -> Shared:
     consent = asking.share(story.mair, request, things, expect, sooner)
     expect.equal("things that she shares", things_of(consent.scope), things)
     expect.equal("until when she shares", moment(consent.end_time), moment(sooner))
-    expect.equal("what they know before the code", asking.known(story.council, handed), ("", ""))
+    known = asking.known(story.council, handed.request)
+    expect.equal("what they know before the code", known, ("", ""))
     redeemed = asking.redeem(story.council, handed, opened.code)
     expect.equal("the question's state", redeemed.state, CONSENT_REQUEST_STATE_GRANTED)
     expect.equal("what the asker is told of", redeemed.consent_id, consent.consent_id)

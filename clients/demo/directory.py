@@ -39,6 +39,7 @@ class Directory:
 
     askers: Mapping[str, Asker]
     words: Words
+    welsh: Words
     definitions: bytes
     receipt_keys: Mapping[str, bytes]
 
@@ -83,6 +84,7 @@ def read_directory(connection: Connection) -> Directory:
     return Directory(
         askers=askers,
         words=words_of(types),
+        welsh=words_of(types, "cy"),
         definitions=b"\n".join(published.definition for published in types),
         receipt_keys={key.key_id: key.public_key for key in keys},
     )

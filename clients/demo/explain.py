@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`--explain`: one RPC as it goes, in a few lines: who, which, how long, and what matters in it."""
+"""`--explain`: one call as it goes, in a few lines: who, which, how long, and what matters in it.
+
+Of a stream up its first message is shown, of a stream down no answer: what matters of either is on
+the screen.
+"""
 
 import json
 import re
 from collections.abc import Iterable, Iterator
+from http import HTTPStatus
 from typing import Final
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
@@ -11,31 +16,46 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from clients.connection import CallRecord
+from clients.demo.over_http import Exchange
+from vault.api.v1.vault_pb2 import CAPACITY_SELF, CAPACITY_UNSPECIFIED, Acting
 
 _COLUMNS: Final = 66
 _LINES: Final = 3
 _LONGEST_TEXT: Final = 36
-# What every call has, or what nobody can read: it would hide what the call is about.
-_LEFT_OUT: Final = frozenset({"request_id", "position_token", "acting", "page_size"})
+# What every call has, or what nobody can or should read: it would hide what the call is about.
+_LEFT_OUT: Final = frozenset({"request_id", "position_token", "page_size", "assistance_code"})
+_LEFT_OUT_OF_JSON: Final = frozenset({"requestId", "positionToken", "pageSize"})
 _LONG_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[A-Za-z0-9_.-]{40,}")
 
 
-def explained(caller: str, call: CallRecord) -> tuple[str, ...]:
+def explained(caller: str, call: CallRecord | Exchange) -> tuple[str, ...]:
     """Return what to print of a call: a headline, the request, and the answer or the refusal."""
+    if isinstance(call, Exchange):
+        return _explained_json(caller, call)
     outcome = call.error.code if call.error else "OK"
     headline = f"{caller} → {call.service}/{call.method}  {outcome}  {call.milliseconds:.1f} ms"
-    lines = [headline, *_part("asks", call.request)]
+    lines = [headline, *_part("asks", _object(call.request))]
     if call.error is not None:
         fields = "".join(f" [{path}]" for path, _ in call.error.fields)
         lines.append(f"  refused  {call.error.reason}{fields}")
     elif call.response is not None:
-        lines += _part("answers", call.response)
+        lines += _part("answers", _object(call.response))
     return tuple(lines)
 
 
-def _part(label: str, message: Message) -> list[str]:
+def _explained_json(caller: str, call: Exchange) -> tuple[str, ...]:
+    headline = f"{caller} → POST {call.method}  {call.status}  {call.milliseconds:.1f} ms"
+    answer = (
+        [f"  refused  {call.answered.get('code')} {call.reason}"]
+        if call.status != HTTPStatus.OK
+        else _part("answers", _short(call.answered))
+    )
+    return (headline, *_part("asks", _short(call.asked)), *answer)
+
+
+def _part(label: str, shown: object) -> list[str]:
     """Return a message as short JSON, on as many lines as it may take."""
-    text = json.dumps(_object(message), ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
     lines = list(_wrapped(text))
     if len(lines) > _LINES:
         lines = [*lines[: _LINES - 1], lines[_LINES - 1][: _COLUMNS - 1] + "…"]
@@ -57,8 +77,12 @@ def _object(message: Message) -> dict[str, object]:
     return {
         field.name: _value(field, value)
         for field, value in message.ListFields()
-        if field.name not in _LEFT_OUT
+        if field.name not in _LEFT_OUT and not _is_herself(value)
     }
+
+
+def _is_herself(value: object) -> bool:
+    return isinstance(value, Acting) and value.capacity in {CAPACITY_UNSPECIFIED, CAPACITY_SELF}
 
 
 def _value(field: FieldDescriptor, value: object) -> object:
@@ -78,6 +102,21 @@ def _value(field: FieldDescriptor, value: object) -> object:
         case _:
             shown = value
     return shown
+
+
+def _short(value: object) -> object:
+    """Return JSON as it came, with what is long cut short."""
+    match value:
+        case dict():
+            return {
+                name: _short(part) for name, part in value.items() if name not in _LEFT_OUT_OF_JSON
+            }
+        case list():
+            return [_short(part) for part in value]
+        case str():
+            return _text(value)
+        case _:
+            return value
 
 
 def _text(value: str) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from clients.connection import Connection
 from clients.demo import receipts
@@ -31,9 +32,16 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What came: the values by type and field, the confirmation, and when."""
+    """What came: the values by type and field, the confirmation, and when.
 
-    values: Mapping[tuple[str, str], object]
+    Attributes:
+        wrong: the fields of which she says that they are wrong.
+        statements: her own words to that, as far as she lets them go along.
+    """
+
+    values: Mapping[tuple[str, str], Any]
+    wrong: frozenset[tuple[str, str]]
+    statements: tuple[str, ...]
     receipt: Receipt
     recorded: dt.datetime
     arrived: dt.datetime
@@ -72,15 +80,27 @@ def read(
     expect.equal("the entry names exactly what came", facts["bundle_hash"], digest)
     recorded = dt.datetime.fromisoformat(str(facts["time"]))
     expect.true("it was recorded before it came", came=recorded < arrived)
-    bundle = json.loads(answer.bundle)
+    items = json.loads(answer.bundle)["items"]
     return Fetched(
-        values={
-            (item["evidence_type"], field["name"]): field["value"]
-            for item in bundle["items"]
+        values=values_of(answer.bundle),
+        wrong=frozenset(
+            (item["evidence_type"], field["name"])
+            for item in items
             for field in item["fields"]
-        },
+            if field["is_disputed"]
+        ),
+        statements=tuple(dispute["statement"] for item in items for dispute in item["disputes"]),
         receipt=answer.receipt,
         recorded=recorded,
         arrived=arrived,
         position_token=answer.position_token,
     )
+
+
+def values_of(bundle: bytes) -> dict[tuple[str, str], Any]:
+    """Return the values in what is sent, by type and field."""
+    return {
+        (item["evidence_type"], field["name"]): field["value"]
+        for item in json.loads(bundle)["items"]
+        for field in item["fields"]
+    }

@@ -24,13 +24,13 @@ def begin(mair: Connection) -> str:
     return str(answer.vault.vault_id)
 
 
-def fill_in(mair: Connection, filled_in: tuple[Form, ...]) -> None:
-    """Send what Mair filled in."""
+def fill_in(mair: Connection, filled_in: tuple[Form, ...], acting: Acting = HERSELF) -> None:
+    """Send what Mair filled in, or what somebody did for her."""
     for form in filled_in:
         mair.evidence.ProvideEvidence(
             ProvideEvidenceRequest(
                 request_id=new_id(),
-                acting=HERSELF,
+                acting=acting,
                 evidence_type=form.evidence_type,
                 values=form.values,
                 issued_date=form.issued_date,
@@ -39,9 +39,9 @@ def fill_in(mair: Connection, filled_in: tuple[Form, ...]) -> None:
         )
 
 
-def list_evidence(mair: Connection) -> dict[str, Evidence]:
+def list_evidence(mair: Connection, acting: Acting = HERSELF) -> dict[str, Evidence]:
     """Return what Mair has given, by its type."""
-    listed = mair.evidence.ListEvidence(ListEvidenceRequest(page_size=500))
+    listed = mair.evidence.ListEvidence(ListEvidenceRequest(acting=acting, page_size=500))
     return {piece.evidence_type: piece for piece in listed.evidence}
 
 

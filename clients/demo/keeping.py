@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from clients.demo.giving import begin, fill_in, list_evidence
-from clients.demo.people import CHECKER, MAIR, OPERATOR, forms
+from clients.demo.people import CHECKER, MAIR, OFFICIAL, OPERATOR, forms
 from clients.demo.registration import register
 from clients.demo.screen import Screen
 from clients.demo.server import ServerError, running
@@ -43,11 +43,18 @@ def keep(folder: Path, screen: Screen, listener: Listener | None = None) -> None
             given = sum(len(piece.fields) for piece in list_evidence(story.mair).values())
         shell_file = folder / _SHELL_FILE
         shell_file.write_text(sign_ins(story, folder), encoding="utf-8")
-        screen.say(f"A server runs at {server.target}; it issues tokens at {server.issuer}.")
-        screen.say(f"Mair has given {counted(given, 'answer')}.")
+        screen.say(f"A server runs at {server.target}. Mair has given {counted(given, 'answer')}.")
+        screen.blank()
+        screen.facts(
+            [
+                ("The same as JSON", f"{server.url}, described at /openapi.json"),
+                ("Access tokens", f"{server.issuer}, for everybody on this machine"),
+            ]
+        )
+        screen.blank()
         screen.say("Ctrl-C ends it. In another terminal, sign everybody in:")
         screen.commands([f". {shlex.quote(str(shell_file))}"])
-        for sentence, commands in walk(story, vault_id):
+        for sentence, commands in walk(story, vault_id, server.url):
             screen.say(sentence)
             screen.commands(commands)
         server.process.wait()
@@ -65,6 +72,7 @@ def sign_ins(story: Story, folder: Path) -> str:
     people = (
         ("brightcare", "service", story.brightcare_team.service_id),
         ("council", "service", story.council_team.service_id),
+        ("jones", "official", OFFICIAL),
         ("checker", "auditor", CHECKER),
         ("operator", "operator", OPERATOR),
         # Who signs in last is who commands are for that name nobody.
@@ -75,21 +83,23 @@ def sign_ins(story: Story, folder: Path) -> str:
         f'export PATH={programs}:"$PATH"',
         *(f"export {name}={shlex.quote(value)}" for name, value in settings.items()),
         *(
-            f"citizen-vault sign-in --as {name} --role {role} --id {sub}"
+            f"citizen-vault sign-in --as {name} --role {role} --id {shlex.quote(sub)}"
             for name, role, sub in people
         ),
     ]
     return "\n".join(lines) + "\n"
 
 
-def walk(story: Story, vault_id: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def walk(story: Story, vault_id: str, url: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return what one can do next, in order: a sentence, and the commands for it."""
     asker = story.brightcare_team
     code = asker.purpose.purpose_code
+    ask = f"citizen-vault service ask {code} --as brightcare --keep-days 30 --need {_ADDRESS}"
+    list_all = f"{url}/vault.api.v1.EvidenceService/ListEvidence"
     return (
         (
             f"{asker.organisation} asks for her address:",
-            (f"citizen-vault service ask {code} --as brightcare --keep-days 30 --need {_ADDRESS}",),
+            (ask,),
         ),
         (
             "Mair opens the link, and shares it:",
@@ -111,6 +121,21 @@ def walk(story: Story, vault_id: str) -> tuple[tuple[str, tuple[str, ...]], ...]
                 "citizen-vault seen list",
                 "citizen-vault sharing list",
                 "citizen-vault sharing stop NUMBER",
+            ),
+        ),
+        (
+            "An official helps somebody without a sign-in, whose code is on the letter:",
+            (
+                "citizen-vault assist open --as jones --channel counter",
+                f"{ask} --short-code",
+                "citizen-vault assist request open SHORT_CODE --as jones --channel counter",
+            ),
+        ),
+        (
+            "The same for any program, with an access token of whomever you say:",
+            (
+                "TOKEN=$(citizen-vault sandbox credential --role citizen --as mair)",
+                f"curl -sS --json '{{}}' -H \"authorization: Bearer $TOKEN\" {list_all}",
             ),
         ),
         (

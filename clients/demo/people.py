@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The people of the story, all made up, and what Mair types in once.
+"""The people of the story, all made up, and what they type in once.
 
 The organisations, with their purposes and texts, stand in `registry.json`. Telephone numbers are of
 the ranges that Ofcom keeps for drama; the town and its postcode do not exist.
@@ -16,11 +16,18 @@ MAIR: Final = "mair"
 """Her sign-in at the development issuer."""
 CHECKER: Final = "independent-checker"
 OPERATOR: Final = "operator"
+OFFICIAL: Final = "Eleri Jones"
+"""Of the library; her sign-in, too, which is how the one whom she helps sees who it was."""
 
 COUNCIL_STAFF: Final = "Dafydd Rees"
 COUNCIL_CASE: Final = "HD-2046"
 BRIGHTCARE_STAFF: Final = "Sara Pugh"
 BRIGHTCARE_CASE: Final = "BC-118"
+EMLYN_CASE: Final = "BC-121"
+
+WRONG_BECAUSE: Final = "I never said meals. I cook for myself, and always have."
+HELP_NEEDED: Final = ("washing", "dressing")
+"""What Mair needs help with, as she puts it right."""
 
 _FRIDAY: Final = 4
 
@@ -90,3 +97,28 @@ def forms(today: dt.date) -> tuple[Form, ...]:
         issued_date=today.isoformat(),
     )
     return address, income, letter
+
+
+LETTER: Final = Form(
+    evidence_type="document",
+    answers={
+        "title": "Going home from hospital",
+        "kind": "medical_letter",
+        "issuedBy": "Ysbyty Aber",
+    },
+    source=evidence_pb2.EVIDENCE_SOURCE_DOCUMENT,
+)
+"""What Mair says about the letter that she adds as it is."""
+
+EMLYN: Final = Form(
+    evidence_type="postal_address",
+    answers={
+        "buildingNumber": "3",
+        "streetName": "Lôn y Felin",
+        "addressLocality": "Aber",
+        "postalCode": "SY29 7QW",
+        "addressCountry": "GB",
+    },
+    source=evidence_pb2.EVIDENCE_SOURCE_SELF_DECLARED,
+)
+"""What Emlyn, 86, tells the official at the library's counter."""

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from clients.demo import asking, fetching
-from clients.demo.counter import DISCLOSED, REFUSED
+from clients.demo.counter import DISCLOSED
 from clients.demo.giving import HERSELF
 from clients.demo.people import BRIGHTCARE_CASE, BRIGHTCARE_STAFF
-from clients.demo.story import Story, new_id, wait_for
+from clients.demo.story import Story, new_id
 from clients.demo.things import Thing, things_of
 from clients.demo.wording import clock, moment
 from vault.api.v1 import consent_service_pb2 as wire
 from vault.api.v1.consent_pb2 import CONSENT_STATE_REVOKED, Consent, Frequency, RequestedScope
-from vault.api.v1.vault_pb2 import HistoryEntry
 
-_ADDRESS: Final = RequestedScope(
+ADDRESS: Final = RequestedScope(
     evidence_type="postal_address",
     required=["addressLocality", "buildingNumber", "postalCode", "streetName"],
 )
@@ -55,7 +54,7 @@ def visit(story: Story, typed: int, shared: int) -> Visit:
     screen.blank()
     screen.say(f"So {team.organisation} asks for her address alone. Mair reads why, and shares it.")
     typed_before = story.typing.answers
-    handed = asking.ask(story.brightcare, _question(_ADDRESS))
+    handed = asking.ask(story.brightcare, question(ADDRESS))
     opened = asking.open_link(story.mair, handed, expect)
     address = things_of(opened.request.scope)
     consent = asking.share(story.mair, opened.request, address, expect)
@@ -104,7 +103,7 @@ def stop(story: Story, visited: Visit, typed: int, shared: int) -> Stopped:
         "CONSENT_REVOKED",
         lambda: fetching.fetch(story.brightcare, visited.permission, visited.address),
     )
-    attempt = _attempt(story, "CONSENT_REVOKED")
+    attempt = story.attempt("CONSENT_REVOKED")
     expect.true("they tried after she stopped them", came=moment(attempt.time) > time)
     sent_after = sum(
         moment(entry.time) > time
@@ -130,7 +129,7 @@ def _ask_for_too_much(story: Story) -> None:
     refusal = expect.refused(
         "its purpose does not allow a bank account",
         "PURPOSE_EXCEEDED",
-        lambda: asking.ask(story.brightcare, _question(_ADDRESS, _BANK_ACCOUNT)),
+        lambda: asking.ask(story.brightcare, question(ADDRESS, _BANK_ACCOUNT)),
     )
     expect.equal("where it goes too far", refusal.fields[0][0].partition("]")[0], "scope[1")
     expect.equal("questions that reached her", _questions(story), waiting)
@@ -156,7 +155,7 @@ def _fetch_too_much(story: Story, permission: fetching.Permission) -> None:
         "FIELD_NOT_GRANTED",
         lambda: fetching.fetch(story.brightcare, permission, things_of([_BANK_ACCOUNT])),
     )
-    attempt = _attempt(story, "FIELD_NOT_GRANTED")
+    attempt = story.attempt("FIELD_NOT_GRANTED")
     sent = sum(entry.type == DISCLOSED for entry in story.uses()) - uses
     expect.equal("uses that came of it", sent, 0)
     expect.equal("who tried", attempt.service_id, team.service_id)
@@ -173,26 +172,14 @@ def _fetch_too_much(story: Story, permission: fetching.Permission) -> None:
     )
 
 
-def _attempt(story: Story, reason: str) -> HistoryEntry:
-    """Return the refused attempt in her list, as soon as it is there."""
-
-    def newest() -> HistoryEntry | None:
-        tried = (e for e in story.uses() if e.type == REFUSED and e.reason == reason)
-        return next(tried, None)
-
-    attempt = wait_for(newest)
-    story.expect.true("she can see that they tried", came=attempt is not None)
-    assert attempt is not None  # noqa: S101 - what the line above made sure
-    return attempt
-
-
-def _question(*scope: RequestedScope) -> asking.Question:
+def question(*scope: RequestedScope, case_ref: str = BRIGHTCARE_CASE) -> asking.Question:
+    """Return what BrightCare asks."""
     return asking.Question(
         purpose_code="home-visits",
         scope=scope,
         frequency=Frequency(count=4, period_seconds=86_400),
         retention_days=30,
-        case_ref=BRIGHTCARE_CASE,
+        case_ref=case_ref,
         staff_ref=BRIGHTCARE_STAFF,
     )
 

@@ -10,6 +10,7 @@ from typing import Final
 from rich import box
 from rich.console import Console
 from rich.padding import Padding
+from rich.panel import Panel
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
@@ -84,6 +85,14 @@ class Screen:
             self._console.print(Text(f"    {command}"), soft_wrap=True)
         self._console.print()
 
+    def letter(self, lines: Iterable[str]) -> None:
+        """Print a sheet of paper."""
+        self._console.print()
+        text = Text("\n".join(lines))
+        sheet = Panel.fit(text, box=box.SQUARE, padding=(1, 2), border_style="cyan")
+        self._print(sheet)
+        self._console.print()
+
     def counter(self, counter: Counter) -> None:
         """Print the counter, and end the screen."""
         self._console.print()
@@ -107,7 +116,7 @@ class Screen:
             text = Text(" " * _INDENT + line, style="dim")
             self._console.print(text, no_wrap=True, overflow="ellipsis")
 
-    def _print(self, renderable: Text | Table, indent: int = _INDENT) -> None:
+    def _print(self, renderable: Text | Table | Panel, indent: int = _INDENT) -> None:
         self._console.print(Padding(renderable, (0, 0, 0, indent)))
 
 

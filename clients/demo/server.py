@@ -24,9 +24,13 @@ class ServerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that accepts calls: where, who issues tokens for it, and its process."""
+    """A server that accepts calls: where, who issues tokens for it, and its process.
+
+    `target` is for gRPC, `url` for JSON over HTTP.
+    """
 
     target: str
+    url: str
     issuer: str
     process: subprocess.Popen[bytes]
 
@@ -77,7 +81,12 @@ def _wait_until_ready(
     while time.monotonic() < give_up:
         if address_file.exists():
             address = json.loads(address_file.read_text(encoding="utf-8"))
-            return Server(target=address["target"], issuer=address["issuer"], process=process)
+            return Server(
+                target=address["target"],
+                url=address["http"],
+                issuer=address["issuer"],
+                process=process,
+            )
         if process.poll() is not None:
             raise ServerError(f"The server did not start: {_last_lines(log_file)}")
         time.sleep(0.02)

@@ -7,10 +7,12 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 from clients.connection import CallRecord, Connection, development_token
+from clients.demo.over_http import Exchange, HttpCaller
 from clients.demo.server import Server
+from clients.demo.slow_line import SlowLine
 
-Listener = Callable[[str, CallRecord], None]
-Role = Literal["citizen", "service", "auditor", "operator"]
+Listener = Callable[[str, CallRecord | Exchange], None]
+Role = Literal["citizen", "official", "service", "auditor", "operator"]
 
 _TIMEOUT_SECONDS: Final = 20.0
 """More than any call needs, even on a machine that does much else."""
@@ -48,16 +50,36 @@ class Stage:
             name: what the caller is called in explanations.
             watch: told of each call of theirs.
         """
-        listener = self._listener
+        hear = self._heard(name)
 
         def heard(call: CallRecord) -> None:
             if watch is not None:
                 watch(call)
-            if listener is not None:
-                listener(name, call)
+            hear(call)
 
         token = development_token(self._server.issuer, role, sub)
         connection = Connection(
             self._server.target, token, timeout_seconds=_TIMEOUT_SECONDS, on_call=heard
         )
         return self._open.enter_context(connection)
+
+    def enter_slowly(self, role: Role, sub: str, name: str) -> SlowLine:
+        """Sign somebody in who has a slow line."""
+        token = development_token(self._server.issuer, role, sub)
+        line = SlowLine(self._server.target, token, self._heard(name))
+        self._open.callback(line.close)
+        return line
+
+    def enter_http(self, role: Role, sub: str, name: str) -> HttpCaller:
+        """Sign somebody in who speaks JSON over HTTP."""
+        token = development_token(self._server.issuer, role, sub)
+        return HttpCaller(self._server.url, token, self._heard(name))
+
+    def _heard(self, name: str) -> Callable[[CallRecord | Exchange], None]:
+        listener = self._listener
+
+        def heard(call: CallRecord | Exchange) -> None:
+            if listener is not None:
+                listener(name, call)
+
+        return heard

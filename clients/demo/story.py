@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from clients.connection import Connection
-from clients.demo.counter import Counter, Typing, seen_by, shared_things
+from clients.demo.counter import REFUSED, Counter, Typing, seen_by, shared_things
 from clients.demo.directory import Asker, Directory
 from clients.demo.expectations import Expectations
 from clients.demo.people import forms
 from clients.demo.screen import Screen
 from clients.demo.traces import Search, search, typed_texts
 from vault.api.v1.consent_service_pb2 import ListConsentsRequest
-from vault.api.v1.vault_pb2 import HistoryEntry
+from vault.api.v1.vault_pb2 import Acting, HistoryEntry
 from vault.api.v1.vault_service_pb2 import ListHistoryRequest
 
 T = TypeVar("T")
@@ -59,9 +59,21 @@ class Story:
         """Count what she typed, what she shares now, and who has seen any of it."""
         return count(self.mair, self.directory, self.typing.answers)
 
-    def search(self) -> Search:
+    def attempt(self, reason: str, after_version: int = 0) -> HistoryEntry:
+        """Return the refused attempt in her list, as soon as it is there; the newest if several."""
+
+        def newest() -> HistoryEntry | None:
+            tried = (e for e in self.uses() if e.type == REFUSED and e.reason == reason)
+            return next((entry for entry in tried if entry.version > after_version), None)
+
+        attempt = wait_for(newest)
+        self.expect.true("she can see that they tried", came=attempt is not None)
+        assert attempt is not None  # noqa: S101 - what the line above made sure
+        return attempt
+
+    def search(self, more: frozenset[bytes] = frozenset()) -> Search:
         """Look in every file for what she and the others typed; expect not to find it."""
-        texts = typed_texts(forms(self.today), self.directory.definitions)
+        texts = typed_texts(forms(self.today), self.directory.definitions) | more
         found = search(self.folder, texts)
         self.expect.true("texts are looked for in files", came=bool(found.texts and found.files))
         self.expect.equal("files in which they stand", found.found_in, ())
@@ -75,20 +87,35 @@ class Story:
         self.screen.counter(counter)
 
 
-def uses_of(mair: Connection) -> tuple[HistoryEntry, ...]:
+def uses_of(mair: Connection, acting: Acting | None = None) -> tuple[HistoryEntry, ...]:
     """Return every use and every refused attempt in her list, newest first."""
-    listed = mair.vaults.ListHistory(ListHistoryRequest(page_size=_ALL, only_disclosures=True))
+    listed = mair.vaults.ListHistory(
+        ListHistoryRequest(acting=acting, page_size=_ALL, only_disclosures=True)
+    )
     return tuple(listed.entries)
 
 
-def count(mair: Connection, directory: Directory, typed: int) -> Counter:
-    """Count what is shared now and who has seen any of it, as a server answers her."""
-    consents = mair.consents.ListConsents(ListConsentsRequest(page_size=_ALL)).consents
-    services = seen_by(uses_of(mair))
+def count(
+    mair: Connection,
+    directory: Directory,
+    typed: int,
+    *,
+    acting: Acting | None = None,
+    whose: str = "",
+) -> Counter:
+    """Count what is shared now and who has seen any of it, as a server answers her.
+
+    Args:
+        acting: how somebody else asks for her.
+    """
+    asked = ListConsentsRequest(acting=acting, page_size=_ALL)
+    consents = mair.consents.ListConsents(asked).consents
+    services = seen_by(uses_of(mair, acting))
     return Counter(
         typed=typed,
         shared=shared_things(consents),
         seen_by=tuple(directory.organisation(service) for service in services),
+        whose=whose,
     )
 
 

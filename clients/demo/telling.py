@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from clients.demo import cheating, council, giving, provider, seen
+from clients.demo import cheating, council, giving, going_on, provider, seen
 from clients.demo.counter import REFUSED, Counter, Typing
 from clients.demo.directory import read_directory
 from clients.demo.expectations import Expectations
@@ -20,6 +20,7 @@ from vault.api.v1.vault_pb2 import HistoryEntry
 from vault.api.v1.vault_service_pb2 import GetVaultRequest
 
 SCREENS: Final = 8
+FULL_SCREENS: Final = SCREENS + going_on.SCREENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,13 @@ class Told:
     uses: tuple[HistoryEntry, ...]
 
 
-def tell(folder: Path, screen: Screen, listener: Listener | None = None) -> None:
+def tell(
+    folder: Path, screen: Screen, listener: Listener | None = None, *, is_full: bool = False
+) -> None:
     """Tell the story on servers whose data lies in a folder.
+
+    Args:
+        is_full: tell how it goes on, too.
 
     Raises:
         UnexpectedError: at the first answer that is not what the story expects.
@@ -55,28 +61,42 @@ def tell(folder: Path, screen: Screen, listener: Listener | None = None) -> None
     used_token = told.visited.fetched.position_token
     honest = cheating.check_honest_copy(story, copies, told.uses, used_token)
     screen.counter(told.counter)
-    searched = story.search()
-    refused = sum(use.type == REFUSED for use in told.uses)
+    outcome = going_on.Outcome(
+        typed=told.counter.typed,
+        refused=sum(use.type == REFUSED for use in told.uses),
+        lines=(),
+        texts=frozenset(),
+    )
+    if is_full:
+        with running(data) as server, Stage(server, listener) as stage:
+            again = enter(stage, screen, folder, story)
+            outcome = going_on.go_on(again, stage, told.shared.permission, outcome.typed)
+    searched = story.search(outcome.texts)
     screen.end(
         [
-            ("Typed once", f"{told.counter.typed} answers"),
+            ("Typed once", f"{outcome.typed} answers"),
             (
                 "Asked, shared, came",
                 f"{len(told.shared.asked)}, {told.counter.shared}, {told.came}",
             ),
-            ("Refused attempts", f"{refused}, all in her list"),
+            ("Refused attempts", f"{outcome.refused}, all in her list"),
             ("Sent after stopping", str(told.stopped.sent_after)),
             ("Removed entry", f"found: {cheated.verdict}"),
             ("Honest copy", f"{sum(u.allowed for u in honest.uses)} of {len(honest.uses)} allowed"),
+            *outcome.lines,
             ("On the disk", f"none of what she typed, in {searched.files} files"),
             ("Compared on the way", f"{story.expect.met} answers with what was expected"),
         ]
     )
 
 
-def enter(stage: Stage, screen: Screen, folder: Path) -> Story:
-    """Sign everybody in."""
-    typing = Typing()
+def enter(stage: Stage, screen: Screen, folder: Path, before: Story | None = None) -> Story:
+    """Sign everybody in.
+
+    Args:
+        before: the story that goes on, with what was typed and compared in it.
+    """
+    typing = before.typing if before else Typing()
     mair = stage.enter("citizen", MAIR, "Mair", typing.watch)
     directory = read_directory(mair)
     council_team = directory.asker_for("care-at-home")
@@ -91,7 +111,7 @@ def enter(stage: Stage, screen: Screen, folder: Path) -> Story:
         council=stage.enter("service", council_team.service_id, council_team.organisation),
         brightcare=stage.enter("service", brightcare_team.service_id, brightcare_team.organisation),
         typing=typing,
-        expect=Expectations(),
+        expect=before.expect if before else Expectations(),
     )
 
 

@@ -43,6 +43,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def megabytes(size_bytes: int) -> str:
+    """Return a size in millions of bytes."""
+    return f"{size_bytes / 1_000_000:.1f} MB"
+
+
 def said(name: str, value: object) -> str:
     """Return the value of a field as people say it."""
     if name.endswith("Pence") and isinstance(value, int):

@@ -31,13 +31,13 @@ def world(server: Server) -> Iterator[World]:
         yield World(server, channel)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def samples(world: World) -> Samples:
-    """Requests of Mair, of the council, of the auditor and of the operator."""
-    return Samples(world, world.mair, world.council)
+    """Requests of a citizen, of a service, and of officials, the auditor and the operator."""
+    return Samples(world, world.citizen(), world.service())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def others(world: World) -> Samples:
     """Requests of another citizen and another service."""
     return Samples(world, world.citizen(), world.service())

@@ -9,19 +9,17 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import pytest
-from google.protobuf.timestamp_pb2 import Timestamp
 
-from tests.samples import KEYS, Samples
+from tests.samples import Prepared, Samples, in_days
 from tests.server import Server
 from tests.verdict import CANARY, CODES, must_be_told, untouched
-from tests.wire import WRITES, Answer
+from tests.wire import Answer
 from tests.world import (
     ADDRESS,
     ADDRESS_FIELDS,
     BANK,
     Shared,
     World,
-    disclosing,
     new_id,
     providing,
     redeeming,
@@ -31,8 +29,6 @@ from vault.api.v1 import consent_service_pb2 as consent
 from vault.api.v1.vault_pb2 import APPROVAL_KIND_SESSION, APPROVAL_KIND_WEBAUTHN, Approval
 
 Call = Callable[[Samples], Answer]
-
-DAY: Final = 86_400
 
 
 def provide(values: Any, evidence_type: str = "postal_address") -> Call:
@@ -73,13 +69,6 @@ def ask(**changed: Any) -> Call:
         return samples.service.caller.call("ConsentService/RequestConsent", request)
 
     return call
-
-
-def in_days(days: float) -> Timestamp:
-    now = Timestamp()
-    now.GetCurrentTime()
-    now.FromMicroseconds(now.ToMicroseconds() + int(days * DAY * 1_000_000))
-    return now
 
 
 def item(names: Iterable[str] = ADDRESS_FIELDS) -> Callable[[Samples], Any]:
@@ -355,22 +344,6 @@ def test_what_is_wrong_is_named_and_changes_nothing(
     assert server.head() == prepared.head
 
 
-class Prepared:
-    """Samples that remember how much was recorded when the last request was ready to be sent."""
-
-    def __init__(self, samples: Samples) -> None:
-        self._samples = samples
-        self.head = samples.world.server.head()
-
-    def make(self, method: str, role: str) -> Any:
-        request = self._samples.make(method, role)
-        self.head = self._samples.world.server.head()
-        return request
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._samples, name)
-
-
 def test_a_consent_is_revoked_once(server: Server, world: World, samples: Samples) -> None:
     shared = world.share(samples.citizen, samples.service)
     assert world.revoke(shared).is_ok
@@ -464,46 +437,6 @@ def test_a_withdrawn_purpose_permits_nothing(
         refused = world.disclose(shared)
 
     assert refused.reason == "PURPOSE_NOT_ALLOWED"
-
-
-# --- A request_id with another command -----------------------------------------------------------
-
-
-def another(samples: Samples, method: str, role: str, first: Any) -> Any:
-    """Return another valid command to the stream of the first."""
-    match method:
-        case "EvidenceService/ProvideEvidence":
-            return providing("postal_address", {**ADDRESS, "buildingNumber": "15"})
-        case "ConsentService/RedeemCode":
-            first.code = first.code[::-1]
-            return first
-        case "RegistryService/RegisterOrganisation" | "RegistryService/RegisterService":
-            first.name[0].text = "Another name"
-            return first
-        case "DisclosureService/DiscloseEvidence":
-            return disclosing(samples.shared, case_ref="another case")
-        case _:
-            return samples.make(method, role)
-
-
-@pytest.mark.parametrize(
-    ("method", "role"),
-    [key for key in KEYS if key[0] in WRITES and key[0] != "VaultService/OpenVault"],
-)
-def test_a_request_id_names_one_command(
-    server: Server, samples: Samples, method: str, role: str
-) -> None:
-    """Opening a vault alone is the same command whatever its id."""
-    first = samples.make(method, role)
-    samples.caller(role).ask(method, first)
-    second = another(samples, method, role, first)
-    second.request_id = first.request_id
-
-    with untouched(server):
-        answer = samples.caller(role).call(method, second)
-
-    assert (answer.code, answer.reason) == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
-    must_be_told(answer)
 
 
 def test_every_reason_of_the_contract_has_its_code() -> None:

@@ -8,6 +8,7 @@ and nothing is recorded.
 
 from __future__ import annotations
 
+import copy
 import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator
@@ -17,9 +18,9 @@ import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from tests.samples import KEYS, Samples
+from tests.samples import Samples, senders
 from tests.server import ROOT
-from tests.verdict import CANARY, must_be_told, names_it
+from tests.verdict import CANARY, is_recorded, must_be_told, names_it
 from tests.wire import METHODS, Answer, Place, places
 
 STRINGS: Final = {
@@ -55,6 +56,8 @@ STRINGS: Final = {
     "id of noughts": "00000000-0000-0000-0000-000000000000",
     "id of ones": "ffffffff-ffff-ffff-ffff-ffffffffffff",
 }
+SOME: Final = ("nothing", "NUL", "look-alike", "64 KiB", "1 MiB", "id of noughts")
+"""For how one acts, which is said in the same message to half of all methods."""
 BYTES: Final = {
     "nothing": b"",
     "noughts": bytes(16),
@@ -84,7 +87,12 @@ UNFIT_TIMES: Final = {
     "the last of all": (253_402_300_799, 999_999_000),
 }
 
-LIMIT_BYTES: Final = 256 * 1024
+ANY_TIME: Final = frozenset({"as_of_time", "choice.start_time"})
+"""Of these no time is refused: the past is looked at, and a start in the past is at once."""
+SETTLING: Final = frozenset(
+    f"ConsentService/{name}Consent" for name in ("Narrow", "Pause", "Resume", "Revoke")
+)
+"""What takes a quarter of a second whenever it is taken; little is tried that would be."""
 
 
 class Sender:
@@ -107,23 +115,33 @@ class Sender:
         if self._request is None:
             self._request = self._samples.make(self._method, self._role)
             self._head = self._server.head()
-        changed = type(self._request)()
-        changed.CopyFrom(self._request)
+        changed = copy.deepcopy(self._request)
         change(changed)
         answer = self._samples.caller(self._role).call(self._method, changed)
-        if answer.is_ok:
+        if is_recorded(answer):
             self._request = None
         else:
             must_be_told(answer)
+            if self._role == "auditor" and answer.reason == "NOT_FOUND":
+                # A look is recorded first, whatever it finds.
+                self._head = self._server.head()
             assert self._server.head() == self._head, answer.told
         return answer
 
 
+def sender_of(method: str, place: Place) -> str:
+    """Return who sends a field: an official, where it says how one acts."""
+    roles = senders(method)
+    if "official" in roles and {"acting", "approval", "short_code"} & set(place.steps):
+        return "official"
+    return roles[0]
+
+
 def fields_of(*types: int) -> list[tuple[str, str, Place]]:
     return [
-        (method, role, place)
-        for method, role in KEYS
-        for place in places(METHODS[method].input_type)
+        (method, sender_of(method, place), place)
+        for method, descriptor in METHODS.items()
+        for place in places(descriptor.input_type)
         if place.field.type in types
     ]
 
@@ -149,7 +167,8 @@ def test_a_hostile_text_breaks_nothing(
 ) -> None:
     sender = Sender(samples, method, role)
 
-    answers = {what: sender.put(place, text) for what, text in STRINGS.items()}
+    tried = SOME if "acting" in place.steps else STRINGS
+    answers = {what: sender.put(place, STRINGS[what]) for what in tried}
 
     judge(answers.values(), place)
     assert answers["1 MiB"].reason == "LIMIT_EXCEEDED"
@@ -161,8 +180,9 @@ def test_hostile_bytes_break_nothing(
     samples: Samples, method: str, role: str, place: Place
 ) -> None:
     sender = Sender(samples, method, role)
+    tried = {what: BYTES[what] for what in BYTES if method not in SETTLING or "MiB" in what}
 
-    answers = {what: sender.put(place, data) for what, data in BYTES.items()}
+    answers = {what: sender.put(place, data) for what, data in tried.items()}
 
     judge(answers.values(), place)
     assert answers["1 MiB"].reason == "LIMIT_EXCEEDED"
@@ -214,8 +234,11 @@ def test_a_time_that_makes_no_sense_is_refused(
 
     answer = Sender(samples, method, role).put(place, Timestamp(seconds=seconds, nanos=nanos))
 
-    assert not answer.is_ok
-    assert answer.fields
+    if place.path in ANY_TIME:
+        assert answer.is_ok or answer.reason in {"NOT_FOUND", "CHOICE_NOT_OFFERED"}
+    else:
+        assert not answer.is_ok
+        assert answer.fields
 
 
 # --- Tokens --------------------------------------------------------------------------------------
@@ -225,7 +248,7 @@ def token_fields() -> list[tuple[str, str, Place]]:
     return [
         found
         for found in fields_of(FieldDescriptor.TYPE_STRING)
-        if found[2].path in {"page_token", "position_token", "as_of_token"}
+        if found[2].path in {"page_token", "position_token", "as_of_token", "cursor"}
     ]
 
 

@@ -1,187 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: ARG002, N802 - gRPC fixes a handler's names and parameters
 """What every call passes, on a real server in this process, with handlers made for the purpose."""
 
 from __future__ import annotations
 
 import asyncio
-import io
-import json
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
 import pytest
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
-from google.rpc.status_pb2 import Status
+from google.protobuf import json_format
 
-from vault.api.v1 import (
-    audit_service_pb2,
-    audit_service_pb2_grpc,
-    disclosure_service_pb2_grpc,
-    vault_service_pb2,
-    vault_service_pb2_grpc,
+from tests.calls import (
+    DISCLOSE,
+    GET,
+    GET_EVIDENCE,
+    HISTORY,
+    ID,
+    OPEN,
+    REPLAY,
+    SECRET,
+    WIDTH,
+    Refusal,
+    Running,
+    calls,
+    disclosing,
+    opening,
 )
-from vault.api.v1.disclosure_service_pb2 import DiscloseEvidenceRequest, DiscloseEvidenceResponse
-from vault.config import Config, read_config
-from vault.domain.errors import NotFoundError
-from vault.server.call import Call
-from vault.server.call_logging import make_logger
-from vault.server.development_issuer import ISSUER, DevelopmentIssuer
-from vault.server.gate import Gate
-from vault.server.identity import Verifier
-from vault.server.interceptors import LARGEST_MESSAGE_BYTES, CallInterceptor
-from vault.server.issuer_keys import FixedKeys
-
-SECRET = "the value that nobody may see"
-ID = "6d5b8b0e-57a1-4d9f-8a3e-0b9d3e8f5a11"
-WIDTH = 2
-OPEN = "/vault.api.v1.VaultService/OpenVault"
-GET = "/vault.api.v1.VaultService/GetVault"
-HISTORY = "/vault.api.v1.VaultService/ListHistory"
-DISCLOSE = "/vault.api.v1.DisclosureService/DiscloseEvidence"
-REPLAY = "/vault.api.v1.AuditService/ReplayVault"
-
-
-@dataclass
-class Seen:
-    """What handlers were given, and the door that keeps disclosures waiting."""
-
-    calls: list[Call] = field(default_factory=list)
-    full: asyncio.Event = field(default_factory=asyncio.Event)
-    door: asyncio.Event = field(default_factory=asyncio.Event)
-    disclosing: int = 0
-
-
-class Handler:
-    """Answers, fails, or waits, as its methods' tests want it."""
-
-    def __init__(self, seen: Seen) -> None:
-        self.seen = seen
-
-    async def OpenVault(self, request: Any, call: Call) -> Any:
-        self.seen.calls.append(call)
-        return vault_service_pb2.OpenVaultResponse(position_token="here")
-
-    async def GetVault(self, request: Any, call: Call) -> Any:
-        raise KeyError(SECRET)
-
-    async def ListHistory(self, request: Any, call: Call) -> Any:
-        if request.page_size == 1:
-            raise NotFoundError
-        return vault_service_pb2.ListHistoryResponse(next_page_token="x" * LARGEST_MESSAGE_BYTES)
-
-    async def DiscloseEvidence(self, request: Any, call: Call) -> Any:
-        self.seen.disclosing += 1
-        if self.seen.disclosing == WIDTH:
-            self.seen.full.set()
-        await self.seen.door.wait()
-        return DiscloseEvidenceResponse()
-
-    async def ReplayVault(self, request: Any, call: Call) -> AsyncIterator[Any]:
-        yield audit_service_pb2.ReplayVaultResponse(
-            caught_up=audit_service_pb2.CaughtUp(record_count=1)
-        )
-        if request.case_ref == "fail":
-            raise ValueError(SECRET)
-
-    def __getattr__(self, name: str) -> Any:
-        return None
-
-
-@dataclass
-class Running:
-    """A running server, and how to call it."""
-
-    channel: grpc.aio.Channel
-    interceptor: CallInterceptor
-    issuer: DevelopmentIssuer
-    log: io.BytesIO
-    seen: Seen
-
-    def bearer(self, role: str, scope: str = "") -> tuple[tuple[str, str], ...]:
-        return (("authorization", f"Bearer {self.issuer.token(role, 'mair', scope)}"),)
-
-    async def call(
-        self, method: str, data: bytes, metadata: Any = None, seconds: float | None = 5
-    ) -> bytes:
-        metadata = self.bearer("citizen") if metadata is None else metadata
-        answer: bytes = await self.channel.unary_unary(method)(
-            data, metadata=metadata, timeout=seconds
-        )
-        return answer
-
-    async def refused(self, method: str, data: bytes, metadata: Any = None) -> Refusal:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await self.call(method, data, metadata)
-        return Refusal.of(caught.value)
-
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.getvalue().splitlines()]
-
-
-@dataclass
-class Refusal:
-    code: str
-    reason: str
-    message: str
-    fields: list[str]
-    call_id: str
-
-    @classmethod
-    def of(cls, error: grpc.aio.AioRpcError) -> Refusal:
-        trailing = dict(error.trailing_metadata())
-        status = Status.FromString(trailing["grpc-status-details-bin"])
-        info, bad = ErrorInfo(), BadRequest()
-        for found in status.details:
-            found.Unpack(info)
-            found.Unpack(bad)
-        return cls(
-            error.code().name,
-            info.reason,
-            error.details() or "",
-            [violation.field for violation in bad.field_violations],
-            trailing["call_id"],
-        )
+from tests.json_wire import Reply
+from vault.api.v1 import audit_service_pb2, vault_service_pb2
+from vault.api.v1.disclosure_service_pb2 import DiscloseEvidenceRequest
+from vault.server import passage
+from vault.server.passage import LARGEST_MESSAGE_BYTES
 
 
 @pytest.fixture
-def config() -> Config:
-    prefix = "CITIZEN_VAULT_"
-    return read_config({f"{prefix}DATA": "/nowhere", f"{prefix}ENVIRONMENT": "development"})
-
-
-@pytest.fixture
-async def running(config: Config) -> AsyncIterator[Running]:
-    issuer = DevelopmentIssuer(config.environment, config.audience)
-    log, seen = io.BytesIO(), Seen()
-    verifier = Verifier(ISSUER, config.audience, FixedKeys(issuer.jwks))
-    interceptor = CallInterceptor(verifier, Gate(WIDTH, 0), make_logger(log))
-    server = grpc.aio.server(interceptors=(interceptor,))
-    handler: Any = Handler(seen)
-    vault_service_pb2_grpc.add_VaultServiceServicer_to_server(handler, server)
-    disclosure_service_pb2_grpc.add_DisclosureServiceServicer_to_server(handler, server)
-    audit_service_pb2_grpc.add_AuditServiceServicer_to_server(handler, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield Running(channel, interceptor, issuer, log, seen)
-        seen.door.set()
-    await server.stop(0)
-    issuer.close()
-
-
-def opening() -> bytes:
-    return vault_service_pb2.OpenVaultRequest(request_id=ID).SerializeToString()
-
-
-def disclosing() -> bytes:
-    request = DiscloseEvidenceRequest(request_id=ID, subject_id=ID, purpose_code="care")
-    request.authority.consent_id = ID
-    request.fields.add(evidence_type="income", names=["amount"])
-    return request.SerializeToString()
+async def running() -> AsyncIterator[Running]:
+    async with calls() as started:
+        yield started
 
 
 async def test_a_good_call_is_answered(running: Running) -> None:
@@ -250,6 +107,18 @@ async def test_a_field_within_a_list_is_named_by_its_path(running: Running) -> N
     )
 
     assert refusal.fields == ["fields[1].names[0]"]
+
+
+async def test_of_a_large_message_one_violation_is_told(running: Running) -> None:
+    """Looking for all of a hundred thousand would keep everybody waiting."""
+    request = DiscloseEvidenceRequest.FromString(disclosing())
+    told = []
+    for count in (100, 50_000):
+        request.fields[0].names.extend(["*"] * count)
+        service = running.bearer("service")
+        told.append(await running.refused(DISCLOSE, request.SerializeToString(), service))
+
+    assert [len(refusal.fields) for refusal in told] == [20, 1]
 
 
 async def test_what_was_sent_is_not_repeated(running: Running) -> None:
@@ -359,7 +228,7 @@ async def test_a_stream_that_fails_tells_nothing_of_why(running: Running) -> Non
 async def test_a_stream_is_closed_to_other_roles(running: Running) -> None:
     request = audit_service_pb2.ReplayVaultRequest(vault_id=ID)
     call = running.channel.unary_stream(REPLAY)(
-        request.SerializeToString(), metadata=running.bearer("citizen")
+        request.SerializeToString(), metadata=running.bearer("service")
     )
 
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -385,7 +254,7 @@ async def test_a_flood_of_disclosures_leaves_room_for_other_calls(running: Runni
 
 
 async def test_a_draining_server_refuses_calls(running: Running) -> None:
-    running.interceptor.drain()
+    running.passage.drain()
 
     refusal = await running.refused(OPEN, opening())
 
@@ -397,3 +266,114 @@ async def test_an_unknown_method_is_unimplemented(running: Running) -> None:
         await running.call("/vault.api.v1.VaultService/DropVault", b"")
 
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+# --- The same over HTTP --------------------------------------------------------------------------
+
+
+async def posted(running: Running, path: str, value: Any, role: str = "citizen") -> Reply:
+    caller = running.over_http(role)
+    return await asyncio.to_thread(caller.post, path.removeprefix("/vault.api.v1."), value)
+
+
+async def test_a_call_over_http_is_answered(running: Running) -> None:
+    before = time.monotonic()
+
+    reply = await posted(running, OPEN, {"requestId": ID})
+
+    call = running.seen.calls[0]
+    assert reply.json == {"positionToken": "here"}
+    assert (call.caller.role, call.caller.sub) == ("citizen", "mair")
+    assert reply.headers["trailer-call_id"] == call.call_id
+    assert before + 59 < call.deadline < time.monotonic() + 61
+
+
+async def test_the_time_out_of_a_request_is_the_deadline_of_its_call(running: Running) -> None:
+    caller = running.over_http("citizen")
+
+    await asyncio.to_thread(
+        caller.post, "VaultService/OpenVault", {"requestId": ID}, connect_timeout_ms="5000"
+    )
+
+    assert 0 < running.seen.calls[0].deadline - time.monotonic() < 5
+
+
+async def test_a_body_that_does_not_come_in_time_is_not_waited_for(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passage, "LONGEST_CALL_SECONDS", 0.2)
+    (_, token), *_ = running.bearer("citizen")
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", int(running.http.url.rpartition(":")[2])
+    )
+    writer.write(
+        f"POST {OPEN} HTTP/1.1\r\nhost: x\r\nauthorization: {token}\r\n"
+        "content-type: application/json\r\ncontent-length: 100\r\n\r\n{".encode()
+    )
+
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 504 ")
+    assert b"DEADLINE_PASSED" in answer
+    assert running.seen.calls == []
+
+
+async def test_an_unknown_exception_is_told_over_http_by_its_call_id_alone(
+    running: Running,
+) -> None:
+    reply = await posted(running, GET, {})
+
+    assert (reply.status, reply.reasons) == (500, ["INTERNAL"])
+    assert reply.json["message"].endswith(f"call_id {reply.headers['trailer-call_id']}.")
+    assert SECRET.encode() not in reply.body + running.log.getvalue()
+
+
+async def test_an_answer_beyond_the_limit_is_not_sent_over_http(running: Running) -> None:
+    reply = await posted(running, HISTORY, {})
+
+    assert (reply.status, reply.reasons) == (429, ["LIMIT_EXCEEDED"])
+
+
+async def test_what_fits_over_grpc_fits_as_json(running: Running) -> None:
+    """Base64 is a third longer than what it says."""
+    reply = await posted(running, GET_EVIDENCE, {"evidenceId": ID})
+
+    assert reply.status == 200
+    assert len(reply.body) > LARGEST_MESSAGE_BYTES
+
+
+async def test_a_call_is_logged_alike_over_both(running: Running) -> None:
+    await posted(running, HISTORY, {"pageSize": 1})
+    await running.refused(
+        HISTORY, vault_service_pb2.ListHistoryRequest(page_size=1).SerializeToString()
+    )
+
+    lines = running.lines()
+    own = {"call_id", "time", "milliseconds"}
+    first, second = ({k: v for k, v in line.items() if k not in own} for line in lines)
+    assert first == second
+
+
+async def test_the_gate_is_one_for_both(running: Running) -> None:
+    service = running.bearer("service")
+    waiting = [
+        asyncio.create_task(running.call(DISCLOSE, disclosing(), service)) for _ in range(WIDTH)
+    ]
+    await running.seen.full.wait()
+    request = json_format.MessageToDict(DiscloseEvidenceRequest.FromString(disclosing()))
+
+    reply = await posted(running, DISCLOSE, request, "service")
+
+    assert reply.reasons == ["LIMIT_EXCEEDED"]
+    running.seen.door.set()
+    await asyncio.gather(*waiting)
+
+
+async def test_a_draining_server_refuses_calls_over_http(running: Running) -> None:
+    running.passage.drain()
+
+    reply = await posted(running, OPEN, {"requestId": ID})
+
+    assert (reply.status, reply.reasons) == (503, ["STORE_UNAVAILABLE"])

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -200,6 +201,32 @@ def test_a_busy_port_is_told(running: dict[str, str], tmp_path: Path) -> None:
 
     assert server.returncode == 1
     assert b"cannot be listened on" in written
+
+
+def test_a_busy_port_of_http_is_told(running: dict[str, str], tmp_path: Path) -> None:
+    taken = running["http"].removeprefix("http://")
+    server = start(tmp_path, "--development", CITIZEN_VAULT_HTTP_LISTEN=taken)
+    _, written = server.communicate(timeout=20)
+
+    assert server.returncode == 1
+    assert b"cannot be listened on" in written
+
+
+def test_http_is_where_the_settings_say(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = start(tmp_path, "--development", CITIZEN_VAULT_HTTP_LISTEN=f"127.0.0.1:{port}")
+    found = address(tmp_path, server)
+
+    with request.urlopen(f"{found['http']}/openapi.json", timeout=5) as answer:  # noqa: S310
+        described = json.loads(answer.read())
+    code, _ = stop(server)
+
+    assert found["http"] == f"http://127.0.0.1:{port}"
+    assert described["openapi"].startswith("3.1")
+    assert code == 0
+    with pytest.raises(error.URLError):
+        request.urlopen(f"{found['http']}/openapi.json", timeout=5)  # noqa: S310
 
 
 def test_a_missing_setting_is_told_and_nothing_is_made(tmp_path: Path) -> None:

@@ -37,6 +37,19 @@ def test_development_needs_a_folder_only() -> None:
     assert config.key_file == Path("/data/wrapping.key")
 
 
+def test_both_addresses_take_a_free_port_unless_said() -> None:
+    config = read_config(settings(DEVELOPMENT))
+
+    assert ((config.host, config.port), config.http_address) == (("127.0.0.1", 0),) * 2
+
+
+def test_http_has_an_address_of_its_own() -> None:
+    config = read_config(settings({**DEVELOPMENT, "HTTP_LISTEN": "[::1]:8080"}))
+
+    assert config.http_address == ("::1", 8080)
+    assert config.port == 0
+
+
 def test_origin_is_the_deployment_and_its_lane() -> None:
     assert read_config(settings(PRODUCTION)).origin == "vault.aber.example/0"
 
@@ -54,6 +67,8 @@ def test_production_names_all_that_is_missing_at_once() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("HTTP_LISTEN", "0.0.0.0:80"),
+        ("HTTP_LISTEN", "127.0.0.1"),
         ("LISTEN", "0.0.0.0:443"),
         ("LISTEN", "127.0.0.1"),
         ("LISTEN", "127.0.0.1:65536"),

@@ -11,36 +11,50 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from tests.builders import (
     ADDRESS,
     CONSENT,
     INCOME,
     NOTICE,
+    ONCE,
     ORGANISATION,
     REGISTRY,
     REQUEST,
     SALT,
     SERVICE,
+    SIGN_IN,
     SUBJECT,
     VAULT,
     VERIFIER,
     an_item,
+    asked_terms,
     at,
+    consent_extended,
     consent_granted,
+    consent_narrowed,
+    consent_paused,
+    consent_refused,
+    consent_request_cancelled,
     consent_requested,
+    consent_resumed,
     consent_revoked,
     disclosure_refused,
+    dispute_resolved,
     drafted,
     evidence_disclosed,
+    evidence_disputed,
     evidence_provided,
     evidence_replaced,
     evidence_type_published,
     granted_fields,
     purpose_published,
+    request_cancelled,
     request_made,
     requested_fields,
+    sign_in_linked,
+    sign_in_unlinked,
     vault_opened,
 )
 from vault.domain.canonical import b64, digest, encode
@@ -54,14 +68,15 @@ from vault.domain.registry import (
     ServiceReinstated,
     ServiceSuspended,
 )
-from vault.domain.request import RequestClaimed, RequestRedeemed
+from vault.domain.request import RequestClaimed, RequestMade, RequestRedeemed
+from vault.domain.request_forms import AskedTerms1, ConsentRequested1, RequestMade1
 from vault.domain.values import (
     NO_APPROVAL,
     NO_REGISTRY,
     Acting,
     Approval,
+    AskedTerms,
     DisclosedFields,
-    Frequency,
     PayloadMark,
     RegistryMark,
     TypeFields,
@@ -76,7 +91,11 @@ HERSELF: Final = Acting(actor=SUBJECT, capacity="self", mandate="", channel="web
 OPERATOR: Final = Acting(actor=ORGANISATION, capacity="operator", mandate="", channel="api")
 AUDITOR: Final = Acting(actor=ORGANISATION, capacity="auditor", mandate="", channel="cli")
 THE_SERVICE: Final = Acting(actor=SERVICE, capacity="service", mandate="", channel="api")
+COUNTER: Final = Acting(
+    actor=digest(b"staff"), capacity="official", mandate=SIGN_IN, channel="counter"
+)
 SESSION: Final = Approval(kind="session", proof_hash="")
+AGREED: Final = Approval(kind="staff-assisted", proof_hash=digest(b"proof"))
 CONFIRMED: Final = RegistryMark(size=6, confirmed_time=at(6))
 
 SEALED: Final = PayloadMark(
@@ -84,6 +103,12 @@ SEALED: Final = PayloadMark(
 )
 VALUES: Final = PayloadMark(
     kind="evidence", hash=digest(b"values"), key_id=ADDRESS, commitment=digest(b"commitment")
+)
+PROOF: Final = PayloadMark(
+    kind="approval", hash=digest(b"proof"), key_id=REQUEST, commitment=digest(b"commitment")
+)
+STATEMENT: Final = PayloadMark(
+    kind="statement", hash=digest(b"statement"), key_id=ADDRESS, commitment=digest(b"commitment")
 )
 TEXTS: Final = PayloadMark(kind="texts", hash=NOTICE, key_id="", commitment="")
 COMMAND: Final = PayloadMark(kind="command", hash=digest(b"public"), key_id="", commitment="")
@@ -125,10 +150,19 @@ def in_request(desc: str, draft: Draft, version: int, **changes: Any) -> tuple[s
     return desc, draft, link(draft, REQUEST, version, **changes)
 
 
+def without_start(asked: AskedTerms) -> AskedTerms1:
+    """Return what was asked as it was stored before requests had a start."""
+    parts = asdict(asked)
+    del parts["start"]
+    return AskedTerms1(**parts)
+
+
 def samples() -> list[tuple[str, Draft, Link]]:
     """Return a sample of each stored name, every field of it filled where it can be."""
     refused = disclosure_refused(reason="FIELD_NOT_GRANTED")
     assert isinstance(refused.facts, DisclosureRefused)
+    made = request_made(start=at(days=7))
+    assert isinstance(made.facts, RequestMade)
     wanted = (
         TypeFields(evidence_type="bank_account", names=("accountNumber", "sortCode")),
         TypeFields(evidence_type="postal_address", names=("postalCode",)),
@@ -156,11 +190,34 @@ def samples() -> list[tuple[str, Draft, Link]]:
         ),
         in_vault(
             "A request that she claimed enters her vault.",
-            consent_requested(
-                scope=(requested_fields(), requested_fields("income", (), ("amount",)))
+            drafted(
+                ConsentRequested1(
+                    time=at(2),
+                    salt=SALT,
+                    service=SERVICE,
+                    subject=SUBJECT,
+                    consent_request_id=REQUEST,
+                    asked=without_start(
+                        asked_terms(
+                            scope=(requested_fields(), requested_fields("income", (), ("amount",)))
+                        )
+                    ),
+                    expires=at(2, days=30),
+                )
             ),
             4,
         ),
+        in_vault(
+            "A request of a service that knows her enters her vault; it would start next week.",
+            consent_requested(
+                scope=(requested_fields(), requested_fields("income", (), ("amount",))),
+                start=at(days=7),
+            ),
+            4,
+            acting=THE_SERVICE,
+        ),
+        in_vault("The service takes it back.", consent_request_cancelled(), 5, acting=THE_SERVICE),
+        in_vault("She says no to a request.", consent_refused(), 5, approval=SESSION),
         in_vault(
             "She grants one item that follows replacements and one that is pinned.",
             consent_granted(
@@ -181,7 +238,45 @@ def samples() -> list[tuple[str, Draft, Link]]:
             approval=SESSION,
             registry=CONFIRMED,
         ),
+        in_vault(
+            "She shares one field of one item less, and the other item no more.",
+            consent_narrowed(frequency=replace(asked_terms().frequency, count=2)),
+            6,
+            approval=SESSION,
+        ),
+        in_vault(
+            "She shares for longer, exactly as it was shown.",
+            consent_extended(),
+            7,
+            approval=SESSION,
+            registry=CONFIRMED,
+        ),
+        in_vault("She pauses it.", consent_paused(), 6, approval=SESSION),
+        in_vault(
+            "At a counter, with her agreement, it goes on.",
+            consent_resumed(),
+            7,
+            acting=COUNTER,
+            approval=AGREED,
+            registry=CONFIRMED,
+            payloads=(PROOF, SEALED),
+        ),
         in_vault("She revokes it.", consent_revoked(), 8, approval=SESSION),
+        in_vault(
+            "She says that a field is wrong, in a statement that travels with it.",
+            evidence_disputed(is_shared=True),
+            6,
+            payloads=(SEALED, STATEMENT),
+        ),
+        in_vault("It was corrected where it came from.", dispute_resolved(outcome="corrected"), 7),
+        in_vault(
+            "An official who opened the vault opens the way by which she acts.",
+            sign_in_linked(),
+            2,
+            acting=COUNTER,
+            payloads=(),
+        ),
+        in_vault("She closes that way.", sign_in_unlinked(), 7),
         in_vault(
             "Fields of two items leave for the second time.",
             replace(
@@ -209,13 +304,29 @@ def samples() -> list[tuple[str, Draft, Link]]:
         ),
         in_request(
             "A service asks for a one-time disclosure of young evidence.",
-            request_made(
-                frequency=Frequency(count=0, period_seconds=0), one_time=True, largest_age_days=90
+            drafted(
+                RequestMade1(
+                    time=at(),
+                    salt=SALT,
+                    asked=without_start(
+                        asked_terms(frequency=ONCE, one_time=True, largest_age_days=90)
+                    ),
+                    code_challenge=digest(VERIFIER.encode()),
+                    expires=at(days=30),
+                )
             ),
             1,
             acting=THE_SERVICE,
             registry=CONFIRMED,
         ),
+        in_request(
+            "A service asks a citizen whom it knows, from next week on.",
+            drafted(replace(made.facts, subject=SUBJECT, code_challenge="")),
+            1,
+            acting=THE_SERVICE,
+            registry=CONFIRMED,
+        ),
+        in_request("The service takes it back.", request_cancelled(), 2, acting=THE_SERVICE),
         in_request(
             "A citizen claims it: its stream knows her by the subject alone.",
             drafted(RequestClaimed(subject=SUBJECT, code_hash=digest(b"code"), **COMMON)),
@@ -270,23 +381,28 @@ def samples() -> list[tuple[str, Draft, Link]]:
     ]
 
 
+def written(desc: str, draft: Draft, sample_link: Link) -> tuple[str, str]:
+    """Return the stored name of a sample and its file."""
+    state = encode(sample_link) + b"\n" + encode(draft.facts)
+    entry = entry_of(state)
+    sample = {
+        "desc": desc,
+        "link": encode(sample_link).decode(),
+        "facts": encode(draft.facts).decode(),
+        "entry": b64(entry),
+        "leaf": b64(leaf_of(entry)),
+    }
+    return str(type(draft.facts).__struct_config__.tag), json.dumps(sample, indent=2) + "\n"
+
+
 def main() -> None:
     """Write what is missing."""
     FOLDER.mkdir(exist_ok=True)
-    for desc, draft, sample_link in samples():
-        path = FOLDER / f"{type(draft.facts).__struct_config__.tag}.json"
-        if path.exists():
-            continue
-        state = encode(sample_link) + b"\n" + encode(draft.facts)
-        entry = entry_of(state)
-        sample = {
-            "desc": desc,
-            "link": encode(sample_link).decode(),
-            "facts": encode(draft.facts).decode(),
-            "entry": b64(entry),
-            "leaf": b64(leaf_of(entry)),
-        }
-        path.write_text(json.dumps(sample, indent=2) + "\n", encoding="ascii")
+    for sample in samples():
+        name, text = written(*sample)
+        path = FOLDER / f"{name}.json"
+        if not path.exists():
+            path.write_text(text, encoding="ascii")
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ async def live(house: House, registered: Registered) -> list[VaultError]:
     )
     asked = await house.requests.ask(registered.service, new_id(), a_question(), particulars)
     token = asked.value.handoff_token
-    claimed = (await house.requests.claim(CITIZEN, HERSELF, new_id(), token)).value
+    claimed = (await house.claims.claim(CITIZEN, HERSELF, new_id(), token)).value
     request_id = claimed.view.consent_request_id
     back = await house.requests.redeem(
         registered.service, new_id(), request_id, claimed.code, CODE_VERIFIER
@@ -102,13 +102,13 @@ async def live(house: House, registered: Registered) -> list[VaultError]:
     await house.disclosures.drain()
     moved = provided(streetName=STREET.lower())
     await house.evidence.replace(CITIZEN, HERSELF, new_id(), evidence_id, moved)
-    await house.consents.revoke(CITIZEN, HERSELF, new_id(), consent_id)
+    await house.amendments.revoke(CITIZEN, HERSELF, new_id(), consent_id)
     with pytest.raises(VaultError) as told:
         await house.disclosures.disclose(registered.service, disclose_id, attempt, particulars)
     errors.append(told.value)
     await house.disclosures.drain()
     vault_id = (await house.citizens.get(CITIZEN, HERSELF)).value.stream
-    await house.audits.state(AUDITOR, vault_id, as_of=None, case_ref=CASE)
+    await house.audits.state(AUDITOR, vault_id, case_ref=CASE)
     await house.citizens.history(
         CITIZEN, HERSELF, before_version=0, limit=100, only_disclosures=False
     )
@@ -120,7 +120,8 @@ def found_in(text: bytes) -> list[str]:
 
 
 def found_in_files(folder: Path) -> dict[str, list[str]]:
-    return {path.name: found_in(path.read_bytes()) for path in folder.iterdir()}
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.name: found_in(path.read_bytes()) for path in files}
 
 
 async def test_no_value_stands_in_any_file_log_or_error(

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
@@ -21,6 +20,7 @@ from tests.house import (
     a_question,
     ask,
     claim_and_redeem,
+    fail_once,
     new_id,
     said,
 )
@@ -34,26 +34,8 @@ from vault.domain.errors import (
     VaultNotOpenError,
 )
 from vault.domain.values import later
-from vault.store.append import Append, Commit
-from vault.store.committer import Committer
-from vault.store.errors import AppendFailedError
 
 DAY = 86_400
-
-
-def fail_once(monkeypatch: pytest.MonkeyPatch, house: House, stored_name: str) -> None:
-    """Let the next append of an event of this name fail, as if the process had died before it."""
-    append = house.vaults.committer.append
-    failed: list[Append] = []
-
-    async def failing(what: Append, **options: Any) -> Commit:
-        if what.events[0].topic == stored_name and not failed:
-            failed.append(what)
-            raise AppendFailedError
-        return await append(what, **options)
-
-    assert isinstance(house.vaults.committer, Committer)
-    monkeypatch.setattr(house.vaults.committer, "append", failing)
 
 
 async def test_a_claimed_request_stands_in_her_vault_as_it_was_asked(
@@ -61,7 +43,7 @@ async def test_a_claimed_request_stands_in_her_vault_as_it_was_asked(
 ) -> None:
     requests = await house.requests.list(MAIR, HERSELF)
 
-    (asked,) = await house.facts(shared.consent_request_id, "request-made.1")
+    (asked,) = await house.facts(shared.consent_request_id, "request-made.2")
     assert [view.asked for view in requests] == [asked.asked]
 
 
@@ -83,7 +65,7 @@ async def test_what_the_service_said_comes_back_with_her(
     )
     await house.citizens.open(NIA, HERSELF)
 
-    claimed = (await house.requests.claim(NIA, HERSELF, new_id(), answer.value.handoff_token)).value
+    claimed = (await house.claims.claim(NIA, HERSELF, new_id(), answer.value.handoff_token)).value
 
     assert (claimed.state, claimed.return_uri) == ("opaque", "https://service.example/back")
     # The caller's own reference is for the caller.
@@ -94,7 +76,7 @@ async def test_a_service_learns_the_subject_only_for_the_code(
     house: House, registered: Registered
 ) -> None:
     token = await ask(house, registered.service)
-    claimed = (await house.requests.claim(MAIR, HERSELF, new_id(), token)).value
+    claimed = (await house.claims.claim(MAIR, HERSELF, new_id(), token)).value
     request_id = claimed.view.consent_request_id
 
     before = await house.requests.get(registered.service, HERSELF, request_id)
@@ -121,10 +103,10 @@ async def test_what_somebody_else_claimed_cannot_be_claimed(
 ) -> None:
     token = await ask(house, registered.service)
     await house.citizens.open(NIA, HERSELF)
-    await house.requests.claim(MAIR, HERSELF, new_id(), token)
+    await house.claims.claim(MAIR, HERSELF, new_id(), token)
 
     with pytest.raises(RequestAlreadyClaimedError):
-        await house.requests.claim(NIA, HERSELF, new_id(), token)
+        await house.claims.claim(NIA, HERSELF, new_id(), token)
 
     assert await house.requests.list(NIA, HERSELF) == ()
 
@@ -134,7 +116,7 @@ async def test_of_two_who_claim_at_once_one_succeeds(house: House, registered: R
     await house.citizens.open(NIA, HERSELF)
 
     outcomes = await asyncio.gather(
-        *(house.requests.claim(who, HERSELF, new_id(), token) for who in (MAIR, NIA)),
+        *(house.claims.claim(who, HERSELF, new_id(), token) for who in (MAIR, NIA)),
         return_exceptions=True,
     )
 
@@ -144,9 +126,9 @@ async def test_of_two_who_claim_at_once_one_succeeds(house: House, registered: R
 
 async def test_she_may_open_her_own_link_again(house: House, registered: Registered) -> None:
     token = await ask(house, registered.service)
-    first = await house.requests.claim(MAIR, HERSELF, new_id(), token)
+    first = await house.claims.claim(MAIR, HERSELF, new_id(), token)
 
-    again = await house.requests.claim(MAIR, HERSELF, new_id(), token)
+    again = await house.claims.claim(MAIR, HERSELF, new_id(), token)
 
     assert again == first
 
@@ -156,15 +138,15 @@ async def test_a_claim_that_broke_off_between_its_two_streams_is_finished_by_the
 ) -> None:
     token = await ask(house, registered.service)
     request_id = new_id()
-    fail_once(monkeypatch, house, "consent-requested.1")
+    fail_once(monkeypatch, house, "consent-requested.2")
     with pytest.raises(StoreUnavailableError):
-        await house.requests.claim(MAIR, HERSELF, request_id, token)
+        await house.claims.claim(MAIR, HERSELF, request_id, token)
 
-    claimed = (await house.requests.claim(MAIR, HERSELF, request_id, token)).value
+    claimed = (await house.claims.claim(MAIR, HERSELF, request_id, token)).value
 
     stream = claimed.view.consent_request_id
-    assert await house.names(stream) == ["request-made.1", "request-claimed.1"]
-    received = await house.facts(shared.vault_id, "consent-requested.1")
+    assert await house.names(stream) == ["request-made.2", "request-claimed.1"]
+    received = await house.facts(shared.vault_id, "consent-requested.2")
     assert [facts.consent_request_id for facts in received].count(stream) == 1
 
 
@@ -173,13 +155,13 @@ async def test_a_claim_that_broke_off_is_hers_and_nobody_elses(
 ) -> None:
     token = await ask(house, registered.service)
     await house.citizens.open(NIA, HERSELF)
-    fail_once(monkeypatch, house, "consent-requested.1")
+    fail_once(monkeypatch, house, "consent-requested.2")
     with pytest.raises(StoreUnavailableError):
-        await house.requests.claim(MAIR, HERSELF, new_id(), token)
+        await house.claims.claim(MAIR, HERSELF, new_id(), token)
 
     with pytest.raises(RequestAlreadyClaimedError):
-        await house.requests.claim(NIA, HERSELF, new_id(), token)
-    await house.requests.claim(MAIR, HERSELF, new_id(), token)
+        await house.claims.claim(NIA, HERSELF, new_id(), token)
+    await house.claims.claim(MAIR, HERSELF, new_id(), token)
 
     assert len(await house.requests.list(MAIR, HERSELF)) == 2
 
@@ -191,9 +173,9 @@ async def test_a_claim_that_failed_at_once_leaves_the_request_free(
     await house.citizens.open(NIA, HERSELF)
     fail_once(monkeypatch, house, "request-claimed.1")
     with pytest.raises(StoreUnavailableError):
-        await house.requests.claim(MAIR, HERSELF, new_id(), token)
+        await house.claims.claim(MAIR, HERSELF, new_id(), token)
 
-    claimed = (await house.requests.claim(NIA, HERSELF, new_id(), token)).value
+    claimed = (await house.claims.claim(NIA, HERSELF, new_id(), token)).value
 
     assert claimed.view.status == "pending"
 
@@ -205,14 +187,14 @@ async def test_a_lapsed_request_cannot_be_claimed(
     clock.ahead_seconds = 30 * DAY + 1
 
     with pytest.raises(RequestExpiredError):
-        await house.requests.claim(MAIR, HERSELF, new_id(), token)
+        await house.claims.claim(MAIR, HERSELF, new_id(), token)
 
 
 async def test_without_a_vault_nothing_can_be_claimed(house: House, registered: Registered) -> None:
     token = await ask(house, registered.service)
 
     with pytest.raises(VaultNotOpenError):
-        await house.requests.claim(NIA, HERSELF, new_id(), token)
+        await house.claims.claim(NIA, HERSELF, new_id(), token)
 
 
 @pytest.mark.parametrize("change", ["", "x", "é", "."])
@@ -223,14 +205,14 @@ async def test_a_link_that_is_not_ours_leads_nowhere(
     forged = token.replace(".", "") if change == "." else token[:-1] + change
 
     with pytest.raises(NotFoundError):
-        await house.requests.claim(MAIR, HERSELF, new_id(), forged)
+        await house.claims.claim(MAIR, HERSELF, new_id(), forged)
 
 
 async def test_a_code_is_redeemed_once_whoever_holds_it(
     house: House, registered: Registered
 ) -> None:
     token = await ask(house, registered.service)
-    claimed = (await house.requests.claim(MAIR, HERSELF, new_id(), token)).value
+    claimed = (await house.claims.claim(MAIR, HERSELF, new_id(), token)).value
     stream = claimed.view.consent_request_id
     await house.requests.redeem(registered.service, new_id(), stream, claimed.code, VERIFIER)
 
@@ -250,5 +232,5 @@ async def test_a_request_can_end_no_later_than_its_purpose_allows(
 ) -> None:
     token = await ask(house, registered.service, end=later(house.clock.now(), days=99))
 
-    claimed = (await house.requests.claim(MAIR, HERSELF, new_id(), token)).value
+    claimed = (await house.claims.claim(MAIR, HERSELF, new_id(), token)).value
     assert claimed.view.asked.end <= later(claimed.view.time, days=100)

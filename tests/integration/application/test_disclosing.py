@@ -34,6 +34,7 @@ from vault.domain.errors import (
     RequestIdReusedError,
     StateError,
 )
+from vault.domain.values import later
 
 
 async def test_exactly_the_granted_field_leaves(house: House, shared: Shared) -> None:
@@ -52,11 +53,15 @@ async def test_a_bundle_is_canonical_and_says_what_the_receiver_owes(
     sent = (await fetch(house, shared)).bundle
 
     bundle = json.loads(sent)
+    (facts,) = await house.facts(shared.vault_id, "evidence-disclosed.1")
     assert encode(bundle) == sent
     assert bundle["obligations"] == {
+        "basis": "public-task",
         "jurisdiction": "GB",
         "method": "store",
+        "retain_until": later(facts.time, days=10),
         "retention_days": 10,
+        "statute": "Care Act 2014",
         "storage": "GB",
     }
     assert (bundle["service"], bundle["subject"]) == (shared.service.sub, shared.subject)

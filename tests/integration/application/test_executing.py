@@ -190,7 +190,7 @@ async def test_what_was_true_then_is_read_from_the_records_of_then(
     recorded = [await execute(house, shared.vault_id) for _ in range(3)]
 
     for one in recorded:
-        then = await house.vaults.as_of(shared.vault_id, fold, one.position + 1)
+        then = await house.vaults.as_of(shared.vault_id, fold, tree_size=one.position + 1)
         assert then is not None
         assert (then.version, then.last_leaf) == (one.event.link.version, one.event.leaf)
 

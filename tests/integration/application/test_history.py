@@ -23,7 +23,7 @@ from tests.house import (
     provided,
     revoke,
 )
-from vault.application.audits import CaughtUp
+from vault.application.audits import CaughtUp, Moment
 from vault.application.vaults import Line
 from vault.domain.canonical import encode, unb64
 from vault.domain.disclosure import EvidenceDisclosed
@@ -60,7 +60,11 @@ async def replay(
     items = [
         item
         async for item in house.audits.replay_vault(
-            AUDITOR, vault_id, as_of=as_of, after_version=after_version, case_ref="case-9"
+            AUDITOR,
+            vault_id,
+            as_of=Moment(tree_size=as_of),
+            after_version=after_version,
+            case_ref="case-9",
         )
     ]
     records = [item for item in items if isinstance(item, StoredRecord)]
@@ -208,23 +212,23 @@ async def test_the_state_of_then_says_what_was_true_then(house: House, shared: S
     now = house.clock.now()
 
     then = await house.audits.state(
-        AUDITOR, shared.vault_id, as_of=disclosed.tree_size, case_ref=""
+        AUDITOR, shared.vault_id, as_of=Moment(tree_size=disclosed.tree_size), case_ref=""
     )
-    at_last = await house.audits.state(AUDITOR, shared.vault_id, as_of=None, case_ref="")
+    at_last = await house.audits.state(AUDITOR, shared.vault_id, case_ref="")
 
-    assert then.consents[shared.consent_id].status(now) == "active"
-    assert at_last.consents[shared.consent_id].status(now) == "revoked"
+    assert then.state.consents[shared.consent_id].status(now) == "active"
+    assert at_last.state.consents[shared.consent_id].status(now) == "revoked"
 
 
 async def test_before_a_vault_was_opened_there_was_none(house: House, shared: Shared) -> None:
     with pytest.raises(NotFoundError):
-        await house.audits.state(AUDITOR, shared.vault_id, as_of=1, case_ref="")
+        await house.audits.state(AUDITOR, shared.vault_id, as_of=Moment(tree_size=1), case_ref="")
 
 
 async def test_the_registry_is_replayed_without_a_trace(house: House) -> None:
     before = await house.vaults.tree_size()
 
-    items = [item async for item in house.audits.replay_registry(as_of=None, after_version=0)]
+    items = [item async for item in house.audits.replay_registry()]
 
     names = [item.topic for item in items if isinstance(item, StoredRecord)]
     assert names[0] == "receipt-key-listed.1"

@@ -156,7 +156,7 @@ async def get_consent_of_subject(scene: Scene, subject: str) -> object:
 
 
 async def revoke(scene: Scene, consent_id: str) -> object:
-    return await scene.house.consents.revoke(NIA, HERSELF, new_id(), consent_id)
+    return await scene.house.amendments.revoke(NIA, HERSELF, new_id(), consent_id)
 
 
 async def fetch_under_consent(scene: Scene, consent_id: str) -> object:
@@ -180,13 +180,11 @@ async def act_by_mandate(scene: Scene, mandate_id: str) -> object:
 
 
 async def audit(scene: Scene, stream: str) -> object:
-    return await scene.house.audits.state(AUDITOR, stream, as_of=None, case_ref="")
+    return await scene.house.audits.state(AUDITOR, stream, case_ref="")
 
 
 async def replay(scene: Scene, stream: str) -> object:
-    items = scene.house.audits.replay_vault(
-        AUDITOR, stream, as_of=None, after_version=0, case_ref=""
-    )
+    items = scene.house.audits.replay_vault(AUDITOR, stream, case_ref="")
     return [item async for item in items]
 
 
@@ -224,7 +222,7 @@ everywhere = pytest.mark.parametrize(
 async def scene(house: House, shared: Shared, registered: Registered) -> Scene:
     nias = await share(house, NIA, registered.other_service)
     token = await ask(house, registered.service)
-    claimed = (await house.requests.claim(MAIR, HERSELF, new_id(), token)).value
+    claimed = (await house.claims.claim(MAIR, HERSELF, new_id(), token)).value
     mairs_other = await share(house, MAIR, registered.other_service)
     return Scene(house, shared, mairs_other, nias, claimed.view.consent_request_id)
 

@@ -103,7 +103,7 @@ async def claim(scene: Scene) -> Pair:
     tokens = [await ask(scene.house, scene.registered.service) for _ in range(2)]
 
     def call(token: str) -> Call:
-        return lambda key: scene.house.requests.claim(MAIR, HERSELF, key, token)
+        return lambda key: scene.house.claims.claim(MAIR, HERSELF, key, token)
 
     return Pair(call(tokens[0]), call(tokens[1]), events=2)
 
@@ -111,7 +111,7 @@ async def claim(scene: Scene) -> Pair:
 async def redeem(scene: Scene) -> Pair:
     house = scene.house
     token = await ask(house, scene.registered.service)
-    claimed = (await house.requests.claim(MAIR, HERSELF, new_id(), token)).value
+    claimed = (await house.claims.claim(MAIR, HERSELF, new_id(), token)).value
     consent_request_id = claimed.view.consent_request_id
 
     # Another request has a stream of its own, in which the same request_id is a new one.
@@ -127,7 +127,7 @@ async def grant(scene: Scene) -> Pair:
     house, pages = scene.house, []
     for names in (("postalCode",), ("postalCode", "streetName")):
         token = await ask(house, scene.registered.other_service)
-        claimed = (await house.requests.claim(MAIR, HERSELF, new_id(), token)).value
+        claimed = (await house.claims.claim(MAIR, HERSELF, new_id(), token)).value
         choice = a_choice(scene.shared.evidence_id, *names)
         consent_request_id = claimed.view.consent_request_id
         page = await house.consents.preview(MAIR, HERSELF, consent_request_id, choice)
@@ -152,7 +152,7 @@ async def revoke(scene: Scene) -> Pair:
     other = await share(scene.house, MAIR, scene.registered.other_service)
 
     def call(consent_id: str) -> Call:
-        return lambda key: scene.house.consents.revoke(MAIR, HERSELF, key, consent_id)
+        return lambda key: scene.house.amendments.revoke(MAIR, HERSELF, key, consent_id)
 
     return Pair(call(scene.shared.consent_id), call(other.consent_id))
 
@@ -301,14 +301,14 @@ async def test_opening_a_vault_twice_opens_one(house: House) -> None:
     again = await house.citizens.open(NIA, HERSELF)
 
     assert again.value == first.value
-    assert await house.names(first.value.stream) == ["vault-opened.1"]
+    assert await house.names(first.value.state.stream) == ["vault-opened.1"]
 
 
 async def test_opening_a_vault_in_two_windows_opens_one(house: House) -> None:
     answers = await asyncio.gather(*(house.citizens.open(NIA, HERSELF) for _ in range(4)))
 
-    assert len({answer.value.stream for answer in answers}) == 1
-    assert await house.names(answers[0].value.stream) == ["vault-opened.1"]
+    assert len({answer.value.state.stream for answer in answers}) == 1
+    assert await house.names(answers[0].value.state.stream) == ["vault-opened.1"]
 
 
 async def test_a_vault_whose_opening_was_interrupted_is_opened_by_the_retry(
@@ -321,7 +321,7 @@ async def test_a_vault_whose_opening_was_interrupted_is_opened_by_the_retry(
 
     opened_at_last = await house.citizens.open(NIA, HERSELF)
 
-    assert await house.names(opened_at_last.value.stream) == ["vault-opened.1"]
+    assert await house.names(opened_at_last.value.state.stream) == ["vault-opened.1"]
 
 
 async def _fail(*args: object) -> None:

@@ -29,7 +29,7 @@ from tests.house import (
     revoke,
     share,
 )
-from vault.application.consents import STOP_SETTLES_SECONDS
+from vault.application.amendments import STOP_SETTLES_SECONDS
 from vault.domain.errors import (
     ConsentExpiredError,
     ConsentRevokedError,
@@ -310,4 +310,4 @@ async def test_every_disclosure_stands_on_a_registry_confirmed_within_a_second(
 
 async def test_a_consent_that_is_not_there_cannot_be_stopped(house: House, shared: Shared) -> None:
     with pytest.raises(NotFoundError):
-        await house.consents.revoke(shared.citizen, HERSELF, new_id(), new_id())
+        await house.amendments.revoke(shared.citizen, HERSELF, new_id(), new_id())

@@ -1,28 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Histories for the auditor's tests: honest ones by the domain's own functions, then changed.
+"""Histories for the auditor's tests: honest ones, by the domain's own functions.
 
-A `Story` holds events with their leaf indexes; `relinked` makes a changed history follow from
-itself again, as an operator with every right on the database could.
+A `Story` holds events with their leaf indexes; its `acting` does everything that no service does.
+How histories are changed is in `tampering.py`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from msgspec.structs import replace
 
 from clients.auditor.audit import audit
 from clients.auditor.report import Report
+from vault.domain import amendment, consent, disclosure, dispute, evidence, registry, request, vault
 from vault.domain import choice as her_choice
-from vault.domain import consent, disclosure, evidence, registry, request, vault
-from vault.domain.canonical import b64, digest, encode, unb64
+from vault.domain.amendment import Narrowing, Remaining
+from vault.domain.canonical import b64, digest, encode
 from vault.domain.choice import Choice, ItemChoice, Shown
-from vault.domain.disclosure import Attempt, EvidenceDisclosed, Plan, Selection
+from vault.domain.disclosure import Attempt, Plan, Selection
+from vault.domain.dispute import Outcome
 from vault.domain.events import Draft, Event, Facts, Link
 from vault.domain.evidence import Content
 from vault.domain.registry import Bounds, FieldDefinition, RegistryState
@@ -31,8 +31,11 @@ from vault.domain.values import (
     NO_APPROVAL,
     NO_REGISTRY,
     Acting,
+    Approval,
+    ApprovalKind,
     AskedTerms,
     Basis,
+    Channel,
     Frequency,
     Mode,
     PayloadMark,
@@ -60,7 +63,16 @@ BUNDLE = digest(b"bundle")
 NOTICE = digest(b"texts")
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PUBLIC_KEY = KEY.public_key().public_bytes_raw()
+WAY = "00000000-0000-4000-8000-0000000000f1"
 HERSELF = Acting(actor="sign-in", capacity="self", mandate="", channel="web")
+SESSION = Approval(kind="session", proof_hash="")
+PROOF = digest(b"proof")
+AGREED = PayloadMark(kind="approval", hash=PROOF, key_id="key", commitment=PROOF)
+PROOFS: dict[Channel, ApprovalKind] = {
+    "counter": "staff-assisted",
+    "phone": "staff-assisted",
+    "letter": "paper",
+}
 ADDRESS_NAMES = ("line1", "postcode", "town")
 INCOME_NAMES = ("amount", "period")
 
@@ -120,6 +132,7 @@ class Story:
     vault: list[Placed] = field(default_factory=list)
     registry: list[Placed] = field(default_factory=list)
     positions: int = 0
+    acting: Acting = HERSELF
 
     @property
     def state(self) -> VaultState:
@@ -151,7 +164,10 @@ class Story:
         draft: Draft,
         mark: RegistryMark = NO_REGISTRY,
         payloads: tuple[PayloadMark, ...] = (),
+        *,
         stream: str = VAULT,
+        acting: Acting | None = None,
+        approval: Approval = NO_APPROVAL,
     ) -> Placed:
         """Append what was decided."""
         placed = self.vault if stream == VAULT else self.registry
@@ -164,8 +180,8 @@ class Story:
             version=len(placed) + 1,
             previous_leaf=before.leaf if before else first_leaf(ORIGIN, stream),
             request_key=f"key-{self.positions}",
-            acting=HERSELF,
-            approval=NO_APPROVAL,
+            acting=acting or self.acting,
+            approval=approval,
             items=draft.items,
             registry=mark,
             payloads=payloads,
@@ -174,6 +190,13 @@ class Story:
         placed.append(Placed(link_event(link, draft.facts), self.positions))
         self.wait()
         return placed[-1]
+
+    def decide(self, draft: Draft, mark: RegistryMark = NO_REGISTRY) -> Placed:
+        """Append a decision, with what shows that it is hers."""
+        if self.acting.capacity == "self":
+            return self.record(draft, mark, approval=SESSION)
+        approval = Approval(kind=PROOFS[self.acting.channel], proof_hash=PROOF)
+        return self.record(draft, mark, (AGREED,), approval=approval)
 
     def register(self, draft: Draft, *payloads: PayloadMark) -> Placed:
         """Append to the registry."""
@@ -199,6 +222,16 @@ class Story:
             draft = registry.publish_purpose(self.registered, self.stamp, purpose, BOUNDS)
             self.register(draft, texts)
         self.record(vault.open_vault(self.stamp))
+        if self.acting.capacity == "official":
+            self.link(self.acting.mandate)
+
+    def link(self, sign_in: str) -> Placed:
+        """Open another way to her vault."""
+        return self.record(vault.link_sign_in(self.stamp, sign_in, "assistance-code"))
+
+    def unlink(self, sign_in: str) -> Placed:
+        """Close it."""
+        return self.record(vault.unlink_sign_in(self.state, self.stamp, sign_in))
 
     def provide(
         self, evidence_id: str, kind: str, names: tuple[str, ...], issued_date: str = ""
@@ -217,8 +250,33 @@ class Story:
         draft = evidence.replace_by(self.state, self.stamp, evidence_id, content, names[:1])
         return self.record(draft)
 
-    def ask(self, request_id: str, asked: AskedTerms, subject: str = "") -> Placed:
-        """Take a request into the vault."""
+    def dispute(self, dispute_id: str, evidence_id: str, *names: str) -> Placed:
+        """Say that fields are wrong."""
+        draft = dispute.dispute(
+            self.state,
+            self.stamp,
+            evidence_id=evidence_id,
+            dispute_id=dispute_id,
+            names=names,
+            is_shared=False,
+        )
+        return self.record(draft)
+
+    def settle(self, dispute_id: str, evidence_id: str, outcome: Outcome = "withdrawn") -> Placed:
+        """Settle a dispute."""
+        draft = dispute.resolve(
+            self.state,
+            self.stamp,
+            evidence_id=evidence_id,
+            dispute_id=dispute_id,
+            outcome=outcome,
+        )
+        return self.record(draft)
+
+    def ask(
+        self, request_id: str, asked: AskedTerms, subject: str = "", acting: Acting | None = None
+    ) -> Placed:
+        """Take a request into the vault: by its service, which knows her, or as it is claimed."""
         draft = request.receive(
             self.state,
             self.stamp,
@@ -227,11 +285,28 @@ class Story:
             asked=asked,
             expires=later(self.time, days=30),
         )
-        return self.record(draft)
+        return self.record(draft, acting=acting or as_service(asked.recipient.service))
 
-    def grant(self, request_id: str, consent_id: str, *choices: ItemChoice) -> Placed:
+    def refuse_request(self, request_id: str) -> Placed:
+        """Say no to a request."""
+        return self.record(request.refuse(self.state, self.stamp, request_id))
+
+    def take_back(self, request_id: str, service: str) -> Placed:
+        """Take a request back, whether it is there or not."""
+        draft = request.cancel(
+            self.state,
+            self.stamp,
+            consent_request_id=request_id,
+            service_id=service,
+            subject=f"subject-of-{service}",
+        )
+        return self.record(draft, acting=as_service(service))
+
+    def grant(
+        self, request_id: str, consent_id: str, *choices: ItemChoice, start: Time | None = None
+    ) -> Placed:
         """Grant a consent, shown a second before."""
-        choice = Choice(items=choices, end=None, language="en")
+        choice = Choice(items=choices, start=start, end=None, language="en")
         shown = Shown(time=self.time, salt=SALT)
         self.wait()
         names = {"consent_request_id": request_id, "consent_id": consent_id}
@@ -249,7 +324,7 @@ class Story:
             shown_hash=shown_hash,
             **names,
         )
-        return self.record(draft, self.mark)
+        return self.decide(draft, self.mark)
 
     def attempt(self, consent_id: str, *selections: Selection) -> Attempt:
         """Return a service's attempt under its consent."""
@@ -274,13 +349,52 @@ class Story:
     def record_use(self, plan: Plan, first: Event | None = None) -> Placed:
         """Record a use, allowed or not."""
         draft = disclosure.disclose(self.stamp, plan, BUNDLE, first.leaf if first else "")
-        return self.record(draft, self.mark)
+        return self.record(draft, self.mark, acting=as_service(plan.consent.service))
 
     def refuse(self, consent_id: str, reason: str, *selections: Selection) -> Placed | None:
         """Record a refused attempt."""
         attempt = self.attempt(consent_id, *selections)
         draft = disclosure.refuse(self.state, self.stamp, attempt, reason)
-        return self.record(draft, self.mark) if draft else None
+        acting = as_service(attempt.service)
+        return self.record(draft, self.mark, acting=acting) if draft else None
+
+    def narrow(
+        self,
+        consent_id: str,
+        *items: Remaining,
+        end: Time | None = None,
+        frequency_count: int = 0,
+    ) -> Placed:
+        """Share less; no items: of all items."""
+        narrowing = Narrowing(items=items or None, end=end, frequency_count=frequency_count)
+        return self.record(amendment.narrow(self.state, self.stamp, consent_id, narrowing))
+
+    def extend(self, consent_id: str, end: Time) -> Placed:
+        """Share for longer, shown a second before."""
+        shown = Shown(time=self.time, salt=SALT)
+        self.wait()
+        found = consent.find(self.state, consent_id)
+        terms = amendment.extended_terms(found, end, shown)
+        draft = amendment.extend(
+            self.state,
+            self.registered,
+            self.stamp,
+            consent_id=consent_id,
+            end=end,
+            shown=shown,
+            shown_hash=digest(her_choice.shown_bytes(terms, found.items)),
+            capacity=self.acting.capacity,
+        )
+        return self.decide(draft, self.mark)
+
+    def pause(self, consent_id: str) -> Placed:
+        """Pause a consent."""
+        return self.record(consent.pause(self.state, self.stamp, consent_id))
+
+    def resume(self, consent_id: str) -> Placed:
+        """Let it go on."""
+        draft = consent.resume(self.state, self.registered, self.stamp, consent_id)
+        return self.decide(draft, self.mark)
 
     def revoke(self, consent_id: str) -> Placed:
         """Revoke a consent."""
@@ -308,10 +422,21 @@ BOUNDS = Bounds(
 )
 
 
+def as_service(service: str) -> Acting:
+    """Return that a service acts for itself."""
+    return Acting(actor=service, capacity="service", mandate="", channel="api")
+
+
+def as_official(channel: Channel, way: str = WAY) -> Acting:
+    """Return that an official acts for her, by a way that she opened."""
+    return Acting(actor="staff", capacity="official", mandate=way, channel=channel)
+
+
 def asked_terms(
     service: str,
     code: str,
     *scope: RequestedFields,
+    start: Time = BEGINNING,
     frequency: Frequency | None = None,
     largest_age_days: int = 0,
 ) -> AskedTerms:
@@ -322,6 +447,7 @@ def asked_terms(
         basis=BOUNDS.basis,
         method="store",
         scope=scope,
+        start=start,
         end=Time("2026-04-01T00:00:00.000000Z"),
         frequency=frequency or Frequency(count=0, period_seconds=0),
         one_time=frequency is None,
@@ -399,43 +525,91 @@ def an_honest_story() -> Story:
     return story
 
 
-def relinked(placed: Sequence[Placed]) -> list[Placed]:
-    """Return events linked and numbered anew, as if they had always been so; repeats follow."""
-    result: list[Placed] = []
-    leaves = {"": ""}
-    for version, old in enumerate(placed, start=1):
-        link, facts = old.event.link, old.event.facts
-        previous = result[-1].event.leaf if result else first_leaf(link.origin, link.stream)
-        link = replace(link, version=version, previous_leaf=previous)
-        if isinstance(facts, EvidenceDisclosed):
-            facts = replace(facts, repeats=leaves.get(facts.repeats, facts.repeats))
-        result.append(Placed(link_event(link, facts), old.leaf_index))
-        leaves[old.event.leaf] = result[-1].event.leaf
-    return result
+def a_story_of_changes() -> Story:
+    """Return a history in which everything is changed that can be.
+
+    A consent that starts later is narrowed, paused, resumed and extended, and used in between; a
+    request is refused, one is taken back, one was taken back before it came. She says that fields
+    are wrong, takes one dispute back and settles the other by a replacement.
+    """
+    story = Story()
+    story.found()
+    story.provide("address", "postal_address", ADDRESS_NAMES)
+    story.provide("income", "income", INCOME_NAMES)
+    asked = asked_terms(
+        CARE,
+        "home-care",
+        asks("postal_address", ("line1",), ("postcode", "town")),
+        asks("income", ("amount",), ("period",)),
+        start=Time("2026-03-02T10:00:00.000000Z"),
+        frequency=Frequency(count=2, period_seconds=86_400),
+    )
+    for number in range(3):
+        story.ask(f"request-{number}", asked)
+    story.grant(
+        "request-0",
+        "consent",
+        chooses("address", *ADDRESS_NAMES),
+        chooses("income", *INCOME_NAMES, mode="pinned"),
+        start=Time("2026-03-02T11:00:00.000000Z"),
+    )
+    story.refuse_request("request-1")
+    story.take_back("request-2", CARE)
+    story.take_back("request-9", CARE)
+    story.refuse("consent", "CONSENT_NOT_STARTED", wants("income", "amount"))
+    story.wait(seconds=3 * 3600)
+    story.disclose("consent", wants("postal_address", "line1", "town"), wants("income", "amount"))
+    story.dispute("dispute-1", "address", "line1")
+    story.dispute("dispute-2", "income", "amount", "period")
+    story.replace("address", ADDRESS_NAMES)
+    story.settle("dispute-2", "income")
+    story.dispute("dispute-3", "address", "line1", "town")
+    remaining = Remaining(item=1, names=("line1", "postcode"))
+    story.narrow("consent", remaining, end=Time("2026-03-20T00:00:00.000000Z"))
+    story.disclose("consent", wants("postal_address", "line1", "postcode"))
+    story.pause("consent")
+    story.refuse("consent", "CONSENT_PAUSED", wants("postal_address", "line1"))
+    story.wait(days=1)
+    story.resume("consent")
+    story.disclose("consent", wants("postal_address", "line1"))
+    story.extend("consent", Time("2026-05-02T00:00:00.000000Z"))
+    story.narrow("consent", frequency_count=1)
+    story.wait(days=40)
+    story.disclose("consent", wants("postal_address", "postcode"))
+    story.revoke("consent")
+    return story
 
 
-def changed(
-    placed: Iterable[Placed],
-    version: int,
-    facts: Callable[[Any], Facts] = lambda facts: facts,
-    link: Callable[[Link], Link] = lambda link: link,
-) -> list[Placed]:
-    """Return events of which one was changed; what follows still names the old one."""
-    return [
-        Placed(link_event(link(p.event.link), facts(p.event.facts)), p.leaf_index)
-        if p.event.link.version == version
-        else p
-        for p in placed
-    ]
+def an_assisted_story() -> Story:
+    """Return a history of somebody who has officials act for her.
+
+    One opens her vault and the way to it by letter, where she grants; one lets it go on at a
+    counter, one stops it by phone. Then she has a sign-in, opens another way and closes the first.
+    """
+    story = Story(acting=as_official("letter"))
+    story.found()
+    story.provide("income", "income", INCOME_NAMES)
+    asked = asked_terms(COUNCIL, "care-plan", asks("income", ("amount",), ("period",)))
+    story.ask("request", asked, acting=story.acting)
+    story.record(vault.read(story.stamp, "evidence"))
+    story.grant("request", "consent", chooses("income", *INCOME_NAMES))
+    story.acting = as_official("phone")
+    story.pause("consent")
+    story.acting = as_official("counter")
+    story.resume("consent")
+    story.narrow("consent", Remaining(item=1, names=("amount",)))
+    story.disclose("consent", wants("income", "amount"))
+    story.dispute("dispute", "income", "period")
+    story.acting = HERSELF
+    story.link("another")
+    story.unlink(WAY)
+    story.acting = as_official("phone", "another")
+    story.revoke("consent")
+    story.unlink("another")
+    return story
 
 
 def version_of(story: Story, kind: type[Facts], number: int = 0) -> int:
     """Return the version of an event of one kind, counted from 0."""
     found = [p.event.link.version for p in story.vault if isinstance(p.event.facts, kind)]
     return found[number]
-
-
-def flipped(text: str) -> str:
-    """Return another digest of the same length."""
-    data = unb64(text)
-    return b64(bytes([data[0] ^ 1]) + data[1:])

@@ -2,15 +2,50 @@
 """What the auditor says of a history with which nothing is wrong."""
 
 import pytest
+from msgspec.structs import asdict
 
 from clients.auditor.audit import AsOf, audit
 from clients.auditor.consents import Standing
 from clients.auditor.report import NOTE, Report, as_json, as_text
-from tests.unit.auditor.stories import CARE, COUNCIL, PUBLIC_KEY, Story, an_honest_story, version_of
-from vault.domain.consent import ConsentGranted, ConsentRevoked
+from tests.unit.auditor.stories import (
+    ADDRESS_NAMES,
+    CARE,
+    COUNCIL,
+    PUBLIC_KEY,
+    SALT,
+    Story,
+    a_story_of_changes,
+    an_assisted_story,
+    an_honest_story,
+    asked_terms,
+    asks,
+    chooses,
+    version_of,
+    wants,
+)
+from vault.domain.amendment import ConsentExtended, ConsentNarrowed
+from vault.domain.consent import ConsentGranted, ConsentPaused, ConsentRevoked
+from vault.domain.events import Draft
 from vault.domain.evidence import EvidenceProvided
+from vault.domain.request import ConsentRequested
+from vault.domain.request_forms import AskedTerms1, ConsentRequested1
+from vault.domain.stored_names import STORED_NAMES
+from vault.domain.values import later
 
-VERSIONS = len(an_honest_story().vault)
+STORIES = {
+    "sharing": an_honest_story(),
+    "changes": a_story_of_changes(),
+    "assisted": an_assisted_story(),
+}
+every_story = pytest.mark.parametrize("story", STORIES.values(), ids=list(STORIES))
+every_record = pytest.mark.parametrize(
+    ("story", "version"),
+    [
+        pytest.param(story, version, id=f"{name}-{version}")
+        for name, story in STORIES.items()
+        for version in range(1, len(story.vault) + 1)
+    ],
+)
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +62,50 @@ def standing(report: Report, consent_id: str) -> Standing:
     return next(c.then for c in report.consents if c.consent_id == consent_id)
 
 
-def test_an_honest_history_holds_together(report: Report) -> None:
+@every_story
+def test_an_honest_history_holds_together(story: Story) -> None:
+    report = story.audit()
+
     assert report.findings == ()
     assert report.exit == 0
+    assert all(use.allowed for use in report.uses)
+
+
+def test_the_histories_hold_everything_that_is_written_in_a_vault() -> None:
+    written = {
+        type(placed.event.facts).__struct_config__.tag
+        for story in STORIES.values()
+        for placed in [*story.vault, *story.registry]
+    }
+    elsewhere = {name for name in STORED_NAMES if name.startswith("request-")}
+    seldom = {"service-suspended.1", "service-reinstated.1", "purpose-withdrawn.1"}
+
+    assert written == STORED_NAMES - elsewhere - seldom - {"consent-requested.1"}
+
+
+def test_a_history_in_an_old_form_holds_together() -> None:
+    story = Story()
+    story.found()
+    story.provide("address", "postal_address", ADDRESS_NAMES)
+    asked = asdict(asked_terms(CARE, "home-care", asks("postal_address", ("line1",))))
+    del asked["start"]
+    old = ConsentRequested1(
+        time=story.time,
+        salt=SALT,
+        service=CARE,
+        subject="she",
+        consent_request_id="request",
+        asked=AskedTerms1(**asked),
+        expires=later(story.time, days=30),
+    )
+    story.record(Draft(facts=old))
+    story.grant("request", "consent", chooses("address", "line1"))
+    story.disclose("consent", wants("postal_address", "line1"))
+
+    report = story.audit()
+
+    assert report.findings == ()
+    assert [use.allowed for use in report.uses] == [True]
 
 
 def test_without_a_log_it_is_not_said_to_be_complete(report: Report) -> None:
@@ -93,6 +169,61 @@ def test_a_time_answers_like_the_version_at_that_time(story: Story) -> None:
     by_time = story.audit(as_of=AsOf(time=before.facts.time))
 
     assert by_time == by_version
+
+
+def test_a_paused_consent_is_not_allowed_and_goes_on_later() -> None:
+    story = STORIES["changes"]
+    paused = version_of(story, ConsentPaused)
+
+    while_paused = standing(story.audit(as_of=AsOf(version=paused)), "consent")
+    later_on = standing(story.audit(as_of=AsOf(version=paused + 2)), "consent")
+
+    assert (while_paused.state, while_paused.allowed) == ("paused", False)
+    assert while_paused.why == f"paused since version {paused}, 2026-03-02T12:00:28.000000Z"
+    assert (later_on.state, later_on.allowed) == ("active", True)
+
+
+def test_a_consent_that_has_not_started_is_not_allowed_yet() -> None:
+    story = STORIES["changes"]
+    granted = version_of(story, ConsentGranted)
+
+    then = standing(story.audit(as_of=AsOf(version=granted)), "consent")
+    at_once = standing(story.audit(as_of=AsOf(time="2026-03-02T11:00:00.000000Z")), "consent")
+
+    assert (then.allowed, then.why) == (False, "starts 2026-03-02T11:00:00.000000Z")
+    assert at_once.allowed
+
+
+def test_a_changed_consent_stands_in_its_last_terms_and_says_so() -> None:
+    story = STORIES["changes"]
+    narrowed, extended = version_of(story, ConsentNarrowed), version_of(story, ConsentExtended)
+
+    in_march = standing(story.audit(as_of=AsOf(time="2026-03-19T00:00:00.000000Z")), "consent")
+    in_april = standing(story.audit(as_of=AsOf(time="2026-04-12T00:00:00.000000Z")), "consent")
+    report = story.audit(as_of=AsOf(version=extended - 1))
+
+    assert in_march.uses_left == 1
+    assert (in_april.state, in_april.uses_left) == ("active", 1)
+    assert f", terms of version {narrowed}, in force until 2026-03-20" in report.uses[1].why
+    assert f", terms of version {narrowed}, in force until" in standing(report, "consent").why
+
+
+def test_receipts_of_every_record_hold_and_say_what_it_was_about() -> None:
+    story = STORIES["changes"]
+
+    report = story.audit(receipts=[placed.receipt for placed in story.vault])
+
+    assert all(receipt.holds for receipt in report.receipts)
+    asked = report.receipts[version_of(story, ConsentRequested) - 1]
+    paused = report.receipts[version_of(story, ConsentPaused) - 1]
+    assert asked.about.startswith(f"consent-requested.2, service {CARE}, request request-0, at")
+    assert paused.about.startswith(f"consent-paused.1, service {CARE}, consent consent, at")
+
+
+def test_a_field_that_left_before_a_narrowing_keeps_its_type() -> None:
+    types = [fields.evidence_type for fields in STORIES["changes"].audit().uses[0].fields]
+
+    assert types == ["postal_address", "income"]
 
 
 def test_before_its_grant_a_consent_is_not_granted(story: Story) -> None:
@@ -159,7 +290,7 @@ def test_the_json_report_has_its_documented_shape(report: Report) -> None:
     }
 
 
-@pytest.mark.parametrize("version", range(1, VERSIONS + 1))
+@every_record
 def test_a_withheld_record_keeps_its_place_and_is_no_failure(story: Story, version: int) -> None:
     lines = [placed.line for placed in story.vault]
     lines[version - 1] = story.vault[version - 1].line_with(link="", facts="")

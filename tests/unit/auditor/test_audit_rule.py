@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The auditor's rule, on histories that were changed and linked properly again: no digest helps."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,17 +20,29 @@ from tests.unit.auditor.stories import (
     an_honest_story,
     asked_terms,
     asks,
-    changed,
     chooses,
-    flipped,
-    relinked,
     version_of,
     wants,
+)
+from tests.unit.auditor.tampering import (
+    EditFacts,
+    EditLink,
+    changed,
+    flipped,
+    judged,
+    numbered,
+    relinked,
+    replaced_event,
+    whys,
+    with_asked,
+    with_facts,
+    with_link,
+    with_mark,
+    with_terms,
 )
 from vault.domain import consent, registry, vault
 from vault.domain.consent import ConsentGranted, ConsentRevoked
 from vault.domain.disclosure import DisclosureRefused, EvidenceDisclosed, Opening, Plan
-from vault.domain.events import Event, Facts, Link
 from vault.domain.evidence import EvidenceProvided, EvidenceReplaced
 from vault.domain.request import ConsentRequested
 from vault.domain.values import (
@@ -58,34 +69,6 @@ PROVISION = version_of(STORY, EvidenceProvided)
 REPLACEMENT = version_of(STORY, EvidenceReplaced)
 
 
-def judged(placed: list[Placed], story: Story = STORY) -> Report:
-    return audit([one.line for one in placed], [one.line for one in story.registry])
-
-
-def whys(report: Report, version: int) -> str:
-    return "; ".join(f.why for f in report.findings if f.where.version == version)
-
-
-def with_terms(**parts: Any) -> Callable[[Any], Facts]:
-    return lambda facts: replace(facts, terms=replace(facts.terms, **parts))
-
-
-def with_asked(**parts: Any) -> Callable[[Any], Facts]:
-    return lambda facts: replace(facts, asked=replace(facts.asked, **parts))
-
-
-def with_facts(**parts: Any) -> Callable[[Any], Facts]:
-    return lambda facts: replace(facts, **parts)
-
-
-def with_link(**parts: Any) -> Callable[[Link], Link]:
-    return lambda link: replace(link, **parts)
-
-
-def with_mark(**parts: Any) -> Callable[[Link], Link]:
-    return lambda link: replace(link, registry=replace(link.registry, **parts))
-
-
 def fields(*names: str, item: int = 1) -> tuple[DisclosedFields, ...]:
     return (DisclosedFields(item=item, names=names),)
 
@@ -94,12 +77,9 @@ def scope(terms: Terms, **parts: Any) -> Any:
     return (replace(terms.scope[0], **parts), *terms.scope[1:])
 
 
-def numbered(cases: list[Any]) -> list[str]:
-    return [f"{number}: {case[2]}" for number, case in enumerate(cases)]
-
-
 TIME = STORY.vault[COUNCIL_USE - 1].event.facts.time
 EARLY = STORY.vault[REQUEST - 2].event.facts.time
+LATE = STORY.vault[GRANT].event.facts.time
 TERMS: Terms = STORY.vault[GRANT - 1].event.facts.terms  # type: ignore[attr-defined]
 
 EDITED_FACTS = [
@@ -126,6 +106,7 @@ EDITED_FACTS = [
     (GRANT, with_terms(end=Time("2026-04-01T00:00:00.000001Z")), "asked for: end"),
     (GRANT, with_terms(end=TERMS.shown_time), "it had ended before it was granted"),
     (GRANT, with_terms(start=EARLY, shown_time=EARLY), "before it was asked for"),
+    (GRANT, with_terms(start=LATE, shown_time=LATE), "not shown to her within the day before"),
     (GRANT, with_terms(retention_days=31), "asked for: retention_days"),
     (GRANT, with_terms(largest_age_days=0), "asked for: largest_age_days"),
     (GRANT, with_terms(one_time=False), "asked for: one_time"),
@@ -134,7 +115,7 @@ EDITED_FACTS = [
     (GRANT, with_terms(storage="US"), "asked for: storage"),
     (GRANT, with_terms(jurisdiction="US"), "asked for: jurisdiction"),
     (GRANT, with_terms(method="view"), "asked for: method"),
-    (GRANT, with_terms(start=Time("2026-01-01T00:00:00.000000Z")), "starts at another time"),
+    (GRANT, with_terms(start=Time("2026-01-01T00:00:00.000000Z")), "or starts before that"),
     (GRANT, with_terms(scope=scope(TERMS, optional=("postcode", "town", "uprn"))), "(postal_addr"),
     (GRANT, with_terms(scope=scope(TERMS, required=("line1", "town"))), "item 1 (postal_address)"),
     (GRANT, with_terms(scope=scope(TERMS, evidence_type="income")), "evidence of another type"),
@@ -161,7 +142,7 @@ EDITED_FACTS = [
     (REFUSAL, with_facts(purpose="care-plan@1"), "the consent is for purpose home-care@1"),
     (REFUSAL, with_facts(more_unlisted=True), "whether more were not listed is wrong"),
     # Evidence.
-    (PROVISION, with_facts(issued_date="2026-03-03"), "issued in the future"),
+    (PROVISION, with_facts(issued_date="2026-03-04"), "issued in the future"),
     (PROVISION, with_facts(names=()), "the evidence has no fields"),
     (PROVISION, with_facts(evidence_type="income"), "evidence of another type"),
     (PROVISION, with_facts(names=("postcode", "town")), "does not have every granted field"),
@@ -173,8 +154,8 @@ EDITED_FACTS = [
 
 
 @pytest.mark.parametrize(("version", "edit", "why"), EDITED_FACTS, ids=numbered(EDITED_FACTS))
-def test_an_edited_fact_is_found(version: int, edit: Callable[[Any], Facts], why: str) -> None:
-    report = judged(relinked(changed(STORY.vault, version, facts=edit)))
+def test_an_edited_fact_is_found(version: int, edit: EditFacts, why: str) -> None:
+    report = judged(relinked(changed(STORY.vault, version, facts=edit)), STORY)
 
     assert report.verdict == "FAILED"
     assert why in "; ".join(finding.why for finding in report.findings)
@@ -215,8 +196,8 @@ EDITED_LINKS = [
 
 
 @pytest.mark.parametrize(("version", "edit", "why"), EDITED_LINKS, ids=numbered(EDITED_LINKS))
-def test_an_edited_link_is_found(version: int, edit: Callable[[Link], Link], why: str) -> None:
-    report = judged(relinked(changed(STORY.vault, version, link=edit)))
+def test_an_edited_link_is_found(version: int, edit: EditLink, why: str) -> None:
+    report = judged(relinked(changed(STORY.vault, version, link=edit)), STORY)
 
     assert why in whys(report, version)
 
@@ -228,7 +209,7 @@ def test_a_use_moved_behind_the_stop_is_found() -> None:
     use = changed([use], CARE_USE, facts=with_facts(time=later(after, microseconds=1)))[0]
     placed.insert(REVOCATION - 1, use)
 
-    report = judged(relinked(placed))
+    report = judged(relinked(placed), STORY)
 
     assert any("consent consent-2 was revoked at version" in f.why for f in report.findings)
 
@@ -237,7 +218,7 @@ def test_a_removed_stop_is_found_where_its_refusal_is_kept_or_not_at_all() -> No
     """A removed stop that was relinked shows in a receipt only: the verdict says as much."""
     placed = [p for p in STORY.vault if p.event.link.version != REVOCATION]
 
-    report = judged(relinked(placed))
+    report = judged(relinked(placed), STORY)
 
     assert report.line.startswith("CONSISTENT ONLY (no log, no witness")
 
@@ -487,9 +468,32 @@ def test_a_receipt_key_listed_twice_is_found() -> None:
 
 
 def test_a_consent_for_another_subject_than_asked_is_found() -> None:
-    report = judged(relinked(changed(STORY.vault, GRANT, facts=with_facts(subject="other"))))
+    report = judged(relinked(changed(STORY.vault, GRANT, facts=with_facts(subject="other"))), STORY)
 
     assert "the request is another service's" in whys(report, GRANT)
+
+
+@pytest.mark.parametrize(("microseconds", "count"), [(0, 0), (1, 1)])
+def test_what_was_shown_may_be_decided_on_for_a_day(microseconds: int, count: int) -> None:
+    story = a_frequent_story()
+    story.vault.pop()
+    version = version_of(story, ConsentGranted)
+    facts: Any = story.vault[version - 1].event.facts
+    late = later(facts.terms.shown_time, days=1, microseconds=microseconds)
+
+    edited = changed(story.vault, version, facts=with_facts(time=late))
+
+    assert len(judged(relinked(edited), story).findings) == count
+
+
+def test_what_is_asked_may_be_shown_at_once() -> None:
+    story = a_frequent_story()
+    version = version_of(story, ConsentRequested)
+    facts: Any = story.vault[version].event.facts
+
+    edited = changed(story.vault, version, facts=with_facts(time=facts.terms.shown_time))
+
+    assert judged(relinked(edited), story).findings == ()
 
 
 def test_an_item_that_was_never_granted_is_found() -> None:
@@ -500,16 +504,39 @@ def test_an_item_that_was_never_granted_is_found() -> None:
         link=with_link(items=item(number=3)),
     )
 
-    assert whys(judged(relinked(edited)), CARE_USE) == "item 3 was not granted"
+    assert whys(judged(relinked(edited), STORY), CARE_USE) == "item 3 was not granted"
 
 
 def test_a_request_received_twice_is_found() -> None:
     request = STORY.vault[REQUEST - 1].event
     again = replaced_event(request, replace(request.facts, time=STORY.time))
 
-    (finding,) = judged(relinked([*STORY.vault, Placed(again, STORY.positions + 1)])).findings
+    placed = [*STORY.vault, Placed(again, STORY.positions + 1)]
+
+    (finding,) = judged(relinked(placed), STORY).findings
 
     assert finding.why == "the request is in her vault already"
+
+
+def test_a_piece_of_evidence_provided_twice_is_found() -> None:
+    provision = STORY.vault[PROVISION - 1].event
+    again = replaced_event(provision, replace(provision.facts, time=STORY.time))
+    placed = [*STORY.vault, Placed(again, STORY.positions + 1)]
+
+    (finding,) = judged(relinked(placed), STORY).findings
+
+    assert "the piece of evidence is there already" in finding.why
+
+
+@pytest.mark.parametrize(("issued_date", "count"), [("2026-03-04", 0), ("2026-03-05", 1)])
+def test_evidence_may_be_of_tomorrow_where_she_lives(issued_date: str, count: int) -> None:
+    story = Story()
+    story.found()
+    story.time = Time("2026-03-03T00:00:00.000000Z")
+    story.provide("address", "postal_address", ADDRESS_NAMES, issued_date="2026-03-03")
+    edited = changed(story.vault, 2, facts=with_facts(issued_date=issued_date))
+
+    assert len(judged(relinked(edited), story).findings) == count
 
 
 def test_a_consent_id_granted_twice_is_found() -> None:
@@ -517,7 +544,7 @@ def test_a_consent_id_granted_twice_is_found() -> None:
     facts: Any = STORY.vault[second - 1].event.facts
     edit = with_facts(consent_id="consent-1", terms=replace(facts.terms, consent_id="consent-1"))
 
-    report = judged(relinked(changed(STORY.vault, second, facts=edit)))
+    report = judged(relinked(changed(STORY.vault, second, facts=edit)), STORY)
 
     assert whys(report, second) == "consent consent-1 is granted already"
 
@@ -532,7 +559,7 @@ def test_a_vault_opened_twice_is_found() -> None:
 
 
 def test_a_vault_that_was_never_opened_is_found() -> None:
-    report = judged(relinked(STORY.vault[1:]))
+    report = judged(relinked(STORY.vault[1:]), STORY)
 
     assert whys(report, 1) == "a vault is opened by its first record and no other"
 
@@ -542,7 +569,7 @@ def test_a_required_piece_that_is_missing_is_found() -> None:
     more = RequestedFields(evidence_type="income", required=INCOME_NAMES, optional=())
     edit = with_asked(scope=(*request.asked.scope, more))
 
-    report = judged(relinked(changed(STORY.vault, REQUEST, facts=edit)))
+    report = judged(relinked(changed(STORY.vault, REQUEST, facts=edit)), STORY)
 
     assert (
         whys(report, GRANT)
@@ -562,10 +589,6 @@ def test_a_request_granted_twice_is_found() -> None:
     report = judged(relinked(placed), story)
 
     assert "the request was granted at version" in report.findings[0].why
-
-
-def replaced_event(event: Event, facts: Facts) -> Event:
-    return replace(event, facts=facts, link=replace(event.link, request_key=""))
 
 
 def test_a_consent_stopped_twice_is_found() -> None:

@@ -18,10 +18,9 @@ from tests.unit.auditor.stories import (
     PUBLIC_KEY,
     Placed,
     an_honest_story,
-    changed,
-    relinked,
     version_of,
 )
+from tests.unit.auditor.tampering import changed, relinked
 from vault.domain import registry
 from vault.domain.canonical import b64, unb64
 from vault.domain.disclosure import EvidenceDisclosed

@@ -11,7 +11,13 @@ from clients.auditor.facts import REGISTRY_FACTS, VAULT_FACTS, Link
 from vault.domain import events
 from vault.domain.stored_names import STORED_NAMES, StoredFacts
 
-OTHER_STREAMS = {"request-made.1", "request-claimed.1", "request-redeemed.1"}
+OTHER_STREAMS = {
+    "request-made.1",
+    "request-made.2",
+    "request-claimed.1",
+    "request-redeemed.1",
+    "request-cancelled.1",
+}
 OURS = VAULT_FACTS | REGISTRY_FACTS
 STORED = {str(kind.__struct_config__.tag): kind for kind in get_args(StoredFacts)}
 

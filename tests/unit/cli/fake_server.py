@@ -50,7 +50,10 @@ Answer = Message | Refusal | list[Message] | Callable[[Any], Any]
 
 
 class FakeServer:
-    """Answers each method with what `answers` holds for it: once for each, the last for ever."""
+    """Answers each method with what `answers` holds for it: once for each, the last for ever.
+
+    What was asked of a stream up is the list of its messages.
+    """
 
     def __init__(self) -> None:
         self.answers: dict[str, list[Answer]] = {}
@@ -73,7 +76,7 @@ class FakeServer:
         """Stop; what is under way may end first, or gRPC tells stderr of it."""
         self._server.stop(1).wait()
 
-    def answer(self, method: str, request: Message) -> Any:
+    def answer(self, method: str, request: Any) -> Any:
         """Take the next answer of a method."""
         self.asked.append((method, request))
         waiting = self.answers.get(method)
@@ -102,6 +105,9 @@ class _Handler(grpc.GenericRpcHandler):
             answer = self._server.answer(method.name, request)
             return _refuse(context, answer) if isinstance(answer, Refusal) else answer
 
+        def uploaded(requests: Iterator[Any], context: Any) -> Any:
+            return unary(list(requests), context)
+
         def stream(request: Any, context: Any) -> Iterator[Any]:
             answer = self._server.answer(method.name, request)
             if isinstance(answer, Refusal):
@@ -112,13 +118,15 @@ class _Handler(grpc.GenericRpcHandler):
                     _refuse(context, one)
                 yield one
 
-        make = (
-            grpc.unary_stream_rpc_method_handler
-            if method.server_streaming
-            else grpc.unary_unary_rpc_method_handler
-        )
+        if method.client_streaming:
+            made = grpc.stream_unary_rpc_method_handler, uploaded
+        elif method.server_streaming:
+            made = grpc.unary_stream_rpc_method_handler, stream
+        else:
+            made = grpc.unary_unary_rpc_method_handler, unary
+        make, behaviour = made
         return make(
-            stream if method.server_streaming else unary,
+            behaviour,
             request_deserializer=deserialize,
             response_serializer=lambda message: message.SerializeToString(),
         )

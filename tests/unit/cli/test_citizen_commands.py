@@ -263,7 +263,7 @@ def test_anything_but_a_yes_is_a_no(server: FakeServer, terminal: Terminal, answ
 
 @pytest.mark.usefixtures("_somebody_is_there")
 def test_enter_alone_leaves_a_part_out(server: FakeServer, terminal: Terminal) -> None:
-    terminal.run("share", "c0", typed="\ny\ny\n")
+    terminal.run("share", "c0", typed="\ny\ny\ny\n")
 
     (granted,) = server.requests("GrantConsent")
     assert [list(item.names) for item in granted.choice.items] == [["postalCode"]]

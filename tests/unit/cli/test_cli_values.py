@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small things that commands stand on: JSON, clean texts, typed dates, receipts, what is kept."""
+"""Small things that commands stand on: JSON, clean texts, receipts, what is kept."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.cli.errors import CommandError, UsageError
+from clients.cli.errors import CommandError
 from clients.cli.numbers import whole_id
 from clients.cli.output import as_json, clean
 from clients.cli.state import SignIn, State, config_home
-from clients.cli.times import end_of, exact, last_day, utc
 from clients.cli.words import Words
 from clients.receipts import ReceiptError, SignedRecord, b64, unb64, verify_bundle
 from tests.unit.cli import world
@@ -82,42 +81,6 @@ def test_base64url_has_one_form(data: bytes) -> None:
     if padded.endswith("="):
         with pytest.raises(ValueError, match=re.escape(padded)):
             unb64(padded)
-
-
-@pytest.mark.parametrize(
-    ("typed", "end"),
-    [
-        ("2026-11-30", "2026-12-01T00:00:00Z"),
-        ("2026-06-30", "2026-06-30T23:00:00Z"),
-        ("2026-11-30T17:00:00+01:00", "2026-11-30T16:00:00Z"),
-    ],
-)
-def test_a_typed_date_ends_at_midnight_in_london(typed: str, end: str) -> None:
-    assert end_of(typed) == world.at(end)
-
-
-@pytest.mark.parametrize("typed", ["", "tomorrow", "2026-02-30", "2026-11-30T17:00", "9999-12-31"])
-def test_what_is_no_date_is_a_usage_error(typed: str) -> None:
-    with pytest.raises(UsageError):
-        end_of(typed)
-
-
-def test_an_end_at_midnight_is_shown_as_the_day_that_it_closes() -> None:
-    assert last_day(world.at("2026-06-30T23:00:00Z"), EN) == "30 Jun 2026"
-
-
-def test_times_are_shown_in_the_zone_and_records_in_utc() -> None:
-    summer = world.at("2026-06-30T12:00:00.123456Z")
-
-    assert exact(summer, EN) == "30 Jun 2026 13:00:00.123"
-    assert utc(summer) == "2026-06-30T12:00:00.123456Z"
-
-
-def test_an_unknown_zone_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CITIZEN_VAULT_ZONE", "Europe/Atlantis")
-
-    with pytest.raises(UsageError):
-        exact(world.NOW, EN)
 
 
 def test_a_receipt_verifies_and_tells_its_facts() -> None:

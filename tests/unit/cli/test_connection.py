@@ -17,6 +17,11 @@ from vault.api.v1.audit_service_pb2 import (
     ReplayRegistryRequest,
     ReplayRegistryResponse,
 )
+from vault.api.v1.evidence_service_pb2 import (
+    DocumentHeader,
+    UploadDocumentRequest,
+    UploadDocumentResponse,
+)
 from vault.api.v1.log_pb2 import Receipt
 from vault.api.v1.vault_service_pb2 import OpenVaultRequest, OpenVaultResponse
 
@@ -198,6 +203,44 @@ def test_a_stream_is_not_repeated(server: FakeServer, connection: Connection) ->
     with pytest.raises(CallError):
         list(connection.audits.ReplayRegistry(ReplayRegistryRequest()))
 
+    assert len(server.asked) == 1
+
+
+def uploading(*chunks: bytes) -> list[UploadDocumentRequest]:
+    header = DocumentHeader(request_id=REQUEST.request_id, media_type="application/pdf")
+    return [
+        UploadDocumentRequest(header=header),
+        *(UploadDocumentRequest(chunk=chunk) for chunk in chunks),
+    ]
+
+
+def test_a_stream_up_arrives_whole_and_with_its_token(
+    server: FakeServer, connection: Connection, records: list[CallRecord]
+) -> None:
+    answer = UploadDocumentResponse(position_token="p")
+    server.says("UploadDocument", answer)
+    sent = uploading(b"one", b"two")
+
+    response = connection.evidence.UploadDocument(iter(sent))
+
+    assert response == answer
+    assert server.requests("UploadDocument") == [sent]
+    assert server.metadata[0]["authorization"] == "Bearer a-token"
+    assert [(one.method, one.request, one.response) for one in records] == [
+        ("UploadDocument", sent[0], answer)
+    ]
+
+
+def test_a_stream_up_that_is_refused_is_told_and_not_repeated(
+    server: FakeServer, connection: Connection, records: list[CallRecord]
+) -> None:
+    server.says("UploadDocument", UNAVAILABLE)
+
+    with pytest.raises(CallError) as caught:
+        connection.evidence.UploadDocument(iter(uploading(b"one")))
+
+    assert caught.value.reason == "STORE_UNAVAILABLE"
+    assert [one.error for one in records] == [caught.value]
     assert len(server.asked) == 1
 
 

@@ -186,7 +186,7 @@ def test_a_key_that_is_kept_counts_more_than_one_that_is_listed(
     assert (ran.exit_code, ran.out) == (1, "")
 
 
-def test_bundle_and_receipt_are_written_and_check_without_a_server(
+def test_bundle_and_receipt_are_written_and_verify_without_a_server(
     server: FakeServer, terminal: Terminal, tmp_path: Path
 ) -> None:
     bundle, receipt, keys = (str(tmp_path / name) for name in ("bundle", "receipt", "keys"))
@@ -194,7 +194,7 @@ def test_bundle_and_receipt_are_written_and_check_without_a_server(
     Path(keys).write_text(terminal.run("registry", "receipt-key", "list", "--json").out)
     asked_before = len(server.asked)
 
-    ran = terminal.run("service", "check", receipt, "--bundle", bundle, "--receipt-key", keys)
+    ran = terminal.run("service", "verify", receipt, "--bundle", bundle, "--receipt-key", keys)
 
     assert ran.exit_code == 0
     assert "verifies" in ran.out

@@ -239,28 +239,58 @@ def a_purpose(*languages: str) -> Purpose:
     )
 
 
-def a_bundle() -> bytes:
-    """Return what the council gets."""
-    bundle = {
-        "type": "bundle.1",
-        "consent_id": CONSENT,
-        "items": [
+def a_bundle(*disputed: str, statement: str = "", **content: Any) -> bytes:
+    """Return what the council gets: her address, or a document of this content.
+
+    Args:
+        disputed: the fields that she says are wrong.
+    """
+    kind, values = ("document", {"content": content}) if content else ("postal_address", VALUES)
+    item = {
+        "item": 1,
+        "evidence_type": kind,
+        "schema_version": 1,
+        "source": "self-declared",
+        "issuer": "",
+        "issued_date": "2026-10-01",
+        "provided": "2026-11-22T14:02:07.123456Z",
+        "fields": [
             {
-                "item": 1,
-                "evidence_type": "postal_address",
-                "source": "self-declared",
-                "fields": [
-                    {"name": name, "value": value, "updated": "2026-11-22T14:02:07.123456Z"}
-                    for name, value in VALUES.items()
-                ],
+                "name": name,
+                "value": value,
+                "updated": "2026-11-22T14:02:07.123456Z",
+                "sensitivity": "sensitive" if name == "postalCode" else "ordinary",
+                "is_disputed": name in disputed,
             }
+            for name, value in values.items()
         ],
+        "disputes": [
+            {"names": disputed, "time": "2026-11-22T15:00:00.000000Z", "statement": statement}
+        ][: len(disputed)],
+    }
+    bundle = {
+        "type": "bundle.2",
+        "service": SERVICE,
+        "subject": SUBJECT,
+        "consent_id": CONSENT,
+        "purpose": "care-at-home@1",
+        "items": [item],
+        "obligations": {
+            "basis": "public-task",
+            "statute": "An Act 2014",
+            "method": "store",
+            "retention_days": 30,
+            "retain_until": "2026-12-22T14:02:07.123456Z",
+            "storage": "GB",
+            "jurisdiction": "GB",
+        },
+        "salt": b64(bytes(16)),
     }
     return json.dumps(bundle, sort_keys=True, separators=(",", ":")).encode()
 
 
 def a_disclosure(bundle: bytes = b"", **facts: str) -> DiscloseEvidenceResponse:
-    """Return a bundle and its receipt; both can be made wrong."""
+    """Return a bundle and its receipt; the receipt is that of her address unless told."""
     told = {
         "type": "evidence-disclosed.1",
         "time": "2026-11-22T14:02:07.123456Z",

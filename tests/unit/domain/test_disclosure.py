@@ -12,8 +12,6 @@ from tests.builders import (
     ADDRESS,
     BUNDLE,
     CONSENT,
-    DAY,
-    INCOME,
     ONCE,
     OTHER_ADDRESS,
     OTHER_CONSENT,
@@ -28,30 +26,35 @@ from tests.builders import (
     an_attempt,
     an_item,
     at,
+    consent_extended,
     consent_granted,
+    consent_narrowed,
+    consent_paused,
     consent_requested,
+    consent_resumed,
     consent_revoked,
     drafted,
     evidence_disclosed,
+    evidence_disputed,
     evidence_provided,
     evidence_replaced,
     granted_fields,
     happened,
-    income_provided,
     purpose_published,
     registered,
     vault_opened,
+    vault_read,
 )
 from vault.domain import disclosure
+from vault.domain.consent import Release
 from vault.domain.disclosure import Attempt, EvidenceDisclosed, Plan
 from vault.domain.errors import (
     ConsentExpiredError,
     ConsentNotStartedError,
+    ConsentPausedError,
     ConsentRevokedError,
-    EvidenceTooOldError,
     FieldInvalidError,
     FieldNotGrantedError,
-    FrequencyExhaustedError,
     HistoryBrokenError,
     NotFoundError,
     PurposeDiffersError,
@@ -69,7 +72,7 @@ from vault.domain.registry import (
     ServiceSuspended,
 )
 from vault.domain.state import VaultState
-from vault.domain.values import DisclosedFields, Frequency, Item, Time, later
+from vault.domain.values import DisclosedFields, Item, Time, later
 
 
 def plan(
@@ -188,6 +191,80 @@ def test_a_consent_starts_at_the_very_instant() -> None:
 def test_a_consent_may_not_be_used_a_microsecond_before_its_start() -> None:
     with pytest.raises(ConsentNotStartedError):
         plan(happened(*a_consent()), time=later(at(3), microseconds=-1))
+
+
+def test_a_consent_that_is_to_start_tomorrow_yields_nothing_today() -> None:
+    given = happened(*a_consent(start=at(days=1)))
+
+    with pytest.raises(ConsentNotStartedError):
+        plan(given, time=later(at(days=1), microseconds=-1))
+    assert plan(given, time=at(days=1)).items
+
+
+def test_a_paused_consent_yields_nothing() -> None:
+    with pytest.raises(ConsentPausedError):
+        plan(happened(*a_consent(), consent_paused()))
+
+
+def test_a_resumed_consent_yields_again() -> None:
+    assert plan(happened(*a_consent(), consent_paused(), consent_resumed())).items
+
+
+def test_a_paused_consent_says_that_it_is_paused_and_nothing_more() -> None:
+    """Neither that it has not started nor what it covers."""
+    given = happened(*a_consent(start=at(days=1)), consent_paused())
+
+    with pytest.raises(ConsentPausedError):
+        plan(given, an_attempt(a_selection("*"), purpose_code="war"))
+
+
+@pytest.mark.parametrize(
+    ("more", "time", "error"),
+    [
+        (consent_revoked(), at(9), ConsentRevokedError),
+        (vault_read(), at(days=20), ConsentExpiredError),
+    ],
+)
+def test_a_paused_consent_that_has_ended_says_so(
+    more: Draft, time: Time, error: type[VaultError]
+) -> None:
+    with pytest.raises(error):
+        plan(happened(*a_consent(), consent_paused(), more), time=time)
+
+
+def test_what_was_taken_back_does_not_leave() -> None:
+    given = happened(*a_consent(), consent_narrowed())
+
+    assert plan(given).items
+    with pytest.raises(FieldNotGrantedError):
+        plan(given, an_attempt(a_selection("streetName")))
+
+
+def test_an_item_that_was_taken_back_does_not_leave() -> None:
+    narrowed = consent_narrowed(an_item(2, OTHER_ADDRESS), scope=(granted_fields(2, optional=()),))
+    given = happened(*two_addresses(), narrowed)
+
+    with pytest.raises(FieldNotGrantedError):
+        plan(given, an_attempt(a_selection(item=1)))
+    assert plan(given, an_attempt(a_selection())).items == (an_item(2, OTHER_ADDRESS, 1),)
+
+
+def test_a_consent_that_was_shortened_or_extended_ends_by_its_new_terms() -> None:
+    shortened = happened(*a_consent(), consent_narrowed(end=at(days=2)))
+    extended = happened(*a_consent(), consent_extended())
+
+    with pytest.raises(ConsentExpiredError):
+        plan(shortened, time=at(days=2))
+    assert plan(extended, time=at(days=24)).items
+    with pytest.raises(ConsentExpiredError):
+        plan(extended, time=at(days=25))
+
+
+def test_a_dispute_keeps_nothing_back() -> None:
+    """What she says is wrong goes out marked, for she also said that it may."""
+    decided = plan(happened(*a_consent(), evidence_disputed()))
+
+    assert decided.openings[0].evidence.disputed == {"postalCode"}
 
 
 def test_a_consent_for_another_purpose_yields_nothing() -> None:
@@ -325,160 +402,37 @@ def test_every_reason_but_absence_may_be_recorded() -> None:
     assert issubclass(FieldNotGrantedError, StateError)
 
 
-# --- How often -----------------------------------------------------------------------------------
+# --- Everything at once, for a preview ----------------------------------------------------------
 
 
-def once() -> tuple[Draft, ...]:
-    return a_consent(one_time=True, frequency=ONCE)
+def everything(*drafts: Draft) -> Plan:
+    state = happened(*drafts)
+    return disclosure.everything(state, state.consents[CONSENT])
 
 
-def twice_a_minute() -> tuple[Draft, ...]:
-    """Return a consent with windows from its start, second 3: [3, 63), [63, 123) and so on."""
-    return a_consent(frequency=Frequency(count=2, period_seconds=60))
+def test_a_preview_shows_every_granted_field_of_every_item() -> None:
+    decided = everything(*two_addresses(), evidence_replaced(OTHER_ADDRESS))
 
-
-def test_a_one_time_consent_yields_one_disclosure() -> None:
-    assert plan(happened(*once())).items
-
-
-@pytest.mark.parametrize("time", [at(11), at(days=19)])
-def test_a_one_time_consent_yields_no_second_one(time: Time) -> None:
-    with pytest.raises(FrequencyExhaustedError):
-        plan(happened(*once(), evidence_disclosed()), time=time)
-
-
-def test_a_window_holds_as_many_as_the_terms_say() -> None:
-    assert plan(happened(*twice_a_minute(), evidence_disclosed(at(10))), time=at(11)).items
-
-
-@pytest.mark.parametrize("time", [at(11), later(at(63), microseconds=-1)])
-def test_a_full_window_yields_nothing_more_until_it_ends(time: Time) -> None:
-    given = happened(*twice_a_minute(), *map(evidence_disclosed, (at(3), at(10))))
-
-    with pytest.raises(FrequencyExhaustedError):
-        plan(given, time=time)
-
-
-def test_windows_begin_with_the_consent_and_not_with_the_first_use() -> None:
-    given = happened(*twice_a_minute(), *map(evidence_disclosed, (at(61), at(62))))
-
-    assert plan(given, time=at(63)).items
-
-
-def test_a_new_window_counts_anew() -> None:
-    given = happened(*twice_a_minute(), *map(evidence_disclosed, (at(10), at(11), at(63))))
-
-    assert plan(given, time=at(64)).items
-
-
-def test_a_later_window_can_be_full_as_well() -> None:
-    given = happened(
-        *twice_a_minute(), *map(evidence_disclosed, (at(10), at(11), at(200), at(201)))
-    )
-
-    with pytest.raises(FrequencyExhaustedError):
-        plan(given, time=at(202))
-
-
-def test_refusals_do_not_count() -> None:
-    refused = disclosure.refuse(
-        happened(*twice_a_minute()), a_stamp(at(9)), an_attempt(), "FIELD_NOT_GRANTED"
-    )
-    assert refused is not None
-
-    given = happened(*twice_a_minute(), refused, refused, evidence_disclosed(at(10)))
-
-    assert plan(given, time=at(11)).items
-
-
-def test_repeats_do_not_count() -> None:
-    given = happened(
-        *twice_a_minute(), evidence_disclosed(at(10)), evidence_disclosed(at(11), repeats=BUNDLE)
-    )
-
-    assert plan(given, time=at(12)).items
-    assert given.consents[CONSENT].disclosures == 1
-    assert given.consents[CONSENT].last_disclosure == at(11)
-
-
-def test_each_consent_counts_for_itself() -> None:
-    other = consent_granted(consent_id=OTHER_CONSENT)
-    given = happened(*once(), other, evidence_disclosed(consent_id=OTHER_CONSENT))
-
-    assert plan(given, time=at(11)).items
-
-
-# --- How old -------------------------------------------------------------------------------------
-
-
-def fresh_for_a_week(**evidence: Any) -> tuple[Draft, ...]:
-    return (
-        vault_opened(),
-        evidence_provided(**evidence),
-        consent_requested(),
-        consent_granted(largest_age_days=7),
+    assert decided.consent_id == CONSENT
+    assert decided.items == (an_item(1, ADDRESS, 1), an_item(2, OTHER_ADDRESS, 2))
+    assert decided.fields == (
+        DisclosedFields(item=1, names=("postalCode",)),
+        DisclosedFields(item=2, names=("postalCode", "streetName")),
     )
 
 
-def test_evidence_may_be_as_old_as_the_consent_says() -> None:
-    assert plan(happened(*fresh_for_a_week()), time=at(1, days=7)).items
+def test_a_preview_shows_what_would_leave_if_all_were_fetched() -> None:
+    given = (*two_addresses(), evidence_replaced())
+    all_of_it = an_attempt(a_selection(item=1), a_selection("postalCode", "streetName", item=2))
+
+    assert everything(*given) == plan(happened(*given), all_of_it)
 
 
-def test_evidence_a_microsecond_older_does_not_leave() -> None:
-    with pytest.raises(EvidenceTooOldError):
-        plan(happened(*fresh_for_a_week()), time=later(at(1, days=7), microseconds=1))
+def test_a_preview_says_that_a_field_is_no_longer_there() -> None:
+    with pytest.raises(FieldNotGrantedError) as refused:
+        everything(*a_consent(), evidence_replaced(names=("streetName",), changed=()))
 
-
-def test_age_counts_from_the_date_of_issue() -> None:
-    given = happened(*fresh_for_a_week(issued_date="2026-02-22"))
-
-    with pytest.raises(EvidenceTooOldError):
-        plan(given)
-
-
-def test_a_replacement_makes_following_evidence_young_again() -> None:
-    given = happened(*fresh_for_a_week(), evidence_replaced(time=at(days=8)))
-
-    assert plan(given, time=at(1, days=8)).items
-
-
-def test_a_replacement_leaves_pinned_evidence_as_old_as_it_is() -> None:
-    pinned = consent_granted(
-        an_item(revision=1), scope=(granted_fields(mode="pinned"),), largest_age_days=7
-    )
-    given = happened(*fresh_for_a_week()[:3], pinned, evidence_replaced(time=at(days=8)))
-
-    with pytest.raises(EvidenceTooOldError):
-        plan(given, time=at(1, days=8))
-
-
-def test_one_item_that_is_too_old_keeps_the_others_back() -> None:
-    given = happened(
-        vault_opened(),
-        evidence_provided(),
-        income_provided(issued_date="2026-01-01"),
-        consent_requested(),
-        consent_granted(
-            an_item(),
-            an_item(2, INCOME),
-            scope=(
-                granted_fields(),
-                granted_fields(2, evidence_type="income", required=("amount",), optional=()),
-            ),
-            largest_age_days=7,
-        ),
-    )
-    both = an_attempt(a_selection(), a_selection("amount", evidence_type="income"))
-
-    assert plan(given).items
-    with pytest.raises(EvidenceTooOldError):
-        plan(given, both)
-
-
-def test_a_consent_that_says_no_age_takes_evidence_of_any() -> None:
-    given = happened(vault_opened(), evidence_provided(issued_date="1944-12-24"), *a_consent()[3:])
-
-    assert plan(given).items
+    assert refused.value.field == "scope[0].names"
 
 
 # --- What it folds to ----------------------------------------------------------------------------
@@ -488,17 +442,65 @@ def test_a_disclosure_of_what_a_history_lost_is_folded_over() -> None:
     assert happened(vault_opened(), evidence_disclosed()).consents == {}
 
 
-def test_a_window_is_counted_by_its_number() -> None:
-    given = happened(*twice_a_minute(), *map(evidence_disclosed, (at(10), at(130), at(131))))
-
-    found = given.consents[CONSENT]
-    assert (found.window, found.window_count, found.disclosures) == (2, 2, 3)
+def releases(*drafts: Draft) -> dict[str, Release]:
+    return happened(*drafts).consents[CONSENT].releases
 
 
-@pytest.mark.parametrize("days", [0, 1, 100, 3_650])
-def test_a_windows_edge_is_exact_to_the_microsecond(days: int) -> None:
-    found = happened(*a_consent(frequency=Frequency(count=1, period_seconds=DAY))).consents[CONSENT]
-    edge = at(3, days=days)
+def test_what_left_is_remembered_by_item_and_revision() -> None:
+    assert releases(*a_consent()) == {}
+    assert releases(*a_consent(), evidence_disclosed(at(10))) == {
+        "1/1": Release(item=an_item(revision=1), names=("postalCode",), time=at(10))
+    }
 
-    assert disclosure.window_of(found, edge) == days
-    assert disclosure.window_of(found, later(edge, microseconds=-1)) == days - 1
+
+def test_what_left_of_one_revision_adds_up() -> None:
+    street = (DisclosedFields(item=1, names=("streetName",)),)
+
+    found = releases(
+        *a_consent(), evidence_disclosed(at(10)), evidence_disclosed(at(11), fields=street)
+    )
+
+    assert found == {
+        "1/1": Release(item=an_item(revision=1), names=("postalCode", "streetName"), time=at(11))
+    }
+
+
+def test_each_revision_and_each_item_that_left_is_remembered() -> None:
+    drafts = (
+        *two_addresses(),
+        evidence_disclosed(at(4)),
+        evidence_replaced(),
+        replace(evidence_disclosed(at(6)), items=(an_item(revision=2),)),
+        replace(
+            evidence_disclosed(at(7), fields=(DisclosedFields(item=2, names=("postalCode",)),)),
+            items=(an_item(2, OTHER_ADDRESS, 1),),
+        ),
+    )
+
+    assert {key: known.time for key, known in releases(*drafts).items()} == {
+        "1/1": at(4),
+        "1/2": at(6),
+        "2/1": at(7),
+    }
+
+
+def test_a_repeat_is_remembered_as_having_left_again() -> None:
+    found = releases(
+        *a_consent(), evidence_disclosed(at(10)), evidence_disclosed(at(11), repeats=BUNDLE)
+    )
+
+    assert found["1/1"].time == at(11)
+
+
+def test_what_left_stays_remembered_after_it_was_taken_back() -> None:
+    left = (*two_addresses(), evidence_disclosed(at(4)))
+    narrowed = consent_narrowed(an_item(2, OTHER_ADDRESS), scope=(granted_fields(2),))
+
+    assert releases(*left, narrowed, consent_revoked()) == releases(*left)
+
+
+def test_a_disclosure_that_names_no_revision_is_not_remembered_as_one() -> None:
+    """The fold takes what a stored history holds, whatever wrote it."""
+    nameless = replace(evidence_disclosed(), items=())
+
+    assert releases(*a_consent(), nameless) == {}

@@ -13,6 +13,7 @@ from tests.builders import (
     ABSENT,
     ADDRESS,
     ADDRESS_NAMES,
+    BUNDLE,
     INCOME,
     SALT,
     a_stamp,
@@ -21,6 +22,7 @@ from tests.builders import (
     evidence_replaced,
     happened,
     income_provided,
+    linked,
     vault_opened,
 )
 from vault.domain import evidence
@@ -32,8 +34,8 @@ from vault.domain.errors import (
 )
 from vault.domain.events import Draft
 from vault.domain.evidence import Content, EvidenceProvided, EvidenceReplaced
-from vault.domain.state import VaultState
-from vault.domain.values import Item
+from vault.domain.state import VaultState, fold
+from vault.domain.values import Item, PayloadMark
 
 
 def some_content(**changes: Any) -> Content:
@@ -194,3 +196,37 @@ def test_two_pieces_of_one_type_stay_apart() -> None:
 
     assert len(state.evidence[ADDRESS].revisions) == 1
     assert len(state.evidence[INCOME].revisions) == 2
+
+
+@pytest.mark.parametrize(("number", "found"), [(0, 2), (1, 1), (2, 2)])
+def test_a_revision_is_found_by_number_and_0_is_the_current_one(number: int, found: int) -> None:
+    state = happened(vault_opened(), evidence_provided(), evidence_replaced())
+
+    piece, revision = evidence.find_revision(state, ADDRESS, number)
+
+    assert (piece, revision.revision) == (state.evidence[ADDRESS], found)
+
+
+@pytest.mark.parametrize(("evidence_id", "number"), [(ADDRESS, 3), (ABSENT, 0), (ABSENT, 1)])
+def test_a_revision_that_is_not_there_is_not_found(evidence_id: str, number: int) -> None:
+    state = happened(vault_opened(), evidence_provided(), evidence_replaced())
+
+    with pytest.raises(NotFoundError):
+        evidence.find_revision(state, evidence_id, number)
+
+
+def test_a_revision_remembers_where_its_document_lies() -> None:
+    document = PayloadMark(kind="document", hash=BUNDLE, key_id=ABSENT, commitment=BUNDLE)
+    (opened, provided) = linked([vault_opened(), evidence_provided()])
+    link = replace(provided.link, payloads=(*provided.link.payloads, document))
+
+    state = fold(fold(None, opened), replace(provided, link=link))
+
+    current = state.evidence[ADDRESS].current
+    assert current.document == document
+    assert current.mark is not None
+    assert current.mark.kind == "evidence"
+
+
+def test_what_is_no_document_has_none() -> None:
+    assert happened(vault_opened(), evidence_provided()).evidence[ADDRESS].current.document is None

@@ -14,31 +14,46 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from msgspec.structs import replace
 
-from tests.unit.domain.journeys import NAMES, Decide, Journeys, RuleBrokenError
+from tests.builders import at
+from tests.unit.domain.journey_engine import NAMES, Again, Decide, RuleBrokenError
+from tests.unit.domain.journeys import Journeys
 from vault.domain import disclosure
 from vault.domain.disclosure import Attempt, Plan
 from vault.domain.registry import RegistryState
 from vault.domain.state import VaultState
 from vault.domain.values import LATEST_TIME, Time
 
+pytestmark = pytest.mark.timeout(180)
+
 STEPS = 10_000
 STEPS_A_JOURNEY = 50
 JOURNEYS = 300
+DISCLOSURES = 100
+"""So many at least are decided again as of their day, and as often when written otherwise."""
 REASONS = {
     "",
+    "CAPACITY_NOT_ALLOWED",
     "CHOICE_NOT_OFFERED",
     "CONSENT_EXPIRED",
+    "CONSENT_NOT_PAUSED",
+    "CONSENT_NOT_STARTED",
+    "CONSENT_PAUSED",
     "CONSENT_REVOKED",
+    "DISPUTE_RESOLVED",
     "EVIDENCE_CHANGED",
     "EVIDENCE_TOO_OLD",
+    "FIELD_INVALID",
     "FIELD_NOT_GRANTED",
     "FREQUENCY_EXHAUSTED",
+    "NARROWING_WIDENS",
     "NOT_FOUND",
     "PURPOSE_DIFFERS",
     "PURPOSE_EXCEEDED",
     "PURPOSE_NOT_ALLOWED",
     "REGISTRY_CONFLICT",
+    "REQUEST_ALREADY_CLAIMED",
     "REQUEST_ALREADY_DECIDED",
+    "REQUEST_CANCELLED",
     "REQUEST_EXPIRED",
     "SERVICE_SUSPENDED",
     "SHOWN_DIFFERS",
@@ -66,11 +81,13 @@ def travel(machine: type[Journeys], journeys: int, *phases: Phase) -> None:
 def test_ten_thousand_steps_go_as_the_model_says() -> None:
     class Counted(Journeys):
         steps: ClassVar[int] = 0
+        disclosures: ClassVar[int] = 0
         outcomes: ClassVar[Counter[str]] = Counter()
 
     travel(Counted, JOURNEYS, Phase.shrink)
 
     assert Counted.steps >= STEPS
+    assert Counted.disclosures >= DISCLOSURES
     assert Counted.outcomes.keys() >= REASONS
 
 
@@ -83,6 +100,14 @@ def without_revocation(known: VaultState, *args: Any, **options: Any) -> Plan:
 
 def without_end(known: VaultState, *args: Any, **options: Any) -> Plan:
     return disclosure.plan(each_terms(known, end=LATEST_TIME), *args, **options)
+
+
+def without_start(known: VaultState, *args: Any, **options: Any) -> Plan:
+    return disclosure.plan(each_terms(known, start=at()), *args, **options)
+
+
+def without_pause(known: VaultState, *args: Any, **options: Any) -> Plan:
+    return disclosure.plan(each_consent(known, paused=Time("")), *args, **options)
 
 
 def without_fields(known: VaultState, *args: Any, **options: Any) -> Plan:
@@ -136,6 +161,8 @@ def each_terms(known: VaultState, **changes: Any) -> VaultState:
     [
         without_revocation,
         without_end,
+        without_start,
+        without_pause,
         without_fields,
         without_frequency,
         without_age,
@@ -149,3 +176,14 @@ def test_a_broken_rule_is_caught(mutant: Decide) -> None:
 
     with pytest.raises(RuleBrokenError):
         travel(Broken, 3 * JOURNEYS)
+
+
+@pytest.mark.parametrize(
+    "mutant", [lambda *_: True, lambda *_: False], ids=["everything", "nothing"]
+)
+def test_who_believes_everything_or_nothing_is_caught(mutant: Again) -> None:
+    class Broken(Journeys):
+        again: ClassVar[Again] = staticmethod(mutant)
+
+    with pytest.raises(RuleBrokenError):
+        travel(Broken, JOURNEYS)

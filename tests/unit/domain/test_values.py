@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -12,11 +13,15 @@ from hypothesis import strategies as st
 from tests.builders import at, granted_fields
 from vault.domain.values import (
     LATEST_TIME,
+    Basis,
+    BasisCode,
     PurposeVersion,
+    WhoDecides,
     later,
     moment_of,
     seconds_between,
     time_of,
+    who_decides,
 )
 
 moments = st.datetimes(timezones=st.just(UTC))
@@ -76,3 +81,23 @@ def test_a_purpose_is_named_with_its_version() -> None:
 
 def test_granted_fields_are_the_required_and_the_chosen_ones() -> None:
     assert granted_fields().names == {"postalCode", "streetName"}
+
+
+@pytest.mark.parametrize(
+    ("code", "who"),
+    [
+        ("consent", "she"),
+        ("legitimate-interest", "she"),
+        ("contract", "she-or-another-way"),
+        ("public-task", "she-or-another-way"),
+        ("vital-interest", "the-law"),
+        ("legal-obligation", "the-law"),
+    ],
+)
+def test_a_basis_says_whose_choice_it_honestly_is(code: BasisCode, who: WhoDecides) -> None:
+    assert who_decides(Basis(code=code, statute="")) == who
+
+
+def test_every_basis_says_whose_choice_it_is() -> None:
+    for code in get_args(BasisCode):
+        assert who_decides(Basis(code=code, statute="")) in get_args(WhoDecides)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import reduce
 
 import pytest
@@ -51,14 +52,33 @@ def test_a_look_changes_nothing_but_the_head() -> None:
     assert looked == replace(before, **head)
 
 
-def test_nothing_is_decided_without_a_vault() -> None:
-    with pytest.raises(VaultNotOpenError):
-        vault.must_be_sound(None)
+either = pytest.mark.parametrize("check", [vault.must_be_open, vault.must_be_sound])
 
 
-def test_nothing_is_decided_in_a_vault_that_was_never_opened() -> None:
+@either
+@pytest.mark.parametrize("state", [None, VaultState(stream=VAULT)])
+def test_nothing_is_decided_where_no_vault_was_opened(
+    check: Callable[[VaultState | None], VaultState], state: VaultState | None
+) -> None:
     with pytest.raises(VaultNotOpenError):
-        vault.must_be_sound(VaultState(stream=VAULT))
+        check(state)
+
+
+@either
+def test_a_whole_vault_may_be_decided_on(
+    check: Callable[[VaultState | None], VaultState],
+) -> None:
+    state = happened(vault_opened())
+
+    assert check(state) is state
+
+
+def test_a_broken_vault_is_open_but_not_sound() -> None:
+    broken = replace(happened(vault_opened()), broken_at=1)
+
+    assert vault.must_be_open(broken) is broken
+    with pytest.raises(HistoryBrokenError):
+        vault.must_be_sound(broken)
 
 
 def test_the_head_follows_the_events() -> None:

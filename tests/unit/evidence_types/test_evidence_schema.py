@@ -92,6 +92,14 @@ def test_alternatives_are_named_if_all_that_lacks_is_one_of_them() -> None:
     assert found == ["At least one of these must be here: x with y, z."]
 
 
+def test_alternatives_are_named_if_all_that_lacks_is_a_number_above_nought() -> None:
+    either = [{"properties": {name: {"minimum": 1}}} for name in ("x", "y")]
+
+    found = messages(a_schema(type="object", anyOf=either), {"a": {"x": 0, "y": 0}})
+
+    assert found == ["At least one of these must be here: x, y."]
+
+
 def test_missing_field_is_pointed_at_and_not_its_parent() -> None:
     found = judged(a_schema(type="object", required=["b"]), {"a": {}})
 
@@ -123,9 +131,30 @@ def test_many_unknown_fields_make_a_short_answer() -> None:
 
 
 def test_pattern_that_would_backtrack_for_ever_is_judged_at_once() -> None:
-    found = judged(a_schema(pattern="^(x+x+)+y$"), {"a": "x" * 5000})
+    """Were it tried one way after another, there would be 5000^8 ways."""
+    found = judged(a_schema(pattern="^x*x*x*x*x*x*x*x*y$"), {"a": "x" * 5000})
 
     assert [violation.rule for violation in found] == ["pattern"]
+
+
+HUNDRED_FORMS = {"anyOf": [{"const": form} for form in range(1, 101)]}
+
+
+def test_list_that_is_far_too_long_has_its_first_fault_told_alone() -> None:
+    """Each of its entries fails a hundred forms: gigabytes, were they all told."""
+    schema = a_schema(type="array", maxItems=10, items=HUNDRED_FORMS)
+
+    found = judged(schema, {"a": [0] * 30_000})
+
+    assert found == (Violation("/a", "maxItems", "This has more than 10 entries."),)
+
+
+def test_list_as_long_as_is_allowed_has_every_fault_told() -> None:
+    schema = a_schema(type="array", maxItems=4, items=HUNDRED_FORMS)
+
+    found = judged(schema, {"a": [0, 1, 0, 0]})
+
+    assert [violation.path for violation in found] == ["/a/0", "/a/2", "/a/3"]
 
 
 def test_same_schema_is_compiled_once() -> None:

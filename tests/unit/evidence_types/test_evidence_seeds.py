@@ -9,7 +9,9 @@ import msgspec
 import pytest
 
 from vault.evidence_types import EvidenceType, Text, load_seeds
-from vault.evidence_types.schema import check_schema
+from vault.evidence_types.document import LARGEST_DOCUMENT_BYTES
+from vault.evidence_types.schema import CompiledSchema, check_schema
+from vault.evidence_types.subschemas import codes_of
 
 SEEDS = load_seeds()
 
@@ -30,6 +32,11 @@ def texts(seed: EvidenceType) -> Iterator[Text]:
     for field in seed.fields:
         yield field.label
         yield field.hint
+        yield from field.words.values()
+
+
+def named(evidence_type: str) -> EvidenceType:
+    return next(seed for seed in SEEDS if seed.evidence_type == evidence_type)
 
 
 def subschemas(schema: Any) -> Iterator[dict[str, Any]]:
@@ -54,10 +61,12 @@ def is_bounded(schema: dict[str, Any]) -> bool:
             return False
 
 
-def test_seeds_are_the_five_types_in_order() -> None:
-    names = [seed.evidence_type for seed in SEEDS]
-
-    assert names == ["bank_account", "care_needs", "identity", "income", "postal_address"]
+def test_seeds_are_these_types_in_order() -> None:
+    assert [seed.evidence_type for seed in SEEDS] == [
+        *("bank_account", "benefit_entitlement", "care_needs", "document", "driving_permit"),
+        *("household", "identity", "income", "passport", "planning_ownership", "postal_address"),
+        *("residence_permit", "social_security_record"),
+    ]
 
 
 @each_seed
@@ -86,9 +95,39 @@ def test_texts_are_complete_in_both_languages(seed: EvidenceType) -> None:
 
 @each_seed
 def test_descriptions_and_hints_differ_between_the_languages(seed: EvidenceType) -> None:
-    copied = [text.en for text in texts(seed) if text.en == text.cy]
+    asked = [text for field in seed.fields for text in (field.label, field.hint)]
+
+    copied = [text.en for text in (seed.title, seed.description, *asked) if text.en == text.cy]
 
     assert copied in ([], ["Ward"])  # the same word in both
+
+
+@each_seed
+def test_every_code_has_words_in_both_languages_and_no_word_lacks_its_code(
+    seed: EvidenceType,
+) -> None:
+    for field in seed.fields:
+        assert field.words.keys() == codes_of(seed.schema, field.name), field.name
+
+
+def test_words_of_codes_are_found_at_any_depth() -> None:
+    (name, *_) = named("identity").fields
+
+    assert name.words.keys() == {"GivenName", "FamilyName"}
+
+
+@each_seed
+def test_two_codes_of_a_field_have_different_words_but_for_a_country(seed: EvidenceType) -> None:
+    for field in seed.fields:
+        for words in (
+            [text.en for text in field.words.values()],
+            [text.cy for text in field.words.values()],
+        ):
+            shared = (
+                2 if (seed.evidence_type, field.name) == ("postal_address", "addressCountry") else 1
+            )
+
+            assert all(words.count(word) == shared for word in words), field.name
 
 
 @each_seed
@@ -113,11 +152,76 @@ def test_texts_are_short(seed: EvidenceType) -> None:
 
 
 def test_facts_about_health_are_a_special_category() -> None:
-    care_needs = next(seed for seed in SEEDS if seed.evidence_type == "care_needs")
+    fields = named("care_needs").fields
 
-    ordinary = {field.name for field in care_needs.fields if field.sensitivity != "special"}
+    ordinary = {field.name for field in fields if field.sensitivity != "special"}
 
     assert ordinary == {"letterDate", "contactTelephone"}
+
+
+def test_what_a_benefit_says_about_health_is_a_special_category() -> None:
+    fields = named("benefit_entitlement").fields
+
+    special = {field.name for field in fields if field.sensitivity == "special"}
+
+    assert special == {"benefit", "careRate", "mobilityRate"}
+
+
+def test_a_household_holds_no_text_in_which_somebody_else_could_stand() -> None:
+    found = [
+        schema
+        for schema in subschemas(named("household").schema)
+        if schema["type"] == "string" and "enum" not in schema and schema.get("format") != "date"
+    ]
+
+    assert found == []
+
+
+def test_a_document_may_be_as_large_as_its_judge_lets_it() -> None:
+    content = named("document").schema["$defs"]["content"]["properties"]
+
+    assert content["sizeBytes"]["maximum"] == LARGEST_DOCUMENT_BYTES
+
+
+def dates(seed: EvidenceType) -> list[dict[str, Any]]:
+    return [schema for schema in subschemas(seed.schema) if schema.get("format") == "date"]
+
+
+def test_most_seeds_have_dates() -> None:
+    without = [seed.evidence_type for seed in SEEDS if not dates(seed)]
+
+    assert without == ["bank_account", "document", "social_security_record"]
+
+
+@each_seed
+@pytest.mark.parametrize(
+    "date",
+    [
+        *("2023-02-29", "1900-02-29", "2100-02-29", "2026-11-31", "2026-13-01", "2026-00-01"),
+        *("2026-01-00", "9999-12-31", "0000-01-01", "0001-01-01", "1799-12-31", "2200-01-01"),
+        *("2026-11-30T24:00", "2026-11-30T24:00:00Z", "24:00", "2026-11-30Z", "2026-11", "2026"),
+        *("20261130", "2026-W48-1", "2026-334", "+2026-11-30", "-2026-11-30", " 2026-11-30"),
+        *("2026-11-30 ", "2026-11-3", "30/11/2026", "2026\u201011\u201030", "\u0662026-11-30", ""),
+    ],
+)
+def test_date_with_a_surprise_is_refused(seed: EvidenceType, date: str) -> None:
+    for schema in dates(seed):
+        compiled = CompiledSchema(
+            {"type": "object", "properties": {"a": schema}, "additionalProperties": False}
+        )
+
+        assert [violation.path for violation in compiled.violations({"a": date})] == ["/a"]
+
+
+@each_seed
+@pytest.mark.parametrize("date", ["2024-02-29", "2000-02-29", "1800-01-01", "2199-12-31"])
+def test_date_in_the_calendar_is_accepted(seed: EvidenceType, date: str) -> None:
+    for schema in dates(seed):
+        compiled = CompiledSchema(
+            {"type": "object", "properties": {"a": schema}, "additionalProperties": False}
+        )
+
+        assert compiled.violations({"a": date}) == ()
 
 
 @each_seed

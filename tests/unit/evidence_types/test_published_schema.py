@@ -6,6 +6,12 @@ from typing import Any
 
 import pytest
 
+from vault.evidence_types.check import (
+    LARGEST_SCHEMA_BYTES,
+    MOST_CODES,
+    MOST_PATTERNS,
+    MOST_STEPS,
+)
 from vault.evidence_types.schema import CompiledSchema, check_schema
 
 
@@ -141,7 +147,9 @@ def test_definitions_below_the_top_are_refused() -> None:
     assert found(schema) == [("/properties/a/$defs", "$defs")]
 
 
-@pytest.mark.parametrize("pattern", ["(?=a)b", "(?<!a)b", r"(a)\1", "(a{1000}){1000}"])
+@pytest.mark.parametrize(
+    "pattern", ["(?=a)b", "(?<!a)b", r"(a)\1", "(a{1000}){1000}", "a{100000}", "(?i)a"]
+)
 def test_pattern_that_cannot_run_in_linear_time_is_refused(pattern: str) -> None:
     schema = a_schema(properties={"a": {"type": "string", "pattern": pattern}})
 
@@ -157,7 +165,7 @@ def test_unknown_format_is_refused() -> None:
 def test_schema_that_contains_itself_is_refused() -> None:
     schema = a_schema(
         properties={"a": {"$ref": "#/$defs/tree"}},
-        **{"$defs": {"tree": {"type": "array", "items": {"$ref": "#/$defs/tree"}}}},
+        **{"$defs": {"tree": {"type": "array", "maxItems": 1, "items": {"$ref": "#/$defs/tree"}}}},
     )
 
     assert found(schema) == [("", "depth")]
@@ -175,14 +183,128 @@ def test_long_chain_of_references_is_refused(links: int) -> None:
     assert found(chained(links)) == [("", "depth")]
 
 
+def test_chain_of_references_is_measured_again_where_it_lies_deeper() -> None:
+    schema = chained(20)
+    deeper: dict[str, Any] = {"$ref": "#/$defs/d0"}
+    for _ in range(15):
+        deeper = {"not": deeper}
+    schema["properties"]["b"] = deeper
+
+    assert found(chained(20)) == []
+    assert found(schema) == [("", "depth")]
+
+
 def test_short_chain_of_references_may_be_published() -> None:
     assert CompiledSchema(chained(10)).violations({"a": "x"}) == ()
 
 
 def test_large_schema_is_refused() -> None:
-    schema = a_schema(description="x" * 65_536)
+    schema = a_schema(description="x" * LARGEST_SCHEMA_BYTES)
 
     assert found(schema) == [("", "size")]
+
+
+def nested(keyword: str, levels: int) -> dict[str, Any]:
+    """Return a schema in which a keyword stands within itself."""
+    inner: dict[str, Any] = {"type": "string"}
+    for _ in range(levels):
+        inner = {keyword: [inner]} if keyword.endswith("Of") else {keyword: inner, "maxItems": 1}
+    return a_schema(properties={"a": inner})
+
+
+@pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf", "not", "if", "items"])
+@pytest.mark.parametrize("levels", [30, 10_000])
+def test_deep_nesting_is_refused(keyword: str, levels: int) -> None:
+    assert [rule for _, rule in found(nested(keyword, levels))] == ["depth"]
+
+
+@pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf"])
+def test_many_alternatives_are_refused(keyword: str) -> None:
+    branches = [{"$ref": "#/$defs/d"}] * (MOST_STEPS // 8)
+    ten = {"allOf": [{"maxLength": 1}] * 10}
+
+    schema = a_schema(properties={"a": {keyword: branches}}, **{"$defs": {"d": ten}})
+
+    assert found(schema) == [("", "size")]
+
+
+def a_list(most: int, entry: Any) -> dict[str, Any]:
+    return {"type": "array", "maxItems": most, "items": entry}
+
+
+@pytest.mark.parametrize("most", [MOST_STEPS, 10**6, 2**53 - 1])
+def test_list_of_enormous_length_is_refused(most: int) -> None:
+    schema = a_schema(properties={"a": a_list(most, {"type": "string"})})
+
+    assert found(schema) == [("", "size")]
+
+
+def test_lists_within_each_other_multiply() -> None:
+    def cube(most: int) -> dict[str, Any]:
+        return a_schema(
+            properties={"a": a_list(most, a_list(most, a_list(most, {"type": "string"})))}
+        )
+
+    assert found(cube(10)) == []
+    assert found(cube(22)) == [("", "size")]
+
+
+@pytest.mark.parametrize(
+    ("field", "path"),
+    [
+        ({"type": "array", "items": {"type": "string"}}, "/properties/a/maxItems"),
+        ({"additionalProperties": {"type": "string"}}, "/properties/a/maxProperties"),
+        ({"anyOf": [{"items": {}}]}, "/properties/a/anyOf/0/maxItems"),
+    ],
+)
+def test_list_or_object_without_an_end_is_refused(field: dict[str, Any], path: str) -> None:
+    assert [where for where, _ in found(a_schema(properties={"a": field}))] == [path]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"type": "array", "prefixItems": [{"type": "string"}], "items": False},
+        {"type": "object", "additionalProperties": False},
+        {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": 9},
+    ],
+)
+def test_list_or_object_with_an_end_may_be_published(field: dict[str, Any]) -> None:
+    assert found(a_schema(properties={"a": field})) == []
+
+
+def test_huge_enum_is_refused() -> None:
+    def with_codes(count: int) -> dict[str, Any]:
+        return a_schema(properties={"a": {"enum": [f"c{number}" for number in range(count)]}})
+
+    assert found(with_codes(MOST_CODES)) == []
+    assert found(with_codes(MOST_CODES + 1)) == [("/properties/a/enum", "enum")]
+    assert [rule for _, rule in found(with_codes(1_000_000))] == ["size"]
+
+
+def test_many_patterns_are_refused() -> None:
+    def with_patterns(count: int) -> dict[str, Any]:
+        each = [{"pattern": f"^{number}$"} for number in range(count)]
+        return a_schema(properties={"a": {"anyOf": each}})
+
+    assert found(with_patterns(MOST_PATTERNS)) == []
+    assert found(with_patterns(MOST_PATTERNS + 1)) == [("", "pattern")]
+
+
+def test_patterns_are_counted_as_often_as_they_are_referred_to() -> None:
+    schema = a_schema(
+        properties={f"a{number}": {"$ref": "#/$defs/d"} for number in range(MOST_PATTERNS)},
+        **{"$defs": {"d": {"pattern": "^x$"}}},
+    )
+
+    assert found(schema) == [("", "pattern")]
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$", "^(a|a)*$", "(x+x+)+y", "a" * 50_000])
+def test_pattern_that_others_may_never_end_is_refused(pattern: str) -> None:
+    schema = a_schema(properties={"a": {"type": "string", "pattern": pattern}})
+
+    assert [path for path, _ in found(schema)] == ["/properties/a/pattern"]
 
 
 def test_schema_that_canonical_json_cannot_hold_is_refused() -> None:

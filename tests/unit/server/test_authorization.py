@@ -36,7 +36,7 @@ METHODS = {
     for service in module.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }
-ROLES: tuple[Role, ...] = ("citizen", "service", "auditor", "operator")
+ROLES: tuple[Role, ...] = ("citizen", "service", "auditor", "operator", "official")
 
 
 def caller(role: Role, *scopes: str) -> Caller:
@@ -85,14 +85,30 @@ def test_a_method_without_a_row_is_closed() -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_a_citizen_touches_her_own_vault_or_what_is_public(name: str) -> None:
     row = ACCESS[name]
-    hers = {Ownership.OWN_VAULT, Ownership.OWN_VAULT_OR_SERVICE, Ownership.PUBLIC}
+    hers = {
+        Ownership.OWN_VAULT,
+        Ownership.OR_BY_HER_CODE,
+        Ownership.OWN_VAULT_OR_SERVICE,
+        Ownership.OWN_OR_RECORDED_LOOK,
+        Ownership.PUBLIC,
+    }
 
     assert "citizen" not in row.roles or row.ownership in hers
 
 
 @pytest.mark.parametrize("name", METHODS)
+def test_an_official_touches_what_a_code_opens_or_what_is_public(name: str) -> None:
+    row = ACCESS[name]
+    opened = {Ownership.OR_BY_HER_CODE, Ownership.OWN_VAULT_OR_SERVICE, Ownership.PUBLIC}
+
+    assert "official" not in row.roles or row.ownership in opened
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_what_changes_anything_takes_a_request_id(name: str) -> None:
     _, method = METHODS[name]
-    reads = ("Get", "List", "Preview", "Replay")
+    reads = ("Get", "List", "Preview", "Replay", "Check", "Explain", "Download")
+    header = method.input_type.fields_by_name.get("header")
+    said = header.message_type if method.client_streaming and header else method.input_type
 
-    assert method.name.startswith(reads) != ("request_id" in method.input_type.fields_by_name)
+    assert method.name.startswith(reads) != ("request_id" in said.fields_by_name)

@@ -126,7 +126,7 @@ def test_what_is_not_said_is_herself_by_api() -> None:
 
 def test_a_sign_in_alone_has_no_proof() -> None:
     with pytest.raises(FieldInvalidError) as caught:
-        vault.approval_from(vault_pb2.Approval(proof=b"proof"))
+        vault.agreement_from(vault_pb2.Approval(proof=b"proof"))
 
     assert caught.value.field == "approval.proof"
 

@@ -7,10 +7,12 @@ import base64
 import errno
 import hashlib
 import os
+import resource
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -256,14 +258,14 @@ def test_neither_content_nor_key_stands_in_any_file(store: DocumentStore, folder
 
 
 def test_it_is_durable_before_it_has_a_name_and_its_name_before_it_is_said(
-    store: DocumentStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
     fsync, link = os.fsync, os.link
 
     def recorded_fsync(descriptor: int) -> None:
         path = Path(f"/proc/self/fd/{descriptor}").readlink()
-        done.append(f"fsync {'file' if path.is_file() else path.relative_to(folder)}")
+        done.append(f"fsync {'file' if path.is_file() else path.relative_to(tmp_path)}")
         fsync(descriptor)
 
     def recorded_link(source: Path, target: Path) -> None:
@@ -273,11 +275,19 @@ def test_it_is_durable_before_it_has_a_name_and_its_name_before_it_is_said(
     monkeypatch.setattr(os, "fsync", recorded_fsync)
     monkeypatch.setattr(os, "link", recorded_link)
 
+    store = FolderDocumentStore(tmp_path / "documents")
+    made = done.copy()
     name = put(store, b"sealed")
+    promoted = done[len(made) :]
     store.delete(name)
+    store.delete(name)
+    deleted = done[len(made) + len(promoted) :]
 
-    fan = name[:2]
-    assert done == ["fsync file", "link", f"fsync {fan}", "fsync .", f"fsync {fan}"]
+    fan = f"documents/{name[:2]}"
+    assert made == ["fsync ."]
+    assert promoted == ["fsync file", "link", f"fsync {fan}", "fsync documents"]
+    # Each time: the first may have been interrupted between the two.
+    assert deleted == [f"fsync {fan}"] * 2
 
 
 def test_what_cannot_be_made_durable_is_not_promoted(
@@ -324,6 +334,21 @@ def test_a_full_disk_is_said(store: DocumentStore, folder: Path) -> None:
     with pytest.raises(DocumentStoreError, match="No space left on device"):
         document.write(b"more")
     document.discard()
+
+    assert files_of(folder) == []
+
+
+def test_a_write_that_stops_short_is_said(store: DocumentStore, folder: Path) -> None:
+    """The kernel writes as much as may be written, and fails in the attempt to write the rest."""
+    document = store.stage()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MEBIBYTE, hard))
+    try:
+        with pytest.raises(DocumentStoreError, match="File too large"):
+            document.write(bytes(MEBIBYTE + 1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        document.discard()
 
     assert files_of(folder) == []
 
@@ -496,6 +521,28 @@ def test_without_an_answer_nothing_goes(store: DocumentStore, folder: Path) -> N
         store.sweep(unanswered, now=time.time() + LONG_AGO)
 
     assert [path.name for path in files_of(folder)] == [name]
+
+
+def test_what_goes_meanwhile_is_no_error(
+    store: DocumentStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deleted while its event is looked for, or between its listing and the look at its age."""
+    later = time.time() + LONG_AGO
+    deleted, vanished = put(store, b"deleted"), folder / "staging" / "vanished"
+
+    store.sweep(lambda name: store.delete(name) or name != deleted, now=later)
+
+    scandir = os.scandir
+
+    def listed(place: Path) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
+        vanished.touch()
+        with scandir(place) as entries:
+            found = list(entries)
+        vanished.unlink()
+        return nullcontext(iter(found))
+
+    monkeypatch.setattr(os, "scandir", listed)
+    assert store.sweep(nobody, now=later) == 0
 
 
 def test_what_is_not_the_stores_stays(store: DocumentStore, folder: Path) -> None:

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The auditor's rule for who acted: an official, only by a way to her vault that she opened.
+
+The mandate of everything that an official does is such a way, open at that moment. An official who
+opens a vault opens the way in the next record; both name it before it is there. A decision carries
+what shows that it is hers: if she made it with an official, the proof that she agreed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from clients.auditor.facts import (
+    ConsentExtended,
+    ConsentGranted,
+    ConsentResumed,
+    Facts,
+    Link,
+    SignInLinked,
+    SignInUnlinked,
+    VaultOpened,
+    VaultRead,
+)
+from clients.auditor.history import Vault
+from clients.auditor.problem import Problem
+
+PROOFS: Final = {"counter": "staff-assisted", "phone": "staff-assisted", "letter": "paper"}
+"""What shows that she agreed, by the channel through which an official acts."""
+
+DECISIONS: Final = (ConsentGranted, ConsentResumed, ConsentExtended)
+
+
+def judge_acting(vault: Vault, version: int, link: Link, facts: Facts) -> Iterator[Problem]:
+    """Say why nobody could act so, and why a way to her vault could not be opened or closed."""
+    way = vault.official_way
+    follows = isinstance(facts, SignInLinked) and facts.sign_in == way
+    if version == 2 and way is not None and not follows and not isinstance(facts, VaultRead):
+        yield Problem("an official opened the vault, and this does not open the way that was named")
+    match facts:
+        case SignInLinked() if facts.sign_in in vault.ways:
+            yield Problem("the way to her vault was opened already")
+        case SignInUnlinked():
+            yield from _is_open(vault, facts.sign_in, "it closes")
+        case _:
+            pass
+    if link.acting.capacity == "official":
+        begins = isinstance(facts, VaultOpened) or (follows and link.acting.mandate == way)
+        if not begins:
+            yield from _is_open(vault, link.acting.mandate, "an official acted by")
+            if isinstance(facts, SignInLinked):
+                # The first may be the one for which the vault was opened, in a withheld record.
+                yield Problem("an official opened another way to her vault", not vault.ways)
+        if link.acting.channel not in PROOFS:
+            yield Problem(f"an official acted through channel {link.acting.channel}")
+    if isinstance(facts, DECISIONS) and not _is_hers(link):
+        yield Problem("nothing shows that the decision is hers")
+
+
+def _is_open(vault: Vault, name: str, did: str) -> Iterator[Problem]:
+    way = vault.ways.get(name)
+    if way is None:
+        yield Problem(f"{did} a way to her vault that was never opened", needs_more=True)
+    elif way.closed_version:
+        yield Problem(f"{did} a way to her vault that was closed at version {way.closed_version}")
+
+
+def _is_hers(link: Link) -> bool:
+    if link.acting.capacity != "official":
+        return bool(link.approval.kind)
+    is_kept = any(mark.kind == "approval" for mark in link.payloads)
+    fits = link.approval.kind == PROOFS.get(link.acting.channel)
+    return fits and is_kept and bool(link.approval.proof_hash)
