@@ -17,6 +17,7 @@ from typing import Any, Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.server import ROOT
+from tests.verdict import head
 from tests.wire import METHODS, Caller
 from tests.world import (
     ADDRESS,
@@ -140,7 +141,7 @@ class Prepared:
 
     def __init__(self, samples: Samples) -> None:
         self._samples = samples
-        self.head = samples.world.server.head()
+        self.head = head(samples.world.server)
 
     def make(self, method: str, role: str) -> Any:
         """Return a new request that succeeds when this role sends it."""
@@ -150,7 +151,7 @@ class Prepared:
 
     def ready(self) -> None:
         """Say that whatever comes now is what is judged."""
-        self.head = self._samples.world.server.head()
+        self.head = head(self._samples.world.server)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._samples, name)

@@ -90,6 +90,7 @@ def _fetch_too_much(
     )
     told = (answer.answered["code"].upper(), answer.answered["message"])
     expect.equal("what is told", told, (refusal.code, refusal.message))
+    story.attempt(answer.reason, after_version=attempt.version)
     screen.blank()
     screen.facts(
         [

@@ -178,7 +178,7 @@ def _cut_off(story: Story, council: Recipient, slow: SlowLine, size_bytes: int) 
     screen.facts(
         [
             ("Stopped", f"at {clock(moment(stopped.revoke_time))}"),
-            ("Arrived", f"{megabytes(came)} of {megabytes(size_bytes)}, and no more left"),
+            ("Arrived", f"{megabytes(came)} of {megabytes(size_bytes)}; nothing more was sent"),
             ("In her list", "both times. It may say more than came, never less"),
         ]
     )

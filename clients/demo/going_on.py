@@ -56,7 +56,7 @@ def go_on(story: Story, stage: Stage, permission: Permission, typed: int) -> Out
         refused=sum(use.type == REFUSED for use in story.uses()),
         lines=(
             ("Shared less", f"told first to her, then to {team.organisation}: the same"),
-            ("The letter", f"once whole; once stopped on its way, at {arrived}"),
+            ("The letter", f"once whole, once stopped at {arrived}"),
             ("Emlyn", f"helped by {OFFICIAL}, at the counter; in his list"),
             ("Asked again", f"{checked.decided} of {checked.decided} uses: the same answer"),
             ("Both histories", f"{checked.records} entries, nothing missing or changed"),

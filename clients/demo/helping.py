@@ -26,7 +26,7 @@ _ALL: Final = 500
 _LOOKED: Final = "vault-read.1"
 _SHARED: Final = "consent-granted.1"
 _WHAT: Final = {
-    "vault-opened.1": "A place for his information",
+    "vault-opened.1": "A place made for him",
     "sign-in-linked.1": "His code was made",
     "evidence-provided.1": "He gave his address",
     _LOOKED: "His things looked at",
@@ -84,8 +84,13 @@ def _rows(entries: Iterable[HistoryEntry]) -> Iterator[tuple[str, str, str]]:
     """Yield a line for each thing that happened; the same many times is one line."""
     for (what, who), group in groupby(entries, key=lambda entry: (_WHAT[entry.type], _said(entry))):
         same = list(group)
-        times = f", {numeral(len(same))} times" if len(same) > 1 else ""
-        yield clock(moment(same[0].time)), f"{what}{times}", who
+        yield clock(moment(same[0].time)), f"{what}{_often(len(same))}", who
+
+
+def _often(times: int) -> str:
+    if times == 1:
+        return ""
+    return " twice" if times == 2 else f" {numeral(times)} times"
 
 
 def _who(entry: HistoryEntry) -> tuple[int, int, str]:

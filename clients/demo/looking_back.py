@@ -101,7 +101,7 @@ def _explain(story: Story, vault_id: str, lessened: Lessened) -> int:
     expect.true("it was shared then", came=lessened.gone[0] in things_of(why.consent.scope))
     expect.equal("the texts that she was shown", why.texts_hash, why.consent.notice_hash)
     texts = next(texts for texts in why.purpose.texts if texts.language == why.consent.language)
-    decided = sum(use.type == DISCLOSED for use in uses)
+    decided = sum(use.type == DISCLOSED and not use.repeated for use in uses)
     screen.say(f"Why could {use.staff_ref} see her income at {clock(moment(use.time))}?")
     screen.blank()
     screen.facts(

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from tests.samples import KEYS, Samples, by_official
-from tests.verdict import must_be_told, untouched
+from tests.verdict import head, must_be_told, untouched
 from tests.wire import METHODS, Answer, Place, places
 from tests.world import Citizen, World, assisted, new_id
 from vault.api.v1 import consent_service_pb2 as consent
@@ -72,7 +72,7 @@ def test_a_code_that_leads_nowhere_opens_nothing(
         "half of hers": samples.citizen.assistance_code[:11],
         "her sign-in": samples.citizen.sub,
     }
-    before = world.server.head()
+    before = head(world.server)
 
     answers = {}
     for what, code in codes.items():
@@ -85,7 +85,7 @@ def test_a_code_that_leads_nowhere_opens_nothing(
         codes, "NOT_FOUND"
     )
     assert len({answer.told for answer in answers.values()}) == 1
-    assert world.server.head() == before
+    assert head(world.server) == before
 
 
 @pytest.mark.parametrize("method", NAMING)

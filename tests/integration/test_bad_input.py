@@ -12,7 +12,7 @@ import pytest
 
 from tests.samples import Prepared, Samples, in_days
 from tests.server import Server
-from tests.verdict import CANARY, CODES, must_be_told, untouched
+from tests.verdict import CANARY, CODES, head, must_be_told, untouched
 from tests.wire import Answer
 from tests.world import (
     ADDRESS,
@@ -341,7 +341,7 @@ def test_what_is_wrong_is_named_and_changes_nothing(
     assert (answer.code, answer.reason) == (CODES[reason], reason)
     assert field in answer.fields
     must_be_told(answer)
-    assert server.head() == prepared.head
+    assert head(server) == prepared.head
 
 
 def test_a_consent_is_revoked_once(server: Server, world: World, samples: Samples) -> None:

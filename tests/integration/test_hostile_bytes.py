@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from tests.samples import KEYS, Samples
 from tests.server import Server
-from tests.verdict import CANARY, is_recorded, must_be_told, untouched
+from tests.verdict import CANARY, head, is_recorded, must_be_told, untouched
 from tests.wire import METHODS, PACKAGE, Answer, failed, message_of, places, written
 from tests.world import new_id
 
@@ -48,7 +48,7 @@ def judge(
 ) -> Answer:
     """Send bytes, then other messages, and check that the contract has such an answer."""
     method, role = key
-    before = samples.world.server.head()
+    before = head(samples.world.server)
     answer = samples.caller(role).call(method, [data, *others])
     if is_message(method, data):
         if not answer.is_ok:
@@ -57,7 +57,7 @@ def judge(
         assert (answer.code, answer.reason) == ("INVALID_ARGUMENT", "MESSAGE_MALFORMED")
         must_be_told(answer)
     if not is_recorded(answer):
-        assert samples.world.server.head() == before
+        assert head(samples.world.server) == before
     return answer
 
 
@@ -361,7 +361,7 @@ RANDOM: Final = st.sampled_from(METHOD_KEYS).flatmap(
 
 @given(made=RANDOM)
 @settings(
-    max_examples=600,
+    max_examples=400,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -377,7 +377,7 @@ def test_a_random_message_breaks_nothing(
 
 @given(made=RANDOM, data=st.data())
 @settings(
-    max_examples=300,
+    max_examples=200,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

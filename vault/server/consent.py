@@ -9,6 +9,7 @@ from vault.application.consents import ConsentView
 from vault.server.call import Call
 from vault.server.convert import consent as convert
 from vault.server.convert.log import receipt_message
+from vault.server.convert.paths import of_narrowing, renamed
 from vault.server.convert.times import time_from
 from vault.server.convert.vault import acting_from, agreement_from
 from vault.server.paging import DEFAULT_SIZE
@@ -177,15 +178,16 @@ class ConsentHandler:
         self, request: consent_service_pb2.NarrowConsentRequest, call: Call
     ) -> consent_service_pb2.NarrowConsentResponse:
         """Share less under the same consent."""
-        answer = await self._use.amendments.narrow(
-            call.caller,
-            acting_from(request.acting),
-            request.request_id,
-            consent_id=request.consent_id.lower(),
-            narrowing=convert.narrowing_from(request),
-            agreement=agreement_from(request.approval),
-            validate_only=request.validate_only,
-        )
+        with renamed(of_narrowing):
+            answer = await self._use.amendments.narrow(
+                call.caller,
+                acting_from(request.acting),
+                request.request_id,
+                consent_id=request.consent_id.lower(),
+                narrowing=convert.narrowing_from(request),
+                agreement=agreement_from(request.approval),
+                validate_only=request.validate_only,
+            )
         return consent_service_pb2.NarrowConsentResponse(
             consent=convert.consent_message(answer.value.view),
             difference=convert.difference_message(answer.value.difference),

@@ -11,7 +11,7 @@ from vault.application.disclosures import Disclosed
 from vault.server.call import Call
 from vault.server.convert.changes import change_message, cursor_from, cursor_name
 from vault.server.convert.disclosure import attempt_from, disclosed_message, said_from
-from vault.server.convert.paths import of_one_selection, renamed
+from vault.server.convert.paths import of_check, of_one_selection, renamed
 from vault.server.paging import DEFAULT_SIZE, exceeds_page
 from vault.server.services import UseCases
 
@@ -56,9 +56,11 @@ class DisclosureHandler:
     ) -> disclosure_service_pb2.CheckDisclosuresResponse:
         """Say which disclosures would be permitted now."""
         await self._use.seen(request.position_token, call)
-        reasons = await self._use.disclosures.check(
-            tuple(attempt_from(check, call.caller.sub) for check in request.checks)
-        )
+        reasons: list[str] = []
+        for index, check in enumerate(request.checks):
+            with renamed(of_check(index)):
+                attempt = attempt_from(check, call.caller.sub)
+                reasons += await self._use.disclosures.check((attempt,))
         return disclosure_service_pb2.CheckDisclosuresResponse(
             results=[
                 disclosure_service_pb2.DisclosureCheckResult(is_permitted=not reason, reason=reason)

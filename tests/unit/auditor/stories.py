@@ -172,6 +172,7 @@ class Story:
         """Append what was decided."""
         placed = self.vault if stream == VAULT else self.registry
         before = placed[-1].event if placed else None
+        who = acting or self.acting
         # Other streams of the lane stand between.
         self.positions += 1 if stream == REGISTRY else 2
         link = Link(
@@ -179,8 +180,8 @@ class Story:
             stream=stream,
             version=len(placed) + 1,
             previous_leaf=before.leaf if before else first_leaf(ORIGIN, stream),
-            request_key=f"key-{self.positions}",
-            acting=acting or self.acting,
+            request_key="" if who.capacity == "service" else f"key-{self.positions}",
+            acting=who,
             approval=approval,
             items=draft.items,
             registry=mark,

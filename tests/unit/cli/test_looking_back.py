@@ -246,3 +246,16 @@ def test_where_there_is_no_code_that_is_said(server: FakeServer, terminal: Termi
     server.says("GetVault", GetVaultResponse(vault=Vault(vault_id=world.VAULT)))
 
     assert "There is no code for officials." in terminal.run("help-code", "list").out
+
+
+def test_looking_back_is_hers_and_not_an_officials(server: FakeServer, terminal: Terminal) -> None:
+    terminal.sign_in("ann", "official")
+    with_code = ("--channel", "counter", "--code", "ABCDE-FGHJK-MNPQR-STVWX")
+
+    past = terminal.run("assist", "information", "list", "--as-of", "2020-01-01", *with_code)
+    seen = terminal.run("assist", "seen", "list", *with_code)
+
+    assert past.exit_code == 3
+    assert "Only they themselves" in past.err
+    assert server.requests("GetVaultState") == []
+    assert "seen why" not in seen.out

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from clients.connection import CallError, CallRecord
 from clients.demo.explain import explained
+from clients.demo.over_http import Exchange
 from vault.api.v1.consent_pb2 import CONSENT_STATE_REVOKED, Consent, RequestedScope
 from vault.api.v1.consent_service_pb2 import (
     RequestConsentRequest,
@@ -16,9 +17,11 @@ from vault.api.v1.consent_service_pb2 import (
     RevokeConsentRequest,
     RevokeConsentResponse,
 )
+from vault.api.v1.evidence_service_pb2 import DocumentHeader, UploadDocumentRequest
 from vault.api.v1.log_pb2 import Receipt
 from vault.api.v1.registry_pb2 import LocalizedText
 from vault.api.v1.registry_service_pb2 import RegisterOrganisationRequest
+from vault.api.v1.vault_pb2 import CAPACITY_OFFICIAL, CHANNEL_CLI, CHANNEL_COUNTER, Acting
 
 
 def _asking() -> RequestConsentRequest:
@@ -90,7 +93,64 @@ def test_no_line_is_too_long_whatever_is_said(code: str, names: list[str]) -> No
     assert max(map(len, lines)) <= 78
 
 
-def test_a_stream_has_no_answer_to_show() -> None:
+def test_a_stream_down_has_no_answer_to_show() -> None:
     call = CallRecord("AuditService", "ReplayVault", RevokeConsentRequest(), None, None, 1.0)
 
     assert len(explained("Checker", call)) == 2
+
+
+def test_a_stream_up_shows_what_is_said_before_the_pieces() -> None:
+    header = DocumentHeader(media_type="application/pdf", sha256=bytes(32))
+    request = UploadDocumentRequest(header=header)
+
+    lines = explained("Mair", CallRecord("S", "UploadDocument", request, None, None, 1.0))
+
+    assert lines[1] == '  asks     {"header":{"media_type":"application/pdf","sha256":"32 bytes"}}'
+
+
+def test_a_stream_that_is_broken_off_shows_why() -> None:
+    error = CallError("FAILED_PRECONDITION", "CONSENT_REVOKED", "It was revoked.")
+
+    lines = explained("X", CallRecord("S", "M", RevokeConsentRequest(), None, error, 1.0))
+
+    assert lines[-1] == "  refused  CONSENT_REVOKED"
+
+
+def test_it_shows_who_acts_for_somebody_and_never_the_code() -> None:
+    acting = Acting(
+        capacity=CAPACITY_OFFICIAL, channel=CHANNEL_COUNTER, assistance_code="ABCDE-FGHJK"
+    )
+
+    lines = explained(
+        "X", CallRecord("S", "M", RevokeConsentRequest(acting=acting), None, None, 1.0)
+    )
+
+    assert lines[1] == '  asks     {"acting":{"capacity":"OFFICIAL","channel":"COUNTER"}}'
+
+
+def test_who_acts_for_herself_is_not_worth_a_line() -> None:
+    request = RevokeConsentRequest(acting=Acting(channel=CHANNEL_CLI))
+
+    assert explained("X", CallRecord("S", "M", request, None, None, 1.0))[1] == "  asks     {}"
+
+
+def test_a_call_over_http_is_explained_in_three_lines() -> None:
+    asked = {"requestId": "left-out", "fields": [{"names": ["postalCode"]}]}
+    answered = {"bundle": "x" * 300, "receipt": {"leafIndex": "7"}}
+
+    assert explained("Aber Council", Exchange("S/M", asked, 200, answered, 4.123)) == (
+        "Aber Council → POST S/M  200  4.1 ms",
+        '  asks     {"fields":[{"names":["postalCode"]}]}',
+        '  answers  {"bundle":"xxxxxxxx…","receipt":{"leafIndex":"7"}}',
+    )
+
+
+def test_a_refusal_over_http_shows_its_reason() -> None:
+    answered = {
+        "code": "failed_precondition",
+        "details": [{"debug": {"reason": "FIELD_NOT_GRANTED"}}],
+    }
+
+    lines = explained("X", Exchange("S/M", {}, 400, answered, 1.0))
+
+    assert lines[-1] == "  refused  failed_precondition FIELD_NOT_GRANTED"

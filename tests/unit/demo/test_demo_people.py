@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.demo import council
-from clients.demo.people import forms, friday
+from clients.demo import asking, changing, council, document, provider
+from clients.demo.people import EMLYN, HELP_NEEDED, LETTER, forms, friday
 from clients.demo.registration import fixed_id
 
 _SEEDS = json.loads((files("clients.demo") / "registry.json").read_bytes())
@@ -54,10 +54,11 @@ def test_a_purpose_allows_only_fields_that_exist(purpose: dict[str, object]) -> 
         assert set(names) <= known
 
 
-def test_what_the_council_asks_for_lies_within_its_purpose() -> None:
-    allowed = _PURPOSES[council.QUESTION.purpose_code]["evidence"]
+@pytest.mark.parametrize("question", [council.QUESTION, document.QUESTION])
+def test_what_the_council_asks_for_lies_within_its_purpose(question: asking.Question) -> None:
+    allowed = _PURPOSES[question.purpose_code]["evidence"]
 
-    for scope in council.QUESTION.scope:
+    for scope in question.scope:
         assert {*scope.required, *scope.optional} <= set(allowed[scope.evidence_type])
 
 
@@ -70,6 +71,28 @@ def test_mair_fills_in_everything_that_is_needed() -> None:
 
     for scope in council.QUESTION.scope:
         assert {*scope.required, *scope.optional} <= filled_in[scope.evidence_type]
+
+
+def test_what_she_says_of_the_letter_is_all_but_the_file_of_what_is_asked_for() -> None:
+    asked = document.QUESTION.scope[0]
+
+    assert set(asked.required) - {"content"} <= set(LETTER.answers)
+
+
+def test_what_she_shares_no_longer_is_one_of_the_things_that_she_shared() -> None:
+    kinds = [scope.evidence_type for scope in council.QUESTION.scope]
+
+    assert kinds.count(changing.NO_LONGER) == 1
+
+
+def test_what_she_puts_right_differs_in_one_answer() -> None:
+    care = next(form for form in forms(dt.date(2026, 11, 22)) if "helpNeeded" in form.answers)
+
+    assert set(HELP_NEEDED) < set(care.answers["helpNeeded"])
+
+
+def test_emlyn_gives_what_brightcare_needs() -> None:
+    assert set(provider.ADDRESS.required) <= set(EMLYN.answers)
 
 
 @given(st.dates(min_value=dt.date(2020, 1, 1), max_value=dt.date(2090, 1, 1)))

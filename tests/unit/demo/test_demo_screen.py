@@ -23,6 +23,7 @@ def test_everything_fits_80_columns() -> None:
     screen.facts([("Why they need it", "word " * 60)])
     screen.table(("", "What", "Which answers"), [("1", "Your address", "word, " * 60)])
     screen.counter(Counter(19, 4, ("Aber Council", "BrightCare")))
+    screen.letter(["word " * 60, "    ABCDE-FGHJK"])
     screen.end([("Typed once", "word " * 60)])
 
     assert max(map(len, file.getvalue().splitlines())) <= 80
@@ -43,8 +44,10 @@ def test_square_brackets_in_an_answer_are_no_markup() -> None:
     screen.say("scope[1] [bold]")
     screen.facts([("[x]", "[/y]")])
     screen.table(("[h]",), [("[c]",)])
+    screen.letter(["[l]"])
 
-    assert all(text in file.getvalue() for text in ("scope[1] [bold]", "[x]", "[/y]", "[c]"))
+    texts = ("scope[1] [bold]", "[x]", "[/y]", "[c]", "[l]")
+    assert all(text in file.getvalue() for text in texts)
 
 
 def test_screens_are_numbered() -> None:

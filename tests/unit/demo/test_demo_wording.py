@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from clients.demo.wording import clock, counted, day, moment, numeral, said
+from clients.demo.wording import clock, counted, day, megabytes, moment, numeral, said
 
 
 @pytest.fixture
@@ -53,6 +53,10 @@ def test_small_numbers_are_words() -> None:
 
 def test_one_is_singular() -> None:
     assert (counted(1, "thing"), counted(0, "thing")) == ("1 thing", "0 things")
+
+
+def test_a_size_is_in_millions_of_bytes() -> None:
+    assert (megabytes(8_701_091), megabytes(327_677)) == ("8.7 MB", "0.3 MB")
 
 
 @pytest.mark.parametrize(

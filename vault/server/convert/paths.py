@@ -25,6 +25,16 @@ def of_header(field: str) -> str:
     return field if field in {"header", "chunk"} else f"header.{field}"
 
 
+def of_narrowing(field: str) -> str:
+    """Return where it stands what a narrowing leaves: if it changes nothing, in its items."""
+    return "items" if field == "narrowing" else field
+
+
+def of_check(index: int) -> Callable[[str], str]:
+    """Return where a field of one of many checks stands."""
+    return lambda field: f"checks[{index}].{field}"
+
+
 def of_one_selection(field: str) -> str:
     """Return where a selection stands that is the only one."""
     return field.replace("fields[0]", "fields", 1)
