@@ -289,7 +289,7 @@ def _narrow(samples: Samples) -> Any:
 
 def _extend(samples: Samples) -> Any:
     shared = samples.world.share(samples.citizen, samples.service, end_time=in_days(10))
-    said = {"consent_id": shared.consent_id, "end_time": in_days(20)}
+    said: dict[str, Any] = {"consent_id": shared.consent_id, "end_time": in_days(20)}
     look = consent.ExtendConsentRequest(request_id=new_id(), validate_only=True, **said)
     seen = samples.citizen.caller.ask("ConsentService/ExtendConsent", look)
     return consent.ExtendConsentRequest(request_id=new_id(), shown=seen.shown, **said)

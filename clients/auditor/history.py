@@ -65,7 +65,10 @@ class Revision:
 
 @dataclass(slots=True)
 class Dispute:
-    """Fields that she says are wrong; `settled_version` is 0 until it is settled."""
+    """Fields that she says are wrong, those with another value since left out.
+
+    `settled_version` is 0 until it is settled.
+    """
 
     names: frozenset[str]
     settled_version: int = 0
@@ -250,7 +253,8 @@ class Vault:
                     piece.revisions[item.revision] = Revision(frozenset(facts.names), issued)
                     changed = facts.changed if isinstance(facts, EvidenceReplaced) else ()
                     for dispute in piece.open_disputes:
-                        if dispute.names.issubset(changed):
+                        dispute.names -= frozenset(changed)
+                        if not dispute.names:
                             dispute.settled_version = version
                 case EvidenceDisputed():
                     piece.disputes[facts.dispute_id] = Dispute(frozenset(facts.names))

@@ -55,8 +55,8 @@ LONGEST_LOAD_SECONDS: Final = 20.0
 KINDS: Final = {
     "EvidenceService/ProvideEvidence": ("evidence-provided.1",),
     "EvidenceService/ReplaceEvidence": ("evidence-replaced.1",),
-    "ConsentService/RequestConsent": ("request-made.1",),
-    "ConsentService/ClaimRequest": ("request-claimed.1", "consent-requested.1"),
+    "ConsentService/RequestConsent": ("request-made.2",),
+    "ConsentService/ClaimRequest": ("request-claimed.1", "consent-requested.2"),
     "ConsentService/RedeemCode": ("request-redeemed.1",),
     "ConsentService/GrantConsent": ("consent-granted.1",),
     "ConsentService/RevokeConsent": ("consent-revoked.1",),

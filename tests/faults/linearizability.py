@@ -3,7 +3,7 @@
 
 Wing and Gong's search with Lowe's memory of (calls placed, state): a history is linearizable if its
 calls can be put in an order in which each takes effect between its call and its return, and gives
-what it gave. A consent is one bit: in force, or revoked. A call whose outcome is unknown may take
+what it gave. A consent is one bit: in force, or stopped. A call whose outcome is unknown may take
 effect at any time after it was made, or never.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["disclose", "revoke"]
+Kind = Literal["disclose", "stop"]
 Outcome = Literal["done", "refused", "unknown"]
 
 NEVER = math.inf
@@ -71,9 +71,9 @@ def _effect(call: Operation, *, in_force: bool) -> bool | None:
             return in_force
         case "disclose", "done":
             return True if in_force else None
-        case "revoke", "done":
+        case "stop", "done":
             return False if in_force else None
-        case "revoke", "unknown":
+        case "stop", "unknown":
             return False
         case _:
             return None if in_force else False

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The race of revoke against disclose: many clients at once on a real server, everything noted.
+"""The race of stops against disclosures: many clients at once on a real server, everything noted.
+
+Half of the consents are revoked, half are paused; for what may leave it is the same.
 
 All clients of one vault share a connection, so that what arrives on it arrives in the order in
 which it was sent. A call whose answer did not come stays open for ever. What the store says in the
@@ -35,7 +37,10 @@ DISCLOSERS: Final = 4
 AFTERWARDS_SECONDS: Final = 0.06
 
 _DISCLOSE: Final = "DisclosureService/DiscloseEvidence"
-_REVOKE: Final = "ConsentService/RevokeConsent"
+_STOPS: Final = (
+    ("ConsentService/RevokeConsent", consent.RevokeConsentRequest),
+    ("ConsentService/PauseConsent", consent.PauseConsentRequest),
+)
 _UNKNOWN: Final = frozenset({"DEADLINE_EXCEEDED", "CANCELLED", "UNAVAILABLE", "ABORTED"})
 
 
@@ -68,7 +73,7 @@ class Race:
             if not is_linearizable(history)
         ]
 
-    def disclosed_after_revoked(self) -> list[tuple[int, str]]:
+    def disclosed_after_stopped(self) -> list[tuple[int, str]]:
         """Return what stands in the log although its consent was not in force there."""
         in_force: set[str] = set()
         found = []
@@ -78,7 +83,7 @@ class Race:
             match facts["type"]:
                 case "consent-granted.1":
                     in_force.add(consent_id)
-                case "consent-revoked.1":
+                case "consent-revoked.1" | "consent-paused.1":
                     in_force.remove(consent_id)
                 case "evidence-disclosed.1" if consent_id not in in_force:
                     found.append((position, consent_id))
@@ -122,7 +127,7 @@ class Race:
         """Return the names of the checks that found something."""
         checks = {
             "impossible history": self.impossible_histories(),
-            "disclosed after revoked": self.disclosed_after_revoked(),
+            "disclosed after stopped": self.disclosed_after_stopped(),
             "inversion": self.inversions(),
             "late bundle": self.late_bundles(),
             "misplaced": self.misplaced(),
@@ -187,7 +192,10 @@ async def _race_all(
                 channels[vault_id] = await open_.enter_async_context(channel)
         for start in range(0, len(shared), AT_ONCE):
             together = shared[start : start + AT_ONCE]
-            tracks = [_Track(server, channels[s.citizen.vault_id], s, drawn) for s in together]
+            tracks = [
+                _Track(server, channels[one.citizen.vault_id], one, drawn, _STOPS[number % 2])
+                for number, one in enumerate(together)
+            ]
             await asyncio.gather(*(track.run() for track in tracks))
             race.histories.update({track.consent_id: track.history for track in tracks})
 
@@ -196,13 +204,19 @@ class _Track:
     """One consent, those who fetch under it, and her who stops it."""
 
     def __init__(
-        self, server: Server, channel: grpc.aio.Channel, shared: Shared, drawn: random.Random
+        self,
+        server: Server,
+        channel: grpc.aio.Channel,
+        shared: Shared,
+        drawn: random.Random,
+        stop: tuple[str, Any],
     ) -> None:
         self.consent_id = shared.consent_id
         self.history: list[Noted] = []
         self._channel = channel
         self._shared = shared
         self._drawn = random.Random(drawn.random())
+        self._stopping, self._request = stop
         issuer = server.issuer
         self._citizen = issuer.token("citizen", shared.citizen.sub)
         self._service = issuer.token("service", shared.service.service_id)
@@ -235,8 +249,8 @@ class _Track:
         await asyncio.sleep(self._drawn.uniform(0.05, 0.25))
         is_hasty = self._drawn.random() < 0.15
         seconds = self._drawn.uniform(0.002, 0.2) if is_hasty else 20.0
-        request = consent.RevokeConsentRequest(request_id=new_id(), consent_id=self.consent_id)
-        await self._note("revoke", _REVOKE, request, self._citizen, seconds)
+        request = self._request(request_id=new_id(), consent_id=self.consent_id)
+        await self._note("stop", self._stopping, request, self._citizen, seconds)
 
     async def _note(
         self, kind: Kind, method: str, request: Any, token: str, seconds: float
@@ -269,12 +283,13 @@ class _Track:
 
 _RESPONSES: Final[dict[Kind, Any]] = {
     "disclose": disclosure.DiscloseEvidenceResponse,
-    "revoke": consent.RevokeConsentResponse,
+    # Both have the receipt at the same place.
+    "stop": consent.RevokeConsentResponse,
 }
 
 
 def _outcome(answer: Answer) -> Outcome:
-    if answer.reason == "CONSENT_REVOKED":
+    if answer.reason in {"CONSENT_REVOKED", "CONSENT_PAUSED"}:
         return "refused"
     # Recorded, though nothing came: it took effect.
     if answer.reason == "RELEASE_TOO_LATE":
@@ -284,7 +299,7 @@ def _outcome(answer: Answer) -> Outcome:
 
 
 def _is_stop(noted: Noted) -> bool:
-    return noted.kind == "revoke" and noted.outcome == "done"
+    return noted.kind == "stop" and noted.outcome == "done"
 
 
 def _bundle_hash(bundle: bytes) -> bytes:

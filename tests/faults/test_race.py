@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Revoking against disclosing on the real server: a hundred histories, and wrong servers.
+"""Stopping against disclosing on the real server: a hundred histories, and wrong servers.
 
 Three checks are needed: linearizability alone does not see a decision that was recorded late.
 """
@@ -33,7 +33,7 @@ def test_a_hundred_histories_were_a_race(raced: Race) -> None:
     beside = [
         history
         for history in raced.histories.values()
-        for stop in (noted for noted in history if noted.kind == "revoke")
+        for stop in (noted for noted in history if noted.kind == "stop")
         if any(
             noted.kind == "disclose"
             and noted.called < stop.returned
@@ -48,9 +48,9 @@ def test_a_hundred_histories_were_a_race(raced: Race) -> None:
         ("disclose", "done", 300),
         ("disclose", "refused", 300),
         ("disclose", "unknown", 20),
-        ("revoke", "done", 60),
-        ("revoke", "refused", 5),
-        ("revoke", "unknown", 5),
+        ("stop", "done", 60),
+        ("stop", "refused", 5),
+        ("stop", "unknown", 5),
     ):
         found = [n for n in operations if (n.kind, n.outcome) == (kind, outcome)]
         assert len(found) >= at_least, (kind, outcome, len(found))
@@ -61,7 +61,7 @@ def test_every_history_is_linearizable(raced: Race) -> None:
 
 
 def test_no_disclosure_stands_behind_its_revocation(raced: Race) -> None:
-    assert not raced.disclosed_after_revoked()
+    assert not raced.disclosed_after_stopped()
 
 
 def test_what_returned_before_a_call_stands_before_it(raced: Race) -> None:
@@ -79,9 +79,9 @@ def test_what_was_acknowledged_stands_where_its_receipt_says(raced: Race) -> Non
 @pytest.mark.parametrize(
     ("mutant", "expected"),
     [
-        ("check-then-act", {"disclosed after revoked"}),
-        ("cached-consent", {"disclosed after revoked"}),
-        ("long-cached-consent", {"disclosed after revoked", "impossible history"}),
+        ("check-then-act", {"disclosed after stopped"}),
+        ("cached-consent", {"disclosed after stopped"}),
+        ("long-cached-consent", {"disclosed after stopped", "impossible history"}),
         ("unhurried-release", {"late bundle"}),
     ],
 )

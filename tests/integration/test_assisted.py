@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
@@ -104,7 +105,7 @@ def test_every_way_of_naming_is_tried() -> None:
     assert len(NAMING) >= 15
 
 
-SPOKEN: Final = {
+SPOKEN: Final[dict[str, Callable[[str], str]]] = {
     "small": str.lower,
     "in one": lambda code: code.replace("-", ""),
     "letter by letter": lambda code: " ".join(code.replace("0", "O").replace("1", "l")),

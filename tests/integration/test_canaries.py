@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.canaries import repeating, search
 from tests.server import Server, running
 from tests.wire import Answer
 from tests.world import (
@@ -81,7 +82,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
         world = World(server, channel)
         citizen = Citizen(SIGN_IN, world.caller("citizen", SIGN_IN), "")
         bundle, errors = journey(world, citizen, world.service())
-        found = search(server.folder)
+        found = search(server.folder, PLANTED)
         assert server.stop() == 0
     return Told(server.folder, found, errors, bundle)
 
@@ -178,32 +179,6 @@ def refused_decisions(world: World, citizen: Citizen, service: Service) -> Itera
     )
 
 
-def forms_of(word: str) -> Iterator[bytes]:
-    """Yield a word as it might lie in a file: plain, in UTF-16, as hex, in base64."""
-    data = word.encode()
-    yield data
-    yield word.encode("utf-16-le")
-    yield data.hex().encode()
-    for shift in range(3):
-        # Whatever stands before it, the middle of its base64 is one of three.
-        middle = base64.b64encode(bytes(shift) + data)[4:-4]
-        yield middle
-        yield middle.replace(b"+", b"-").replace(b"/", b"_")
-
-
-def search(folder: Path) -> list[str]:
-    """Return every file of a folder in which a planted word stands, and which."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    assert {"events.db", "keys.db"} <= {path.name for path in files}
-    return [
-        f"{path.name}: {word}"
-        for path in files
-        for data in (path.read_bytes(), path.name.encode())
-        for word in PLANTED
-        if any(form in data for form in forms_of(word))
-    ]
-
-
 def test_the_words_were_really_there(told: Told) -> None:
     """Else the other tests say nothing."""
     items = json.loads(told.bundle)["items"]
@@ -222,22 +197,15 @@ def test_no_word_is_in_any_file_while_the_server_runs(told: Told) -> None:
 
 
 def test_no_word_is_in_any_file_after_the_server_stopped(told: Told) -> None:
-    assert not search(told.folder)
+    assert not search(told.folder, PLANTED)
 
 
 def test_no_word_is_in_any_error(told: Told) -> None:
-    repeated = [
-        (answer.method, word)
-        for answer in told.errors
-        for word in PLANTED
-        if any(form in answer.status + answer.message.encode() for form in forms_of(word))
-    ]
-
-    assert not repeated
+    assert not repeating(told.errors, PLANTED)
 
 
 def test_a_word_in_a_file_would_be_found(tmp_path: Path) -> None:
     (tmp_path / "events.db").write_bytes(b"x" + base64.b64encode(f"ab{STREET}c".encode()))
     (tmp_path / "keys.db").write_bytes(MOVED.encode())
 
-    assert set(search(tmp_path)) == {f"events.db: {STREET}", f"keys.db: {MOVED}"}
+    assert set(search(tmp_path, PLANTED)) == {f"events.db: {STREET}", f"keys.db: {MOVED}"}

@@ -105,7 +105,7 @@ class Sender:
         self._role = role
         self._server = samples.world.server
         self._request: Any = None
-        self._head: tuple[object, ...] = ()
+        self._head: object = None
 
     def put(self, place: Place, value: object) -> Answer:
         """Send a request with another value in one place."""

@@ -26,28 +26,28 @@ def test_nothing_happened_is_right() -> None:
 
 def test_disclosing_then_revoking_then_being_refused_is_right() -> None:
     assert is_linearizable(
-        sequential(("disclose", "done"), ("revoke", "done"), ("disclose", "refused"))
+        sequential(("disclose", "done"), ("stop", "done"), ("disclose", "refused"))
     )
 
 
 def test_disclosing_after_the_revocation_returned_is_wrong() -> None:
-    assert not is_linearizable(sequential(("revoke", "done"), ("disclose", "done")))
+    assert not is_linearizable(sequential(("stop", "done"), ("disclose", "done")))
 
 
 def test_being_refused_before_anybody_revoked_is_wrong() -> None:
-    assert not is_linearizable(sequential(("disclose", "refused"), ("revoke", "done")))
+    assert not is_linearizable(sequential(("disclose", "refused"), ("stop", "done")))
 
 
 def test_revoking_twice_is_wrong() -> None:
-    assert not is_linearizable(sequential(("revoke", "done"), ("revoke", "done")))
+    assert not is_linearizable(sequential(("stop", "done"), ("stop", "done")))
 
 
 def test_a_second_revocation_that_is_refused_is_right() -> None:
-    assert is_linearizable(sequential(("revoke", "done"), ("revoke", "refused")))
+    assert is_linearizable(sequential(("stop", "done"), ("stop", "refused")))
 
 
 def test_a_disclosure_beside_the_revocation_may_come_out_either_way() -> None:
-    revoked = call("revoke", "done", 0, 10)
+    revoked = call("stop", "done", 0, 10)
 
     assert is_linearizable([revoked, call("disclose", "done", 5, 15)])
     assert is_linearizable([revoked, call("disclose", "refused", 5, 15)])
@@ -55,18 +55,18 @@ def test_a_disclosure_beside_the_revocation_may_come_out_either_way() -> None:
 
 def test_a_refusal_beside_the_revocation_binds_what_comes_later() -> None:
     """The cached consent: one was refused already, a later one was not."""
-    revoked = call("revoke", "done", 0, 100)
+    revoked = call("stop", "done", 0, 100)
     refused = call("disclose", "refused", 5, 15)
 
     assert not is_linearizable([revoked, refused, call("disclose", "done", 20, 30)])
 
 
 def test_an_unknown_revocation_may_have_happened() -> None:
-    assert is_linearizable([call("revoke", "unknown", 0, 0), call("disclose", "refused", 50, 60)])
+    assert is_linearizable([call("stop", "unknown", 0, 0), call("disclose", "refused", 50, 60)])
 
 
 def test_an_unknown_revocation_may_happen_late() -> None:
-    unknown = call("revoke", "unknown", 0, 0)
+    unknown = call("stop", "unknown", 0, 0)
 
     assert is_linearizable(
         [unknown, call("disclose", "done", 50, 60), call("disclose", "refused", 70, 80)]
@@ -74,11 +74,11 @@ def test_an_unknown_revocation_may_happen_late() -> None:
 
 
 def test_an_unknown_revocation_may_never_happen() -> None:
-    assert is_linearizable([call("revoke", "unknown", 0, 0), call("disclose", "done", 50, 60)])
+    assert is_linearizable([call("stop", "unknown", 0, 0), call("disclose", "done", 50, 60)])
 
 
 def test_an_unknown_revocation_does_not_come_and_go() -> None:
-    unknown = call("revoke", "unknown", 0, 0)
+    unknown = call("stop", "unknown", 0, 0)
 
     assert not is_linearizable(
         [unknown, call("disclose", "refused", 50, 60), call("disclose", "done", 70, 80)]
@@ -86,13 +86,11 @@ def test_an_unknown_revocation_does_not_come_and_go() -> None:
 
 
 def test_an_unknown_disclosure_says_nothing() -> None:
-    assert is_linearizable([call("revoke", "done", 0, 10), call("disclose", "unknown", 20, 0)])
+    assert is_linearizable([call("stop", "done", 0, 10), call("disclose", "unknown", 20, 0)])
 
 
 def test_an_unknown_call_does_not_happen_before_it_was_made() -> None:
-    assert not is_linearizable(
-        [call("disclose", "refused", 0, 10), call("revoke", "unknown", 20, 0)]
-    )
+    assert not is_linearizable([call("disclose", "refused", 0, 10), call("stop", "unknown", 20, 0)])
 
 
 @given(seed=st.integers(0, 2**32), length=st.integers(1, 60), clients=st.integers(1, 8))
@@ -139,12 +137,12 @@ def a_history(drawn: random.Random, length: int, clients: int) -> list[Operation
     free = [0.0] * clients
     for at in range(length):
         client = drawn.randrange(clients)
-        kind: Kind = drawn.choices(("disclose", "revoke"), (9, 1))[0]
+        kind: Kind = drawn.choices(("disclose", "stop"), (9, 1))[0]
         moment = float(at + 1)
         outcome: Outcome = "done" if in_force else "refused"
         called = drawn.uniform(min(max(free[client], moment - clients), moment), moment)
         returned = moment + drawn.uniform(0, clients)
-        in_force = in_force and kind != "revoke"
+        in_force = in_force and kind != "stop"
         if drawn.random() < 0.1:
             outcome = "unknown"
         history.append(call(kind, outcome, called, returned))
@@ -172,5 +170,5 @@ def fits(order: tuple[Operation, ...]) -> bool:
             return False
         if operation.outcome == "refused" and in_force:
             return False
-        in_force = in_force and (operation.kind != "revoke")
+        in_force = in_force and (operation.kind != "stop")
     return True

@@ -160,7 +160,7 @@ def _item(opening: Opening, opened: Opened) -> BundleItem:
         disputes=tuple(
             _dispute(dispute, opening, opened)
             for dispute in opening.evidence.open_disputes
-            if set(dispute.names) & set(opening.names)
+            if set(dispute.left) & set(opening.names)
         ),
     )
 
@@ -168,7 +168,7 @@ def _item(opening: Opening, opened: Opened) -> BundleItem:
 def _dispute(dispute: Dispute, opening: Opening, opened: Opened) -> BundleDispute:
     return BundleDispute(
         # Only of what leaves: the names of other fields are not this service's to know.
-        names=tuple(name for name in dispute.names if name in opening.names),
+        names=tuple(name for name in dispute.left if name in opening.names),
         time=dispute.time,
         statement=opened.statements.get(dispute.dispute_id, "") if dispute.is_shared else "",
     )

@@ -35,7 +35,7 @@ async def _open(desk: Desk, registry: Registry, vault_id: str, opening: Opening)
     shared = [
         dispute
         for dispute in piece.open_disputes
-        if dispute.is_shared and set(dispute.names) & set(opening.names)
+        if dispute.is_shared and set(dispute.left) & set(opening.names)
     ]
     return Opened(
         values=await open_revision(desk, vault_id, piece, revision),

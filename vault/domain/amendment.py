@@ -185,7 +185,7 @@ def extend(
 
     Raises:
         ShownDiffersError: if the digest is not that of the terms now, or they were shown before
-            the consent was granted, in the future, or too long ago.
+            the consent was granted or last changed, in the future, or too long ago.
         See `may_extend` for the others.
     """
     consent = may_extend(
@@ -193,7 +193,9 @@ def extend(
     )
     terms = extended_terms(consent, end, shown)
     shown_until = later(shown.time, seconds=consents.SHOWN_FOR_HOURS * 3600)
-    if not consent.granted <= shown.time <= stamp.time <= shown_until:
+    # She may have shortened it since: then the page did not tell her what would change.
+    known_since = max(consent.granted, consent.terms.shown_time)
+    if not known_since <= shown.time <= stamp.time <= shown_until:
         raise ShownDiffersError("shown")
     if digest(shown_bytes(terms, consent.items)) != shown_hash:
         raise ShownDiffersError("shown")

@@ -2,7 +2,7 @@
 """Disputes: she says that a value is wrong, in a statement of her own that is sealed.
 
 Until it is settled the value goes out marked (UK GDPR Art. 18), with her statement if she wants
-that. A replacement that changes every disputed field settles it.
+that. A replacement that gives a disputed field another value settles it for that field.
 """
 
 from __future__ import annotations
@@ -114,6 +114,7 @@ def disputed(state: VaultState, event: Event, facts: EvidenceDisputed) -> VaultS
         version=event.link.version,
         mark=next((mark for mark in event.link.payloads if mark.kind == "statement"), None),
         names=facts.names,
+        left=facts.names,
         is_shared=facts.is_shared,
         time=facts.time,
     )

@@ -72,12 +72,16 @@ class Revision(Value, frozen=True):
 
 
 class Dispute(Value, frozen=True):
-    """Fields that she says are wrong; `version` is that of the event beside which she says why."""
+    """Fields that she says are wrong; `version` is that of the event beside which she says why.
+
+    `left` are those whose values have not changed since: they go out marked.
+    """
 
     dispute_id: str
     version: int
     mark: PayloadMark | None
     names: tuple[str, ...]
+    left: tuple[str, ...]
     is_shared: bool
     time: Time
     resolved: Time = Time("")
@@ -99,7 +103,7 @@ class Evidence(Value, frozen=True):
     @property
     def disputed(self) -> frozenset[str]:
         """Return the fields whose values she says are wrong."""
-        return frozenset(name for dispute in self.open_disputes for name in dispute.names)
+        return frozenset(name for dispute in self.open_disputes for name in dispute.left)
 
     @property
     def open_disputes(self) -> tuple[Dispute, ...]:
@@ -257,15 +261,15 @@ def _mark_of(event: Event, kind: str) -> PayloadMark | None:
 def _after_replacement(
     before: Evidence | None, facts: EvidenceProvided | EvidenceReplaced
 ) -> tuple[Dispute, ...]:
-    """Settle the disputes of which every field has another value now."""
+    """Take from the disputes what has another value now; one that nothing is left of is settled."""
     if before is None or not isinstance(facts, EvidenceReplaced):
         return ()
-    return tuple(
-        replace(dispute, resolved=facts.time)
-        if dispute.is_open and set(dispute.names).issubset(facts.changed)
-        else dispute
-        for dispute in before.disputes
-    )
+    return tuple(_without(known, facts) if known.is_open else known for known in before.disputes)
+
+
+def _without(dispute: Dispute, facts: EvidenceReplaced) -> Dispute:
+    left = tuple(name for name in dispute.left if name not in facts.changed)
+    return replace(dispute, left=left, resolved=Time("") if left else facts.time)
 
 
 def _issued_in_the_past(stamp: Stamp, content: Content) -> None:

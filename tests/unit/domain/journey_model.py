@@ -23,7 +23,7 @@ Every: TypeAlias = tuple[int, int] | None
 
 @dataclass
 class Disputed:
-    """Fields that she says are wrong."""
+    """Fields that she says are wrong, those with another value since left out."""
 
     names: frozenset[str]
     is_open: bool = True
@@ -48,10 +48,12 @@ class Piece:
         return frozenset().union(*(each.names for each in self.disputes if each.is_open))
 
     def replace(self, names: frozenset[str], since: int, changed: frozenset[str]) -> None:
-        """Take a new revision; it settles what it changes whole."""
+        """Take a new revision; what has another value is wrong no more."""
         self.revisions.append((names, since))
         for each in self.disputes:
-            each.is_open = each.is_open and not each.names <= changed
+            if each.is_open:
+                each.names -= changed
+                each.is_open = bool(each.names)
 
 
 @dataclass

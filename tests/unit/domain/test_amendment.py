@@ -532,6 +532,16 @@ def test_what_was_narrowed_since_it_was_shown_must_be_shown_again(
     assert extend(given, page=a_page(at(6))).items
 
 
+def test_a_page_from_before_she_shortened_it_is_not_decided_on() -> None:
+    """It told her of another end than the one that would change."""
+    seen = shown(happened(*a_consent()), END, a_page(at(5)))
+    given = happened(*a_consent(), consent_narrowed(scope=(granted_fields(),), end=at(days=2)))
+
+    with pytest.raises(ShownDiffersError):
+        extend(given, page=a_page(at(5)), shown_hash=seen)
+    assert extend(given, page=a_page(at(6))).items
+
+
 def test_items_are_part_of_what_was_shown() -> None:
     given = happened(*a_consent())
     terms = amendment.extended_terms(given.consents[CONSENT], END, a_page(at(6)))

@@ -14,6 +14,7 @@ from tests.builders import (
     BUNDLE,
     DAY,
     INCOME,
+    NOTICE,
     ONCE,
     OTHER_ADDRESS,
     OTHER_CONSENT,
@@ -104,11 +105,14 @@ def test_two_items_of_one_type_come_out_the_same() -> None:
 
 
 def test_an_honest_repeat_comes_out_the_same_although_it_was_for_once() -> None:
-    drafts = (*a_consent(one_time=True, frequency=ONCE), evidence_disclosed())
-    first = linked(drafts)[-1]
+    first = linked(once())[-1]
     repeat = evidence_disclosed(at(11), repeats=first.leaf)
 
-    assert again(*drafts, repeat, first=first)
+    assert again(*once(), repeat, first=first)
+
+
+def once() -> tuple[Draft, ...]:
+    return (*a_consent(one_time=True, frequency=ONCE), evidence_disclosed())
 
 
 # --- Changed -------------------------------------------------------------------------------------
@@ -126,6 +130,8 @@ def test_an_honest_repeat_comes_out_the_same_although_it_was_for_once() -> None:
         {"subject": OTHER_SUBJECT},
         {"consent_id": OTHER_CONSENT},
         {"purpose": "loan@1"},
+        {"purpose": "care@2"},
+        {"repeats": BUNDLE},
         {"time": at(2)},
         {"time": at(days=20)},
     ],
@@ -187,12 +193,21 @@ def test_a_disclosure_that_the_registry_forbade_does_not_come_out(facts: Any) ->
 
 @pytest.mark.parametrize("time", [at(11), None])
 def test_a_repeat_of_something_else_does_not_come_out(time: Time | None) -> None:
-    drafts = (*a_consent(one_time=True, frequency=ONCE), evidence_disclosed())
     street = (DisclosedFields(item=1, names=("streetName",)),)
-    other = linked([*drafts[:-1], evidence_disclosed(fields=street)])[-1]
+    other = linked([*once()[:-1], evidence_disclosed(fields=street)])[-1]
 
-    assert not again(*drafts, evidence_disclosed(time, repeats=BUNDLE), first=other)
-    assert not again(*drafts, evidence_disclosed(time, repeats=BUNDLE), first=None)
+    assert not again(*once(), evidence_disclosed(time, repeats=BUNDLE), first=other)
+    assert not again(*once(), evidence_disclosed(time, repeats=BUNDLE), first=None)
+
+
+@pytest.mark.parametrize("changes", [{"repeats": ""}, {"repeats": BUNDLE}, {"bundle_hash": NOTICE}])
+def test_a_repeat_that_names_another_first_or_other_bytes_does_not_come_out(
+    changes: dict[str, Any],
+) -> None:
+    first = linked(once())[-1]
+    repeat = evidence_disclosed(at(11), **{"repeats": first.leaf, **changes})
+
+    assert not again(*once(), repeat, first=first)
 
 
 def test_what_is_no_disclosure_does_not_come_out() -> None:

@@ -208,6 +208,7 @@ def test_a_dispute_remembers_where_her_statement_lies() -> None:
             version=3,
             mark=PayloadMark(kind="statement", hash=BUNDLE, key_id="k", commitment=BUNDLE),
             names=("postalCode",),
+            left=("postalCode",),
             is_shared=False,
             time=at(6),
         ),
@@ -255,8 +256,19 @@ def test_a_dispute_of_two_fields_stands_until_both_have_new_values() -> None:
     one = evidence_replaced(time=at(8), changed=("postalCode",))
     all_of_it = evidence_replaced(time=at(8), changed=("postalCode", "streetName"))
 
-    assert address(*PROVIDED, both, one).disputed == {"postalCode", "streetName"}
+    assert address(*PROVIDED, both, one).disputed == {"streetName"}
+    assert address(*PROVIDED, both, one).disputes[0].is_open
     assert address(*PROVIDED, both, all_of_it).disputed == frozenset()
+
+
+def test_two_replacements_settle_what_either_gave_another_value() -> None:
+    both = evidence_disputed(names=("postalCode", "streetName"))
+    first = evidence_replaced(time=at(8), changed=("postalCode",))
+    second = evidence_replaced(time=at(9), changed=("streetName",))
+
+    piece = address(*PROVIDED, both, first, second)
+
+    assert piece.disputes[0].resolved == at(9)
 
 
 def test_a_dispute_that_was_settled_before_keeps_its_time() -> None:
