@@ -48,6 +48,7 @@ from vault.domain.values import (
     Acting,
     AskedTerms,
     Basis,
+    Capacity,
     DisclosedFields,
     Frequency,
     GrantedFields,
@@ -123,7 +124,7 @@ def linked(drafts: Iterable[Draft], stream: str = VAULT) -> list[Event]:
             version=version,
             previous_leaf=events[-1].leaf if events else first_leaf(ORIGIN, stream),
             request_key="",
-            acting=Acting(actor="", capacity="self", mandate="", channel="api"),
+            acting=_acting(draft.facts),
             approval=NO_APPROVAL,
             items=draft.items,
             registry=NO_REGISTRY,
@@ -162,6 +163,13 @@ def asked(*more: Draft) -> RequestState:
 def drafted(facts: Facts, *items: Item) -> Draft:
     """Return facts, and the items that they concern."""
     return Draft(facts=facts, items=items)
+
+
+def _acting(facts: Facts) -> Acting:
+    """Return who acts: the service delivers its request, all else is hers."""
+    is_delivered = isinstance(facts, ConsentRequested)
+    capacity: Capacity = "service" if is_delivered else "self"
+    return Acting(actor="", capacity=capacity, mandate="", channel="api")
 
 
 def _marks(facts: Facts) -> tuple[PayloadMark, ...]:

@@ -95,9 +95,13 @@ class Piece:
 
 @dataclass(slots=True)
 class Request:
-    """A request in her vault; the answer is "" until there is one."""
+    """A request in her vault; the answer is "" until there is one.
+
+    `is_delivered` if the service put it there, not a claim of hers.
+    """
 
     facts: ConsentRequested
+    is_delivered: bool
     answer: Answer = ""
     answered_version: int = 0
 
@@ -212,7 +216,7 @@ class Vault:
             case EvidenceProvided() | EvidenceDisputed() | DisputeResolved():
                 self._take_evidence(record.version, link, facts)
             case OfRequest():
-                self._take_of_request(record.version, facts)
+                self._take_of_request(record.version, link, facts)
             case ConsentGranted():
                 self._take_grant(record.version, link, facts)
             case OfConsent():
@@ -253,7 +257,7 @@ class Vault:
                     piece.revisions[item.revision] = Revision(frozenset(facts.names), issued)
                     changed = facts.changed if isinstance(facts, EvidenceReplaced) else ()
                     for dispute in piece.open_disputes:
-                        dispute.names -= frozenset(changed)
+                        dispute.names = (dispute.names - frozenset(changed)) & set(facts.names)
                         if not dispute.names:
                             dispute.settled_version = version
                 case EvidenceDisputed():
@@ -263,10 +267,11 @@ class Vault:
                 case _:
                     pass
 
-    def _take_of_request(self, version: int, facts: OfRequest) -> None:
+    def _take_of_request(self, version: int, link: Link, facts: OfRequest) -> None:
         match facts:
             case ConsentRequested():
-                self.requests[facts.consent_request_id] = Request(facts)
+                is_delivered = link.acting.capacity == "service"
+                self.requests[facts.consent_request_id] = Request(facts, is_delivered)
             case ConsentRequestCancelled():
                 self.taken_back[facts.consent_request_id] = version
                 self._take_answer(version, facts.consent_request_id, "taken back")

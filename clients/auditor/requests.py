@@ -22,8 +22,10 @@ from clients.auditor.registry import Registry
 PENDING_OF_ONE_SERVICE: Final = 20
 
 
-def judge_request(vault: Vault, registry: Registry, facts: ConsentRequested) -> Iterator[Problem]:
-    """Say why a request may not be in her vault."""
+def judge_request(
+    vault: Vault, registry: Registry, facts: ConsentRequested, *, is_delivered: bool
+) -> Iterator[Problem]:
+    """Say why a request may not be in her vault; what she claims herself is not counted."""
     if facts.consent_request_id in vault.requests:
         yield Problem("the request is in her vault already")
     if facts.consent_request_id in vault.taken_back:
@@ -37,10 +39,12 @@ def judge_request(vault: Vault, registry: Registry, facts: ConsentRequested) -> 
             yield Problem(f"services {other.service} and {facts.service} share a subject")
             break
     waiting = sum(
-        request.facts.service == facts.service and request.is_pending(facts.time)
+        request.is_delivered
+        and request.facts.service == facts.service
+        and request.is_pending(facts.time)
         for request in vault.requests.values()
     )
-    if waiting >= PENDING_OF_ONE_SERVICE:
+    if is_delivered and waiting >= PENDING_OF_ONE_SERVICE:
         yield Problem(f"{waiting} requests of the service wait for her already", needs_more=True)
     for why in registry.asked_beyond(facts.asked, facts.time):
         yield Problem(why)

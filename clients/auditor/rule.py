@@ -79,7 +79,8 @@ def _particular(
         case EvidenceDisputed() | DisputeResolved():
             yield from judge_dispute(vault, link, facts)
         case ConsentRequested():
-            yield from judge_request(vault, registry, facts)
+            is_delivered = link.acting.capacity == "service"
+            yield from judge_request(vault, registry, facts, is_delivered=is_delivered)
         case OfRequest():
             yield from judge_answer(vault, facts)
         case ConsentGranted():

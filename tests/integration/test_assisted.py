@@ -141,6 +141,16 @@ def test_everything_that_is_done_for_her_says_by_whom(samples: Samples, method: 
         assert line.staff_ref == "official"
 
 
+def test_a_narrowing_that_is_only_looked_at_is_a_look(samples: Samples) -> None:
+    request = samples.make("ConsentService/NarrowConsent", "official")
+    request.validate_only = True
+
+    answer = samples.world.official.ask("ConsentService/NarrowConsent", request)
+
+    assert answer.difference.removed
+    assert history_of(samples.citizen)[0].type == "vault-read.1"
+
+
 DECISIONS: Final = [
     method for method in ASSISTED if "approval" in METHODS[method].input_type.fields_by_name
 ]

@@ -22,11 +22,17 @@ from vault.application.consents import (
     preview_of,
     view_of,
 )
-from vault.application.desk import Decided
+from vault.application.desk import STOP_SETTLES_SECONDS, Decided
 from vault.domain import amendment, consent
 from vault.domain.amendment import ConsentExtended, ConsentNarrowed, Difference, Narrowing
 from vault.domain.choice import Shown
-from vault.domain.errors import ConsentPausedError, ConsentRevokedError, NotFoundError
+from vault.domain.errors import (
+    ConsentPausedError,
+    ConsentRevokedError,
+    FieldInvalidError,
+    NarrowingWidensError,
+    NotFoundError,
+)
 from vault.domain.state import VaultState, fold
 from vault.domain.values import Stamp, Time
 
@@ -39,9 +45,6 @@ if TYPE_CHECKING:
     from vault.application.registry import Registry
     from vault.domain.events import Draft
     from vault.store.vaults import Recorded
-
-STOP_SETTLES_SECONDS = 0.25
-"""A stop is acknowledged so long after its COMMIT: what stood before it left, or never will."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ class Amendments:
         if validate_only:
             state = await self._desk.state(citizen)
             draft = (await decide(state, Stamp(time=self._now(), salt=new_salt()))).draft
+            state = await self._desk.shown(citizen, "history")
             return await self._would_be(state, consent_id, draft)
         recorded = await self._stop(citizen, key, said, decide, agreement)
         return await self._amended(citizen, consent_id, recorded)
@@ -247,17 +251,20 @@ class Amendments:
         agreement: Agreement,
     ) -> Recorded:
         """Record a stop; return when what was recorded before it has left, or never will."""
-        clock = self._desk.vaults.clock
         try:
             recorded = await self._desk.record(
                 citizen, key, said, decide, stops=True, agreement=agreement
             )
-        except (ConsentRevokedError, ConsentPausedError):
+        except (
+            ConsentRevokedError,
+            ConsentPausedError,
+            FieldInvalidError,
+            NarrowingWidensError,
+        ):
             # She may take this for an acknowledgement: it comes no sooner than one.
             await asyncio.sleep(STOP_SETTLES_SECONDS)
             raise
-        settled = (recorded.committed or clock.monotonic()) + STOP_SETTLES_SECONDS
-        await asyncio.sleep(max(0.0, settled - clock.monotonic()))
+        await self._desk.settled(recorded)
         return recorded
 
     async def _answer(

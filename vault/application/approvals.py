@@ -16,7 +16,7 @@ from msgspec import Struct
 from vault.application.commands import sealed
 from vault.domain.canonical import b64, digest, encode
 from vault.domain.errors import FieldInvalidError
-from vault.domain.values import Approval
+from vault.domain.values import NO_APPROVAL, Approval
 from vault.sealing.envelope import Context
 
 if TYPE_CHECKING:
@@ -42,17 +42,19 @@ def approve(
     """Return the approval of a decision, and its sealed proof if it has one.
 
     Args:
-        is_stop: a stop needs no proof, whoever asks for it.
+        is_stop: a stop needs no proof, whoever asks for it; one that does not fit is not kept.
 
     Raises:
         FieldInvalidError: if the kind does not fit who acts, or a letter is not named.
     """
     if acting.capacity != "official":
-        if agreement.kind not in {"", "session"} or agreement.proof:
+        if not is_stop and (agreement.kind not in {"", "session"} or agreement.proof):
             raise FieldInvalidError("approval.kind", "This kind of proof is not accepted yet.")
         return SESSION, ()
     expected: ApprovalKind = "paper" if acting.channel == "letter" else "staff-assisted"
-    if agreement.kind != expected and not (is_stop and not agreement.kind):
+    if agreement.kind != expected:
+        if is_stop:
+            return NO_APPROVAL, ()
         raise FieldInvalidError(
             "approval.kind", "It is STAFF_ASSISTED at a counter or on the phone, PAPER by letter."
         )

@@ -14,7 +14,12 @@ from vault.application.commands import Particulars, command_digest, sealed_parti
 from vault.domain import consent as consents
 from vault.domain import disclosure, registry, vault
 from vault.domain.disclosure import DisclosureRefused, EvidenceDisclosed
-from vault.domain.errors import HistoryBrokenError, NotFoundError, TokenInvalidError
+from vault.domain.errors import (
+    FieldInvalidError,
+    HistoryBrokenError,
+    NotFoundError,
+    TokenInvalidError,
+)
 from vault.domain.state import VaultState, fold
 from vault.domain.values import Acting, Time
 from vault.store.vaults import Command, Decision, event_of
@@ -211,16 +216,17 @@ class Audits:
         tree_size = await self._tree_size(as_of)
         # No version is larger; a number that is may be larger than a database can compare.
         after_version = min(after_version, tree_size)
-        count = 0
+        count = reached = 0
         while True:
             records = await self._desk.vaults.records(
                 stream, after_version=after_version, below_position=tree_size, limit=CHUNK
             )
             for record in records:
                 if as_of.time is not None and _time_of(record) > as_of.time:
-                    yield CaughtUp(tree_size=tree_size, count=count)
+                    yield CaughtUp(tree_size=reached, count=count)
                     return
                 count += 1
+                reached = record.position + 1
                 yield record
             if len(records) < CHUNK:
                 break
@@ -229,6 +235,8 @@ class Audits:
 
     async def _tree_size(self, as_of: Moment) -> int:
         """Return the tree size to stop at: a place that this history has reached."""
+        if as_of.time is not None and as_of.time > self._desk.vaults.clock.now():
+            raise FieldInvalidError("as_of_time", "It lies in the future: nobody knows yet.")
         reached = await self._desk.vaults.tree_size()
         if as_of.tree_size is not None and as_of.tree_size > reached:
             # Ours, but of a history that was longer: this one was restored from a backup.

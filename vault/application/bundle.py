@@ -138,7 +138,7 @@ def _obligations(terms: Terms, time: Time) -> Obligations:
 def _item(opening: Opening, opened: Opened) -> BundleItem:
     revision = opening.revision
     values: dict[str, Any] = json.loads(opened.values)
-    disputed = opening.evidence.disputed
+    disputed = opening.evidence.disputed_in(revision)
     return BundleItem(
         item=opening.item,
         evidence_type=opening.evidence.evidence_type,
@@ -159,8 +159,8 @@ def _item(opening: Opening, opened: Opened) -> BundleItem:
         ),
         disputes=tuple(
             _dispute(dispute, opening, opened)
-            for dispute in opening.evidence.open_disputes
-            if set(dispute.left) & set(opening.names)
+            for dispute in opening.evidence.disputes
+            if set(dispute.names_in(revision)) & set(opening.names)
         ),
     )
 
@@ -168,7 +168,7 @@ def _item(opening: Opening, opened: Opened) -> BundleItem:
 def _dispute(dispute: Dispute, opening: Opening, opened: Opened) -> BundleDispute:
     return BundleDispute(
         # Only of what leaves: the names of other fields are not this service's to know.
-        names=tuple(name for name in dispute.left if name in opening.names),
+        names=tuple(n for n in dispute.names_in(opening.revision) if n in opening.names),
         time=dispute.time,
-        statement=opened.statements.get(dispute.dispute_id, "") if dispute.is_shared else "",
+        statement=opened.statements.get(dispute.dispute_id, ""),
     )

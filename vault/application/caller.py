@@ -40,6 +40,7 @@ class ActingFor:
 
         Raises:
             NotFoundError: if she names another vault or a mandate: she holds none.
+            FieldInvalidError: if she names a channel that only officials use.
         """
         if (
             self.vault_id not in {"", vault_id}
@@ -48,7 +49,20 @@ class ActingFor:
             or self.capacity != "self"
         ):
             raise NotFoundError
+        if self.channel in ASSISTED_CHANNELS:
+            raise FieldInvalidError("acting.channel", "It is WEB, CLI or API.")
         return Acting(actor=actor, capacity="self", mandate="", channel=self.channel)
+
+    def must_be_officials(self) -> None:
+        """Check that an official says so, and by which channel.
+
+        Raises:
+            FieldInvalidError: if not.
+        """
+        if self.capacity != "official":
+            raise FieldInvalidError("acting.capacity", "An official acts as OFFICIAL.")
+        if self.channel not in ASSISTED_CHANNELS:
+            raise FieldInvalidError("acting.channel", "It is COUNTER, PHONE or LETTER.")
 
     def as_official(self, actor: str, sign_in_id: str, vault_id: str) -> Acting:
         """Return how the event says that an official acts by a code that she handed over.
@@ -57,10 +71,7 @@ class ActingFor:
             FieldInvalidError: if the official does not say so, or not by which channel.
             NotFoundError: if another vault or mandate is named.
         """
-        if self.capacity != "official":
-            raise FieldInvalidError("acting.capacity", "An official acts as OFFICIAL.")
-        if self.channel not in ASSISTED_CHANNELS:
-            raise FieldInvalidError("acting.channel", "It is COUNTER, PHONE or LETTER.")
+        self.must_be_officials()
         if self.vault_id not in {"", vault_id} or self.mandate_id not in {"", sign_in_id}:
             raise NotFoundError
         return Acting(actor=actor, capacity="official", mandate=sign_in_id, channel=self.channel)

@@ -27,6 +27,7 @@ from vault.domain.errors import (
 from vault.domain.request import RequestState
 from vault.domain.state import VaultState
 from vault.domain.values import Acting, Stamp
+from vault.domain.vault import must_be_sound
 from vault.store.vaults import Command, Decision
 
 if TYPE_CHECKING:
@@ -81,9 +82,9 @@ class Claims:
         particulars = Particulars(digest=command_digest("ClaimRequest", stream))
         await self._desk.earlier(citizen, key, particulars.digest)
 
+        must_be_sound(state)
         service_id = made.asked.recipient.service
-        known_as = (await self._desk.keyring(citizen)).subjects.get(service_id, "")
-        if made.subject and made.subject != known_as:
+        if made.subject and not await self._is_hers(citizen, service_id, made.subject):
             raise RequestAlreadyClaimedError
         if made.cancelled:
             raise RequestCancelledError
@@ -109,7 +110,9 @@ class Claims:
             )
 
         # She may open her own link again, in two windows at once: then it is in her vault already.
-        if stream not in state.requests:
+        if stream in state.requests:
+            await self._desk.shown(citizen, "history")
+        else:
             with suppress(RequestAlreadyClaimedError):
                 await self._desk.record(citizen, key, particulars, decide)
         said = await self._requests.said(stream)
@@ -122,6 +125,14 @@ class Claims:
             value=Claimed(view=view, code=code, state=said.state, return_uri=said.return_uri),
             tree_size=await self._desk.vaults.tree_size(),
         )
+
+    async def _is_hers(self, citizen: Citizen, service_id: str, subject: str) -> bool:
+        """Say whether a subject is she, also if another process drew it a moment ago."""
+        try:
+            found = await self._desk.keyrings.vault_of(service_id, subject)
+        except NotFoundError:
+            return False
+        return found == citizen.vault_id
 
     async def _claim(self, citizen: Citizen, stream: str, subject: str, code: str) -> RequestState:
         async def decide(state: RequestState | None, stamp: Stamp) -> Decision:

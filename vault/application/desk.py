@@ -8,6 +8,7 @@ the same command. Whatever an official is shown of hers is recorded first.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from vault.domain.vault import What
     from vault.sealing.keyring import Keyring
     from vault.store.vaults import Vaults
+
+
+STOP_SETTLES_SECONDS = 0.25
+"""A stop is acknowledged so long after its COMMIT: what stood before it left, or never will."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +221,14 @@ class Desk:
             await must_be_same(self.vaults, recorded, particulars.digest, history_key)
         return recorded
 
+    async def settled(self, recorded: Recorded) -> None:
+        """Return when nothing that was permitted before a stop can still leave."""
+        clock = self.vaults.clock
+        until = (recorded.committed or clock.monotonic()) + STOP_SETTLES_SECONDS
+        await asyncio.sleep(max(0.0, until - clock.monotonic()))
+
     async def _assisted(self, caller: Caller, acting: ActingFor) -> Citizen:
+        acting.must_be_officials()
         found = await self.keyrings.find_code(ASSISTANCE, acting.assistance_code)
         actor = self.identifiers.pseudonym(caller.issuer, caller.sub)
         who = acting.as_official(actor, found.sign_in_id, found.vault_id)

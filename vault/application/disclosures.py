@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from vault.application.commands import (
     must_be_same,
     sealed_particulars,
 )
-from vault.application.documents import CONTENT
+from vault.application.documents import CONTENT, SEEN_FOR_SECONDS
 from vault.application.evidence import DOCUMENT
 from vault.application.opening import open_bundle
 from vault.domain import disclosure
@@ -59,8 +60,6 @@ LARGEST_BUNDLE_BYTES = 224 * 1024
 
 RELEASE_AFTER_COMMIT_SECONDS = 0.25
 RELEASE_AFTER_DECISION_SECONDS = 1.0
-SEEN_FOR_SECONDS = 0.15
-"""How long a chunk of a document may leave after the consent was last seen to be in force."""
 REFUSAL_DELAY_SECONDS = 0.01
 """A refusal is recorded after the reply, so that the reply's timing tells nothing of it."""
 
@@ -164,7 +163,7 @@ class Disclosures:
         request_id: str,
         attempt: Attempt,
         said: Particulars,
-        deadline: float | None = None,
+        deadline: float = math.inf,
     ) -> AsyncGenerator[Disclosed | bytes, None]:
         """Yield the disclosure of a document as `disclose` returns it, then the document's bytes.
 
@@ -185,7 +184,10 @@ class Disclosures:
         content = self._documents.content(stream, opening.evidence, opening.revision)
         async with aclosing(content) as chunks:
             async for chunk in chunks:
-                if clock.monotonic() - seen > SEEN_FOR_SECONDS:
+                # Looking may itself take too long: then what was seen says nothing any more.
+                while clock.monotonic() - seen > SEEN_FOR_SECONDS:
+                    if clock.monotonic() > deadline:
+                        raise ReleaseTooLateError
                     seen, _ = await self._still_permitted(stream, attempt, disclosed.event)
                 yield chunk
 
@@ -206,9 +208,9 @@ class Disclosures:
         self, stream: str, attempt: Attempt, first: Event
     ) -> tuple[float, Opening]:
         """Return when a disclosure was seen to be permitted still, on the monotonic clock."""
+        registered = await self._registry.confirmed()
         seen = self._desk.vaults.clock.monotonic()
         state = await self._desk.vaults.current(stream, fold)
-        registered = await self._registry.confirmed()
         now = self._desk.vaults.clock.now()
         plan = disclosure.plan(state, registered.state, now, attempt, first=first)
         return seen, plan.openings[0]

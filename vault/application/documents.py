@@ -74,6 +74,8 @@ T = TypeVar("T")
 KIND = "document"
 CONTENT = "content"
 _BRINGING = tuple(stored_name_of(facts) for facts in (EvidenceProvided, EvidenceReplaced))
+SEEN_FOR_SECONDS = 0.15
+"""How long a chunk may leave after it was last seen that it may: less than a stop settles."""
 CHUNK_BYTES = 128 * 1024
 """The most that leaves in one message."""
 _SENTENCES = {
@@ -190,8 +192,14 @@ class Documents:
         view = await self._keeper.get(caller, acting, evidence_id, number)
         yield view
         content = self.content(citizen.vault_id, view.evidence, view.revision)
+        clock = self._desk.vaults.clock
+        seen = clock.monotonic()
         async with aclosing(content) as opened:
             async for chunk in opened:
+                # An official may have been shut out meanwhile.
+                while clock.monotonic() - seen > SEEN_FOR_SECONDS:
+                    seen = clock.monotonic()
+                    await self._desk.state(citizen)
                 yield chunk
 
     async def content(

@@ -22,7 +22,7 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: nothing in it is mistaken for anything else when it is read aloud."""
 _READ_AS = str.maketrans("OIL", "011", " -\t")
 SHORT_CODE_GROUPS = 2, 4
-"""40 bits: officials alone may try one, and each try is theirs by name."""
+"""40 bits: officials alone may try one."""
 ASSISTANCE_CODE_GROUPS = 4, 5
 """100 bits: it opens a vault."""
 

@@ -30,12 +30,13 @@ async def open_bundle(
 
 
 async def _open(desk: Desk, registry: Registry, vault_id: str, opening: Opening) -> Opened:
-    piece, revision = opening.evidence, opening.revision
+    piece, revision, names = opening.evidence, opening.revision, set(opening.names)
     published = await registry.published(piece.evidence_type, revision.schema_version)
+    # Her words may speak of every field that she named: they go along only where all of them do.
     shared = [
         dispute
-        for dispute in piece.open_disputes
-        if dispute.is_shared and set(dispute.left) & set(opening.names)
+        for dispute in piece.disputes
+        if dispute.is_shared and set(dispute.names_in(revision)) and set(dispute.names) <= names
     ]
     return Opened(
         values=await open_revision(desk, vault_id, piece, revision),

@@ -31,6 +31,7 @@ from vault.domain.errors import (
     RequestAlreadyClaimedError,
     RequestAlreadyDecidedError,
     RequestCancelledError,
+    RequestExpiredError,
 )
 from vault.domain.request import Question, Request, RequestState, RequestStatus
 from vault.domain.state import VaultState, fold
@@ -114,7 +115,7 @@ class Requests:
                 registry=registered.mark,
             )
 
-        if question.subject:
+        if question.subject and await self._desk.vaults.recorded(stream, request_key) is None:
             await self._must_reach(service_id, question.subject)
         if validate_only:
             return await self._validated(service_id, question)
@@ -164,6 +165,9 @@ class Requests:
             request_key=self._desk.identifiers.request_key(caller.sub, "CancelRequest", request_id),
         )
         earlier = await self._desk.vaults.recorded(consent_request_id, command.request_key)
+        if earlier is None and not made.is_known and self._now() >= made.expires:
+            # Decided here, not in her vault: what stands there may not be told yet.
+            raise RequestExpiredError
         if earlier is None and made.subject:
             await self._cancel_in_vault(caller, consent_request_id, made)
         try:
@@ -229,7 +233,7 @@ class Requests:
         citizen = await self._desk.citizen(caller, acting)
         request.find_request(await self._desk.state(citizen), consent_request_id)
         state = await self._desk.shown(citizen, "history")
-        now = self._desk.vaults.clock.now()
+        now = self._now()
         return of_vault(request.find_request(state, consent_request_id), now)
 
     async def list(
@@ -238,7 +242,7 @@ class Requests:
         """Return the requests in the citizen's vault, newest first."""
         citizen = await self._desk.citizen(caller, acting)
         state = await self._desk.shown(citizen, "history")
-        now = self._desk.vaults.clock.now()
+        now = self._now()
         views = (of_vault(asked, now) for asked in reversed(state.requests.values()))
         return tuple(view for view in views if not only_pending or view.status == "pending")
 
@@ -250,13 +254,13 @@ class Requests:
         """Check that the service knows the subject, and that not too much waits for her."""
         vault_id = await self._desk.keyrings.vault_of(service_id, subject)
         state = await self._desk.vaults.current(vault_id, fold)
-        now = self._desk.vaults.clock.now()
+        now = self._now()
         request.must_have_room(vault.must_be_sound(state), service_id, now)
 
     async def _validated(self, service_id: str, question: Question) -> Answer[Asked]:
         """Return what a request would be."""
         registered = await self._registry.confirmed(now=True)
-        stamp = Stamp(time=self._desk.vaults.clock.now(), salt="")
+        stamp = Stamp(time=self._now(), salt="")
         facts = request.proposed(registered.state, stamp, service_id, question)
         view = RequestView(
             consent_request_id="",
@@ -292,6 +296,7 @@ class Requests:
                 subject=made.subject,
                 asked=made.asked,
                 expires=made.expires,
+                is_delivered=True,
             )
             return Decision(draft=draft, payloads=(beside,))
 
@@ -332,6 +337,9 @@ class Requests:
             if made.is_known:
                 raise
 
+    def _now(self) -> Time:
+        return self._desk.vaults.clock.now()
+
     async def _own(self, caller: Caller, stream: str) -> RequestState:
         made = await self.made(stream)
         if made.asked.recipient.service != caller.sub:
@@ -351,7 +359,7 @@ class Requests:
 
     async def _for_service(self, caller: Caller, stream: str) -> RequestView:
         made = await self._own(caller, stream)
-        now = self._desk.vaults.clock.now()
+        now = self._now()
         said = await self.said(stream)
         view = RequestView(
             consent_request_id=stream,

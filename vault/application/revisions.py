@@ -59,6 +59,8 @@ def parse(sent: bytes) -> Values:
     try:
         # Left to itself the library would take UTF-16 as well.
         values = json.loads(sent.decode(), object_pairs_hook=once, parse_constant=never)
+        # Halves of characters and numbers beyond all bounds cannot be stored.
+        json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         raise EvidenceInvalidError((("", "It is not JSON, or names something twice."),)) from None
     if not isinstance(values, dict):

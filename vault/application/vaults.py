@@ -95,7 +95,7 @@ class CitizenVaults:
         """Return the caller's vault."""
         citizen = await self._desk.citizen(caller, acting)
         tree_size = await self._size()
-        return Answer(value=await self._desk.state(citizen), tree_size=tree_size)
+        return Answer(value=await self._desk.shown(citizen, "history"), tree_size=tree_size)
 
     async def create_assistance_code(
         self, caller: Caller, acting: ActingFor, request_id: str
@@ -126,8 +126,13 @@ class CitizenVaults:
             return Decided(draft=vault.unlink_sign_in(state, stamp, sign_in_id))
 
         recorded = await self._desk.record(citizen, key, said, decide, stops=True)
-        state = await self._desk.vaults.current(citizen.vault_id, fold)
-        return Answer(value=vault.must_be_open(state), tree_size=recorded.position + 1)
+        await self._desk.settled(recorded)
+        if citizen.acting.mandate == sign_in_id:
+            # The way by which the official came is closed: this is the last that they see.
+            state = vault.must_be_open(await self._desk.vaults.current(citizen.vault_id, fold))
+        else:
+            state = await self._desk.state(citizen)
+        return Answer(value=state, tree_size=recorded.position + 1)
 
     async def history(
         self,

@@ -109,18 +109,18 @@ def _item(piece: Evidence) -> Item:
 
 def disputed(state: VaultState, event: Event, facts: EvidenceDisputed) -> VaultState:
     """Fold `EvidenceDisputed`."""
+    piece = state.evidence.get(event.link.items[0].evidence_id)
+    if piece is None:
+        return state
+    updated = piece.current.updated
     opened = Dispute(
         dispute_id=facts.dispute_id,
         version=event.link.version,
         mark=next((mark for mark in event.link.payloads if mark.kind == "statement"), None),
-        names=facts.names,
-        left=facts.names,
+        values={name: updated[name] for name in facts.names if name in updated},
         is_shared=facts.is_shared,
         time=facts.time,
     )
-    piece = state.evidence.get(event.link.items[0].evidence_id)
-    if piece is None:
-        return state
     return _with_disputes(state, piece, (*piece.disputes, opened))
 
 
@@ -130,7 +130,9 @@ def resolved(state: VaultState, event: Event, facts: DisputeResolved) -> VaultSt
     if piece is None:
         return state
     disputes = tuple(
-        replace(known, resolved=facts.time) if known.dispute_id == facts.dispute_id else known
+        replace(known, resolved=facts.time, is_dropped=True)
+        if known.dispute_id == facts.dispute_id
+        else known
         for known in piece.disputes
     )
     return _with_disputes(state, piece, disputes)

@@ -72,24 +72,36 @@ class Revision(Value, frozen=True):
 
 
 class Dispute(Value, frozen=True):
-    """Fields that she says are wrong; `version` is that of the event beside which she says why.
+    """Values that she says are wrong; `version` is that of the event beside which she says why.
 
-    `left` are those whose values have not changed since: they go out marked.
+    A value is known by its field and when that last changed: it goes out marked in whichever
+    revision has it, also after a newer one put it right, unless the dispute `is_dropped`.
     """
 
     dispute_id: str
     version: int
     mark: PayloadMark | None
-    names: tuple[str, ...]
-    left: tuple[str, ...]
+    values: dict[str, Time]
     is_shared: bool
     time: Time
     resolved: Time = Time("")
+    is_dropped: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the disputed fields, sorted."""
+        return tuple(sorted(self.values))
 
     @property
     def is_open(self) -> bool:
         """Say whether it is not settled."""
         return not self.resolved
+
+    def names_in(self, revision: Revision) -> tuple[str, ...]:
+        """Return the fields of which a revision has the disputed value, sorted."""
+        if self.is_dropped:
+            return ()
+        return tuple(name for name in self.names if revision.updated.get(name) == self.values[name])
 
 
 class Evidence(Value, frozen=True):
@@ -102,13 +114,12 @@ class Evidence(Value, frozen=True):
 
     @property
     def disputed(self) -> frozenset[str]:
-        """Return the fields whose values she says are wrong."""
-        return frozenset(name for dispute in self.open_disputes for name in dispute.left)
+        """Return the fields whose current values she says are wrong."""
+        return self.disputed_in(self.current)
 
-    @property
-    def open_disputes(self) -> tuple[Dispute, ...]:
-        """Return the disputes that are not settled."""
-        return tuple(dispute for dispute in self.disputes if dispute.is_open)
+    def disputed_in(self, revision: Revision) -> frozenset[str]:
+        """Return the fields whose values in a revision she says are wrong."""
+        return frozenset(name for known in self.disputes for name in known.names_in(revision))
 
     @property
     def current(self) -> Revision:
@@ -249,7 +260,7 @@ def _with_revision(
         evidence_id=item.evidence_id,
         evidence_type=facts.evidence_type,
         revisions=(*(before.revisions if before else ()), revision),
-        disputes=_after_replacement(before, facts),
+        disputes=_after_replacement(before, facts, revision),
     )
     return replace(state, evidence={**state.evidence, item.evidence_id: evidence})
 
@@ -259,17 +270,15 @@ def _mark_of(event: Event, kind: str) -> PayloadMark | None:
 
 
 def _after_replacement(
-    before: Evidence | None, facts: EvidenceProvided | EvidenceReplaced
+    before: Evidence | None, facts: EvidenceProvided | EvidenceReplaced, revision: Revision
 ) -> tuple[Dispute, ...]:
-    """Take from the disputes what has another value now; one that nothing is left of is settled."""
-    if before is None or not isinstance(facts, EvidenceReplaced):
-        return ()
-    return tuple(_without(known, facts) if known.is_open else known for known in before.disputes)
-
-
-def _without(dispute: Dispute, facts: EvidenceReplaced) -> Dispute:
-    left = tuple(name for name in dispute.left if name not in facts.changed)
-    return replace(dispute, left=left, resolved=Time("") if left else facts.time)
+    """Settle the disputes of which the new revision has no value any more."""
+    return tuple(
+        replace(known, resolved=facts.time)
+        if known.is_open and not known.names_in(revision)
+        else known
+        for known in (before.disputes if before else ())
+    )
 
 
 def _issued_in_the_past(stamp: Stamp, content: Content) -> None:

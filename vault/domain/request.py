@@ -51,7 +51,10 @@ DEFAULT_END_DAYS = 90
 DEFAULT_EXPIRY_DAYS = 30
 LONGEST_EXPIRY_DAYS = 90
 PENDING_OF_ONE_SERVICE = 20
-"""Requests of one service that may wait for her at once: nobody can bloat her stream."""
+"""Requests that one service puts into her vault and that may wait at once: nobody can bloat it.
+
+What she claims herself does not count, or the count would tell the service what she claimed.
+"""
 
 
 class RequestMade(Facts, frozen=True, tag="request-made.2"):
@@ -109,13 +112,17 @@ class ConsentRefused(Facts, frozen=True, tag="consent-refused.1"):
 
 
 class Request(Value, frozen=True):
-    """A request in her vault; `consent_id` is "" until she granted it."""
+    """A request in her vault: `is_delivered` if the service put it there, not a claim of hers.
+
+    `consent_id` is "" until she granted it.
+    """
 
     consent_request_id: str
     subject: str
     asked: AskedTerms
     time: Time
     expires: Time
+    is_delivered: bool = False
     consent_id: str = ""
     refused: Time = Time("")
     cancelled: Time = Time("")
@@ -380,21 +387,26 @@ def receive(
     subject: str,
     asked: AskedTerms,
     expires: Time,
+    is_delivered: bool = False,
 ) -> Draft:
     """Take a request into her vault.
+
+    Args:
+        is_delivered: the service puts it there itself.
 
     Raises:
         VaultNotOpenError: if there is no vault.
         RequestAlreadyClaimedError: if it is there already.
         RequestCancelledError: if the service took it back meanwhile.
-        LimitExceededError: if too many requests of this service wait already.
+        LimitExceededError: if too many that this service delivered wait already.
     """
     vault = must_be_sound(state)
     if consent_request_id in vault.requests:
         raise RequestAlreadyClaimedError
     if consent_request_id in vault.cancelled:
         raise RequestCancelledError
-    must_have_room(vault, asked.recipient.service, stamp.time)
+    if is_delivered:
+        must_have_room(vault, asked.recipient.service, stamp.time)
     facts = ConsentRequested(
         time=stamp.time,
         salt=stamp.salt,
@@ -408,13 +420,15 @@ def receive(
 
 
 def must_have_room(vault: VaultState, service_id: str, time: Time) -> None:
-    """Check that one more request of a service may wait for her.
+    """Check that a service may put one more request into her vault.
 
     Raises:
         LimitExceededError: if too many do already.
     """
     waiting = sum(
-        request.asked.recipient.service == service_id and request.status(time) == "pending"
+        request.is_delivered
+        and request.asked.recipient.service == service_id
+        and request.status(time) == "pending"
         for request in vault.requests.values()
     )
     if waiting >= PENDING_OF_ONE_SERVICE:
@@ -435,13 +449,13 @@ def find_request(state: VaultState, consent_request_id: str) -> Request:
 
 def requested(state: VaultState, event: Event, facts: ConsentRequested) -> VaultState:
     """Fold `ConsentRequested`."""
-    del event
     request = Request(
         consent_request_id=facts.consent_request_id,
         subject=facts.subject,
         asked=facts.asked,
         time=facts.time,
         expires=facts.expires,
+        is_delivered=event.link.acting.capacity == "service",
     )
     return replace(state, requests={**state.requests, facts.consent_request_id: request})
 

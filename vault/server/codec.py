@@ -60,6 +60,8 @@ def _read_json(kind: type[Message], data: bytes) -> Message:
     # What the library says of an error repeats what was sent.
     try:
         value = json.loads(data.decode(), object_pairs_hook=_without_repetition)
+        # Halves of characters and numbers beyond all bounds would trip what comes after.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
         _check_shape(value, kind.DESCRIPTOR)
         return json_format.ParseDict(value, kind())
     except (ValueError, RecursionError, json_format.ParseError):

@@ -26,8 +26,9 @@ from tests.house import (
     provide_address,
     share,
 )
-from vault.application.amendments import STOP_SETTLES_SECONDS, Amended
+from vault.application.amendments import Amended
 from vault.application.caller import Answer
+from vault.application.desk import STOP_SETTLES_SECONDS
 from vault.domain.amendment import Narrowing, Remaining
 from vault.domain.errors import (
     ConsentNotPausedError,

@@ -139,7 +139,7 @@ async def test_an_official_stops_what_she_wants_stopped(
 
     assert answer.value.status == "revoked"
     last = read_event((await house.records(vault_id))[-1].state or b"")
-    assert last.link.approval.kind == "staff-assisted"
+    assert last.link.approval.kind == ""
 
 
 @pytest.mark.parametrize(

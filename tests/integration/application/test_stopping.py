@@ -29,7 +29,7 @@ from tests.house import (
     revoke,
     share,
 )
-from vault.application.amendments import STOP_SETTLES_SECONDS
+from vault.application.desk import STOP_SETTLES_SECONDS
 from vault.domain.errors import (
     ConsentExpiredError,
     ConsentRevokedError,

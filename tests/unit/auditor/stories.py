@@ -285,6 +285,7 @@ class Story:
             subject=subject or f"subject-of-{asked.recipient.service}",
             asked=asked,
             expires=later(self.time, days=30),
+            is_delivered=acting is None,
         )
         return self.record(draft, acting=acting or as_service(asked.recipient.service))
 

@@ -52,7 +52,7 @@ class Piece:
         self.revisions.append((names, since))
         for each in self.disputes:
             if each.is_open:
-                each.names -= changed
+                each.names = (each.names - changed) & names
                 each.is_open = bool(each.names)
 
 

@@ -59,6 +59,7 @@ def receive(
     *,
     time: Time | None = None,
     service: str = SERVICE,
+    is_delivered: bool = True,
 ) -> Draft:
     return request.receive(
         state,
@@ -67,6 +68,7 @@ def receive(
         subject=SUBJECT,
         asked=asked_terms(recipient=replace(asked_terms().recipient, service=service)),
         expires=at(2, days=30),
+        is_delivered=is_delivered,
     )
 
 
@@ -137,6 +139,17 @@ def test_twenty_requests_of_one_service_may_wait_and_no_more() -> None:
     assert isinstance(receive(happened(vault_opened(), *waiting(19))).facts, ConsentRequested)
     with pytest.raises(LimitExceededError):
         receive(happened(vault_opened(), *waiting(20)))
+
+
+def test_what_she_claims_herself_is_not_counted() -> None:
+    """Else the count would tell the service what she claimed."""
+    full = happened(vault_opened(), *waiting(20))
+    claimed = replace(
+        full, requests={k: replace(r, is_delivered=False) for k, r in full.requests.items()}
+    )
+
+    assert isinstance(receive(full, is_delivered=False).facts, ConsentRequested)
+    assert isinstance(receive(claimed).facts, ConsentRequested)
 
 
 def test_each_service_is_counted_for_itself() -> None:

@@ -51,7 +51,7 @@ def provided_from(
 def evidence_message(view: View) -> pb.Evidence:
     """Return one revision of a piece of evidence, its fields in the order of the type."""
     piece, current = view.evidence, view.revision
-    source, disputed = _SOURCE_VALUES[current.source], piece.disputed
+    source, disputed = _SOURCE_VALUES[current.source], piece.disputed_in(current)
     return pb.Evidence(
         evidence_id=piece.evidence_id,
         evidence_type=piece.evidence_type,
