@@ -54,6 +54,10 @@ Key = tuple[str, str]
 
 ROLES: Final = ("citizen", "official", "service", "auditor", "operator")
 DAY: Final = 86_400
+SETTLING: Final = frozenset(
+    f"ConsentService/{name}Consent" for name in ("Narrow", "Pause", "Resume", "Revoke")
+)
+"""Takes a quarter of a second whenever it is taken, or made; not for a loop."""
 MOST_WAITING: Final = 5
 """How many requests of one service are left unanswered; 20 may be."""
 

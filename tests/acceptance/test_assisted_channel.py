@@ -317,7 +317,8 @@ def test_every_event_says_who_acted_for_her_and_how(story: Story) -> None:
     assert len({one["mandate_id"] for one in by_official}) == 1
     approvals = {one["type"]: one["approval_kind"] for one in lines}
     assert approvals["consent-granted.1"] == "APPROVAL_KIND_STAFF_ASSISTED"
-    assert approvals["consent-revoked.1"] == "APPROVAL_KIND_PAPER"
+    # Stopping needs no proof, and none is claimed.
+    assert approvals["consent-revoked.1"] == "APPROVAL_KIND_UNSPECIFIED"
 
 
 def test_the_auditor_reads_why_it_left_and_the_rules_say_the_same(story: Story) -> None:

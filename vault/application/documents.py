@@ -339,12 +339,21 @@ class Documents:
 
     @asynccontextmanager
     async def _staged(self) -> AsyncIterator[StagedDocument]:
-        """Begin an object in the store; what is not promoted is dropped."""
-        staged = await self._blocking(self._store.stage)
+        """Begin an object in the store; what is not promoted is dropped, also if she hangs up."""
+        staging = asyncio.ensure_future(self._blocking(self._store.stage))
+        try:
+            staged = await asyncio.shield(staging)
+        except asyncio.CancelledError:
+            staging.add_done_callback(self._drop)
+            raise
         try:
             yield staged
         finally:
-            await self._blocking(staged.discard)
+            await asyncio.shield(self._blocking(staged.discard))
+
+    def _drop(self, staging: asyncio.Future[StagedDocument]) -> None:
+        if not staging.cancelled() and staging.exception() is None:
+            self._threads.submit(staging.result().discard)
 
     async def _blocking(self, function: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()

@@ -1,47 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Documents: taken in piece by piece, judged by their own bytes, sealed, stopped in the middle."""
+"""Documents: taken in piece by piece, judged by their own bytes, sealed, and sent whole."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import random
-import zlib
-from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from tests.house import (
     HERSELF,
     MAIR,
     NIA,
-    OPERATOR,
-    SEEDS,
     AdjustableClock,
     House,
     Registered,
     Shared,
-    a_choice,
-    a_purpose,
-    a_question,
-    bounds,
-    claim_and_redeem,
     fail_once,
-    grant,
     new_id,
     provide_address,
     provided,
     said,
-    texts,
+)
+from tests.integration.application.documents import (
+    LETTER,
+    a_png,
+    publish,
+    shared_document,
+    upload,
+    wanting,
 )
 from vault.application.disclosures import Disclosed
-from vault.application.documents import CHUNK_BYTES, Header
+from vault.application.documents import CHUNK_BYTES
 from vault.domain.canonical import b64, digest
-from vault.domain.disclosure import Attempt, Selection
 from vault.domain.errors import (
-    ConsentPausedError,
     ConsentRevokedError,
     DocumentInvalidError,
     EvidenceInvalidError,
@@ -52,46 +46,6 @@ from vault.domain.errors import (
     RequestIdReusedError,
     StoreUnavailableError,
 )
-from vault.domain.values import RequestedFields, TypeFields
-
-FIELDS = ("content", "kind", "title")
-LETTER = {"title": "Letter from the hospital", "kind": "letter"}
-
-
-def a_png(size: int = 0) -> bytes:
-    """Return a small picture, and in a chunk of its own as many bytes of noise as wanted."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        check = zlib.crc32(name + data).to_bytes(4, "big")
-        return len(data).to_bytes(4, "big") + name + data + check
-
-    header = chunk(b"IHDR", bytes([0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0]))
-    noise = chunk(b"nOSe", random.Random(7).randbytes(size)) if size else b""
-    pixel = chunk(b"IDAT", zlib.compress(b"\0\0"))
-    return b"\x89PNG\r\n\x1a\n" + header + noise + pixel + chunk(b"IEND", b"")
-
-
-def header(**changes: Any) -> Header:
-    standard = {
-        "request_id": new_id(),
-        "evidence_id": "",
-        "values": json.dumps(LETTER).encode(),
-        "media_type": "image/png",
-        "sha256": "",
-        "issued_date": "",
-    }
-    return Header(**{**standard, **changes})
-
-
-async def pieces(data: bytes, size: int = 100_000) -> AsyncIterator[bytes]:
-    for start in range(0, len(data), size):
-        yield data[start : start + size]
-
-
-async def upload(house: House, data: bytes, **changes: Any) -> str:
-    answer = await house.documents.upload(MAIR, HERSELF, header(**changes), pieces(data))
-    return answer.value.evidence.evidence_id
-
 
 async def download(house: House, evidence_id: str, number: int = 0) -> bytes:
     parts = [p async for p in house.documents.download(MAIR, HERSELF, evidence_id, number)]
@@ -100,48 +54,8 @@ async def download(house: House, evidence_id: str, number: int = 0) -> bytes:
 
 @pytest.fixture(autouse=True)
 async def published(house: House, registered: Registered) -> None:
-    """Publish the type, and a purpose that may ask for documents."""
-    definition = (SEEDS / "document.json").read_bytes()
-    await house.registry.publish_evidence_type(OPERATOR, new_id(), definition)
-    wide = replace(
-        bounds(registered.service), evidence=(TypeFields(evidence_type="document", names=FIELDS),)
-    )
-    await house.registry.publish_purpose(OPERATOR, new_id(), a_purpose("letters"), wide, texts())
-
-
-async def shared_document(house: House, registered: Registered, data: bytes) -> Shared:
-    """Upload a document and share it whole."""
-    await provide_address(house, MAIR)
-    evidence_id = await upload(house, data)
-    question = a_question(
-        purpose_code="letters",
-        scope=(RequestedFields(evidence_type="document", required=FIELDS, optional=()),),
-    )
-    asked = await house.requests.ask(registered.service, new_id(), question, said())
-    token = asked.value.handoff_token
-    request_id, subject = await claim_and_redeem(house, MAIR, registered.service, token)
-    consent_id = await grant(house, MAIR, request_id, a_choice(evidence_id, *FIELDS))
-    state = (await house.citizens.get(MAIR, HERSELF)).value
-    return Shared(
-        citizen=MAIR,
-        service=registered.service,
-        vault_id=state.stream,
-        evidence_id=evidence_id,
-        consent_request_id=request_id,
-        consent_id=consent_id,
-        subject=subject,
-    )
-
-
-def wanting(shared: Shared, *names: str) -> Attempt:
-    selection = Selection(item=0, evidence_type="document", names=names or FIELDS)
-    return Attempt(
-        service=shared.service.sub,
-        subject=shared.subject,
-        consent_id=shared.consent_id,
-        purpose_code="letters",
-        selections=(selection,),
-    )
+    """Let documents be uploaded and asked for."""
+    await publish(house, registered)
 
 
 @pytest.mark.parametrize("size", [0, 65_535, CHUNK_BYTES, 3_000_000])
@@ -210,6 +124,32 @@ async def test_what_is_no_document_is_refused_and_leaves_nothing(
     assert not [path for path in (house.folder / "documents").rglob("*") if path.is_file()]
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        b'{"title":"\\ud800","kind":"letter"}',
+        b'{"title":"x","kind":"\\ud800"}',
+        b'{"\\ud800":1,"title":"x","kind":"letter"}',
+        b'{"title":1e400,"kind":"letter"}',
+        b'{"title":-Infinity,"kind":"letter"}',
+        b'{"title":"x","kind":"letter","size":18446744073709551616}',
+        b'{"title":' + b"[" * 900 + b"]" * 900 + b',"kind":"letter"}',
+        b'{"title":"\\u0000","kind":"letter"}',
+        b"null",
+    ],
+)
+async def test_values_that_nobody_could_store_are_refused(house: House, values: bytes) -> None:
+    before = await house.vaults.tree_size()
+    hostile = replace(provided(), values=values)
+
+    with pytest.raises(EvidenceInvalidError):
+        await upload(house, a_png(), values=values)
+    with pytest.raises(EvidenceInvalidError):
+        await house.evidence.provide(MAIR, HERSELF, new_id(), "postal_address", hostile)
+
+    assert await house.vaults.tree_size() == before
+
+
 async def test_an_address_is_no_document(house: House, shared: Shared) -> None:
     with pytest.raises(NotFoundError):
         await upload(house, a_png(), evidence_id=shared.evidence_id)
@@ -264,23 +204,6 @@ async def test_a_service_gets_the_document_and_its_record_came_first(
     (item,) = json.loads(bundle)["items"]
     content = next(f["value"] for f in item["fields"] if f["name"] == "content")
     assert content["sha256"] == b64(hashlib.sha256(received).digest())
-
-
-@pytest.mark.parametrize(
-    ("stop", "error"), [("pause", ConsentPausedError), ("revoke", ConsentRevokedError)]
-)
-async def test_a_stop_ends_the_stream_in_the_middle(
-    house: House, registered: Registered, stop: str, error: type[Exception]
-) -> None:
-    shared = await shared_document(house, registered, a_png(2_000_000))
-    parts = house.disclosures.disclose_document(shared.service, new_id(), wanting(shared), said())
-    await anext(parts)
-    await anext(parts)
-
-    await getattr(house.amendments, stop)(MAIR, HERSELF, new_id(), shared.consent_id)
-
-    with pytest.raises(error):
-        await anext(parts)
 
 
 async def test_without_consent_not_even_the_first_message_leaves(
