@@ -125,18 +125,22 @@ class Caller:
 
     def call(self, method: str, request: Request, seconds: float = 20.0) -> Answer:
         """Call an RPC by `Service/Method` and return whatever it came to."""
-        call, answers = self.begin(method, written(request), seconds), list[bytes]()
+        sent, answers = written(request), list[bytes]()
         try:
             if METHODS[method].server_streaming:
-                answers.extend(call)
+                answers.extend(self.begin(method, sent, seconds))
+            elif METHODS[method].client_streaming:
+                answers.append(self.begin(method, sent, seconds).result())
             else:
-                answers.append(call.result())
+                # Not begun: each call that is begun takes a thread, for thousands of them.
+                unary: Any = self._channel.unary_unary(f"/{PACKAGE}.{method}")
+                answers.append(unary(sent[0], metadata=self._metadata, timeout=seconds))
         except grpc.RpcError as error:
             return failed(method, error, tuple(answers))
         return Answer(method, "OK", "", b"", tuple(answers))
 
     def begin(self, method: str, sent: Iterable[bytes], seconds: float = 20.0) -> Any:
-        """Begin to call an RPC and return gRPC's own call, to be read or given up."""
+        """Begin to call an RPC that has a stream; return gRPC's call, to be read or given up."""
         path = f"/{PACKAGE}.{method}"
         said = {"metadata": self._metadata, "timeout": seconds}
         call: Any
@@ -144,11 +148,8 @@ class Caller:
             call = self._channel.stream_unary(path)
             return call.future(iter(sent), **said)
         (data,) = sent
-        if METHODS[method].server_streaming:
-            call = self._channel.unary_stream(path)
-            return call(data, **said)
-        call = self._channel.unary_unary(path)
-        return call.future(data, **said)
+        call = self._channel.unary_stream(path)
+        return call(data, **said)
 
     def ask(self, method: str, request: Request, seconds: float = 20.0) -> Any:
         """Call an RPC with one answer, which must succeed, and return that."""

@@ -123,6 +123,15 @@ def test_a_code_is_read_as_it_is_spoken(samples: Samples, how: str) -> None:
     assert answer.vault.vault_id == samples.citizen.vault_id
 
 
+DECISIONS: Final = [
+    method for method in ASSISTED if "approval" in METHODS[method].input_type.fields_by_name
+]
+STOPS: Final = frozenset(
+    f"ConsentService/{name}"
+    for name in ("RefuseConsent", "NarrowConsent", "PauseConsent", "RevokeConsent")
+)
+
+
 @pytest.mark.parametrize("method", ASSISTED)
 def test_everything_that_is_done_for_her_says_by_whom(samples: Samples, method: str) -> None:
     """And what an official is shown of hers is recorded, too."""
@@ -139,6 +148,8 @@ def test_everything_that_is_done_for_her_says_by_whom(samples: Samples, method: 
         assert line.acting.channel == pb.CHANNEL_COUNTER
         assert line.acting.mandate_id in {way.sign_in_id for way in ways_of(citizen)}
         assert line.staff_ref == "official"
+    if method in DECISIONS:
+        assert lines[0].approval_kind == pb.APPROVAL_KIND_STAFF_ASSISTED
 
 
 def test_a_narrowing_that_is_only_looked_at_is_a_look(samples: Samples) -> None:
@@ -149,25 +160,6 @@ def test_a_narrowing_that_is_only_looked_at_is_a_look(samples: Samples) -> None:
 
     assert answer.difference.removed
     assert history_of(samples.citizen)[0].type == "vault-read.1"
-
-
-DECISIONS: Final = [
-    method for method in ASSISTED if "approval" in METHODS[method].input_type.fields_by_name
-]
-STOPS: Final = frozenset(
-    f"ConsentService/{name}"
-    for name in ("RefuseConsent", "NarrowConsent", "PauseConsent", "RevokeConsent")
-)
-
-
-@pytest.mark.parametrize("method", DECISIONS)
-def test_a_decision_is_hers_and_says_how_she_agreed(samples: Samples, method: str) -> None:
-    request = samples.make(method, "official")
-
-    assert samples.world.official.call(method, request).is_ok
-    line = history_of(samples.citizen)[0]
-
-    assert line.approval_kind == pb.APPROVAL_KIND_STAFF_ASSISTED
 
 
 @pytest.mark.parametrize("method", DECISIONS)

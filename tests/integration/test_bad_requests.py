@@ -13,7 +13,7 @@ from tests.samples import Samples, in_days
 from tests.verdict import CANARY
 from tests.wire import Answer
 from tests.world import new_id, redeeming
-from tests.wrong import SECOND, Call, Case, Change, changed, must_be_named, putting
+from tests.wrong import SECOND, Call, Case, Change, changed, kept, must_be_named, putting
 from vault.api.v1 import consent_pb2 as pb
 from vault.api.v1 import consent_service_pb2 as consent
 
@@ -57,6 +57,7 @@ def cancelled(samples: Any, asked: Any = None) -> Any:
     return asked
 
 
+@kept
 def lapsed(samples: Any) -> Any:
     asked = samples.ask(expire_time=in_days(SECOND / 2))
     samples.world.claim(samples.citizen, asked)
@@ -106,6 +107,7 @@ def claim(prepare: Callable[[Any], Any]) -> Call:
     return call
 
 
+@kept
 def lapsed_unclaimed(samples: Any) -> Any:
     asked = samples.ask(expire_time=in_days(SECOND / 4))
     time.sleep(0.25)

@@ -61,7 +61,11 @@ PLANTED: Final = (
     AUDIT_CASE,
     SIGN_IN,
 )
-REFERENCES: Final = {"case_ref": CASE, "staff_ref": STAFF, "external_reference": REFERENCE}
+REFERENCES: Final[dict[str, Any]] = {
+    "case_ref": CASE,
+    "staff_ref": STAFF,
+    "external_reference": REFERENCE,
+}
 
 
 @dataclass

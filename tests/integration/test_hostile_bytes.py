@@ -361,7 +361,7 @@ RANDOM: Final = st.sampled_from(METHOD_KEYS).flatmap(
 
 @given(made=RANDOM)
 @settings(
-    max_examples=400,
+    max_examples=300,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -377,7 +377,7 @@ def test_a_random_message_breaks_nothing(
 
 @given(made=RANDOM, data=st.data())
 @settings(
-    max_examples=200,
+    max_examples=150,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -116,5 +116,3 @@ def wanting(shared: Shared, *names: str) -> Attempt:
         purpose_code="letters",
         selections=(selection,),
     )
-
-

@@ -240,21 +240,27 @@ async def test_taking_back_against_a_claim_leaves_one_truth(
         ).status == "cancelled"
 
 
+@pytest.mark.parametrize("stored_name", ["consent-request-cancelled.1", "request-cancelled.1"])
 async def test_a_taking_back_that_broke_off_is_finished_by_the_retry(
-    house: House, registered: Registered, monkeypatch: pytest.MonkeyPatch
+    house: House,
+    registered: Registered,
+    shared: Shared,
+    monkeypatch: pytest.MonkeyPatch,
+    stored_name: str,
 ) -> None:
-    await provide_address(house, MAIR)
     token = await ask(house, registered.service)
     claimed = (await house.claims.claim(MAIR, HERSELF, new_id(), token)).value
     request_id, key = claimed.view.consent_request_id, new_id()
-    fail_once(monkeypatch, house, "request-cancelled.1")
+    fail_once(monkeypatch, house, stored_name)
     with pytest.raises(StoreUnavailableError):
         await house.requests.cancel(registered.service, key, request_id)
 
     answer = await house.requests.cancel(registered.service, key, request_id)
+    again = await house.requests.cancel(registered.service, key, request_id)
 
-    assert answer.value.status == "cancelled"
+    assert answer.value.status == again.value.status == "cancelled"
     assert (await house.names(request_id)).count("request-cancelled.1") == 1
+    assert (await house.names(shared.vault_id)).count("consent-request-cancelled.1") == 1
 
 
 async def test_a_request_lapses_unanswered(

@@ -17,12 +17,18 @@ from tests.house import (
     Shared,
     a_choice,
     a_question,
+    fail_once,
     new_id,
     provided,
     said,
 )
 from vault.application.caller import ActingFor, Agreement
-from vault.domain.errors import CapacityNotAllowedError, FieldInvalidError, NotFoundError
+from vault.domain.errors import (
+    CapacityNotAllowedError,
+    FieldInvalidError,
+    NotFoundError,
+    StoreUnavailableError,
+)
 from vault.domain.values import Channel, later
 from vault.store.record import read_event
 
@@ -250,6 +256,25 @@ async def test_opening_again_gives_the_same_vault_and_code(house: House) -> None
     assert again.value.assistance_code == first.value.assistance_code
     assert again.value.state.stream == first.value.state.stream != other.value.state.stream
     assert await house.names(first.value.state.stream) == ["vault-opened.1", "sign-in-linked.1"]
+
+
+@pytest.mark.parametrize("stored_name", ["vault-opened.1", "sign-in-linked.1"])
+async def test_an_opening_that_broke_off_is_finished_by_the_retry(
+    house: House, monkeypatch: pytest.MonkeyPatch, stored_name: str
+) -> None:
+    key, who = new_id(), ActingFor(capacity="official", channel="counter")
+    before = await house.vaults.tree_size()
+    fail_once(monkeypatch, house, stored_name)
+    with pytest.raises(StoreUnavailableError):
+        await house.citizens.open(OFFICIAL, who, key)
+
+    answer = await house.citizens.open(OFFICIAL, who, key)
+
+    vault_id = answer.value.state.stream
+    assert await house.names(vault_id) == ["vault-opened.1", "sign-in-linked.1"]
+    assert await house.vaults.tree_size() == before + 2
+    found = await house.citizens.get(OFFICIAL, acting(answer.value.assistance_code))
+    assert found.value.stream == vault_id
 
 
 async def test_no_code_stands_anywhere_in_the_clear(house: House) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,8 @@ from tests.house import (
     claim_and_redeem,
     fail_once,
     new_id,
+    opened,
+    provide_address,
     said,
 )
 from vault.domain.errors import (
@@ -178,6 +181,20 @@ async def test_a_claim_that_failed_at_once_leaves_the_request_free(
     claimed = (await house.claims.claim(NIA, HERSELF, new_id(), token)).value
 
     assert claimed.view.status == "pending"
+
+
+async def test_a_claim_is_retried_at_a_process_that_knows_nothing_of_it(
+    house: House, registered: Registered, folder: Path
+) -> None:
+    """The other process remembers her keyring of before she had a subject for the service."""
+    token, key = await ask(house, registered.other_service), new_id()
+
+    async with opened(folder) as other:
+        await provide_address(other, MAIR)
+        first = await house.claims.claim(MAIR, HERSELF, key, token)
+        again = await other.claims.claim(MAIR, HERSELF, key, token)
+
+    assert again.value.code == first.value.code != ""
 
 
 async def test_a_lapsed_request_cannot_be_claimed(

@@ -4,13 +4,31 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.house import HERSELF, MAIR, NIA, House, Shared, fetch, new_id, provide_address, provided
+from tests.house import (
+    HERSELF,
+    MAIR,
+    NIA,
+    House,
+    Registered,
+    Shared,
+    a_choice,
+    ask,
+    claim_and_redeem,
+    fetch,
+    grant,
+    new_id,
+    provide_address,
+    provided,
+    share,
+)
 from vault.application.caller import Answer
 from vault.application.disputes import Disputed
+from vault.application.evidence import View
 from vault.domain.errors import (
     DisputeResolvedError,
     EvidenceChangedError,
@@ -18,6 +36,7 @@ from vault.domain.errors import (
     NotFoundError,
 )
 
+BOTH = ("postalCode", "streetName")
 STATEMENT = "I moved in March; this is my old postcode."
 
 
@@ -35,10 +54,24 @@ async def dispute(
     )
 
 
-async def sent(house: House, shared: Shared) -> dict[str, Any]:
+async def sent(house: House, shared: Shared, *names: str) -> dict[str, Any]:
     """Fetch the address and return the one item that was sent."""
-    (item,) = json.loads((await fetch(house, shared)).bundle)["items"]
+    (item,) = json.loads((await fetch(house, shared, *names)).bundle)["items"]
     return item
+
+
+async def correct(house: House, shared: Shared, **changes: str) -> Answer[View]:
+    return await house.evidence.replace(
+        MAIR, HERSELF, new_id(), shared.evidence_id, provided(**changes)
+    )
+
+
+async def share_both(house: House, registered: Registered, shared: Shared) -> Shared:
+    """Share the same address once more, with its street."""
+    token = await ask(house, registered.service)
+    request_id, _ = await claim_and_redeem(house, MAIR, registered.service, token)
+    consent_id = await grant(house, MAIR, request_id, a_choice(shared.evidence_id, *BOTH))
+    return replace(shared, consent_request_id=request_id, consent_id=consent_id)
 
 
 async def test_a_disputed_value_goes_out_marked(house: House, shared: Shared) -> None:
@@ -128,6 +161,57 @@ async def test_she_takes_it_back_once(house: House, shared: Shared) -> None:
     with pytest.raises(DisputeResolvedError):
         await resolve()
     assert [f["is_disputed"] for f in (await sent(house, shared))["fields"]] == [False]
+
+
+async def test_two_corrections_settle_what_either_put_right(house: House, shared: Shared) -> None:
+    await dispute(house, shared, *BOTH)
+
+    half = await correct(house, shared, postalCode="SY23 3BB")
+    whole = await correct(house, shared, postalCode="SY23 3BB", streetName="Ffordd y Mor")
+
+    assert half.value.evidence.disputed == {"streetName"}
+    assert whole.value.evidence.disputed == frozenset()
+    assert all(known.resolved for known in whole.value.evidence.disputes)
+
+
+async def test_her_words_go_only_where_every_field_goes_that_they_are_about(
+    house: House, registered: Registered, shared: Shared
+) -> None:
+    await dispute(house, shared, *BOTH, is_shared=True)
+    wider = await share_both(house, registered, shared)
+
+    item = await sent(house, shared)
+    whole = await sent(house, wider, *BOTH)
+
+    assert [(d["names"], d["statement"]) for d in item["disputes"]] == [(["postalCode"], "")]
+    assert [(d["names"], d["statement"]) for d in whole["disputes"]] == [(list(BOTH), STATEMENT)]
+
+
+async def test_an_old_value_that_she_shares_on_purpose_stays_marked_after_a_correction(
+    house: House, registered: Registered
+) -> None:
+    shared = await share(house, MAIR, registered.service, mode="pinned")
+    await dispute(house, shared, is_shared=True)
+
+    await correct(house, shared, postalCode="SY23 3BB")
+
+    item = await sent(house, shared)
+    (field,) = item["fields"]
+    assert (field["value"], field["is_disputed"]) == ("SY23 2AA", True)
+    assert [d["statement"] for d in item["disputes"]] == [STATEMENT]
+
+
+async def test_an_old_value_is_not_marked_for_what_is_wrong_with_the_new_one(
+    house: House, registered: Registered
+) -> None:
+    shared = await share(house, MAIR, registered.service, mode="pinned")
+    await correct(house, shared, postalCode="SY23 3BB")
+
+    await dispute(house, shared, is_shared=True)
+
+    item = await sent(house, shared)
+    assert [field["is_disputed"] for field in item["fields"]] == [False]
+    assert item["disputes"] == []
 
 
 @pytest.mark.parametrize("names", [("noSuchField",), ("buildingNumber",)])

@@ -47,6 +47,7 @@ from vault.domain.errors import (
     StoreUnavailableError,
 )
 
+
 async def download(house: House, evidence_id: str, number: int = 0) -> bytes:
     parts = [p async for p in house.documents.download(MAIR, HERSELF, evidence_id, number)]
     return b"".join(part for part in parts if isinstance(part, bytes))

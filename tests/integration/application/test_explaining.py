@@ -29,7 +29,7 @@ from tests.house import (
     texts,
 )
 from vault.application.audits import Moment
-from vault.domain.errors import ConsentRevokedError, NotFoundError
+from vault.domain.errors import ConsentRevokedError, FieldInvalidError, NotFoundError
 from vault.domain.values import later
 
 
@@ -146,6 +146,26 @@ async def test_a_replay_as_of_a_time_ends_there(house: House, shared: Shared) ->
     names = await house.names(shared.vault_id)
     assert len(items) - 1 == names.index("consent-granted.1") + 1
     assert items[-1].count == len(items) - 1
+    last = (await house.records(shared.vault_id))[len(items) - 2]
+    assert items[-1].tree_size == last.position + 1
+
+
+async def test_of_what_is_to_come_nothing_is_said(house: House, shared: Shared) -> None:
+    tomorrow = Moment(time=later(house.clock.now(), days=1))
+
+    with pytest.raises(FieldInvalidError):
+        await house.audits.state(AUDITOR, shared.vault_id, as_of=tomorrow)
+    with pytest.raises(FieldInvalidError):
+        [i async for i in house.audits.replay_vault(MAIR, shared.vault_id, as_of=tomorrow)]
+
+
+async def test_a_place_beyond_all_numbers_is_behind_the_end(house: House, shared: Shared) -> None:
+    items = [
+        item
+        async for item in house.audits.replay_vault(MAIR, shared.vault_id, after_version=2**64 - 1)
+    ]
+
+    assert [item.count for item in items] == [0]
 
 
 async def test_before_the_beginning_there_was_nothing(house: House, shared: Shared) -> None:
