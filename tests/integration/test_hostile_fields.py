@@ -45,15 +45,14 @@ STRINGS: Final = {
     "wildcard": "*",
     "201 characters": (CANARY * 30)[:201],
     "64 KiB": (CANARY * 8_000)[: 64 * 1024],
-    "1 MiB": (CANARY * 120_000)[: 1024 * 1024],
     "braced id": f"{{{'6d5b8b0e-57a1-4d9f-8a3e-0b9d3e8f5a11'}}}",
     "id as URN": "urn:uuid:6d5b8b0e-57a1-4d9f-8a3e-0b9d3e8f5a11",
     "id of noughts": "00000000-0000-0000-0000-000000000000",
     "id of ones": "ffffffff-ffff-ffff-ffff-ffffffffffff",
 }
-SOME: Final = ("nothing", "NUL", "look-alike", "64 KiB", "1 MiB", "id of noughts")
-ALIKE: Final = {"acting", "request_id", "page_token", "position_token"}
-"""Stands in the same form in half of all messages; some texts are enough for each."""
+SOME: Final = ("nothing", "NUL", "look-alike", "64 KiB", "braced id", "id of noughts")
+ALIKE: Final = {"acting", "page_token", "position_token"}
+"""Stands, as ids do, in the same form in half of all messages: some texts are enough for each."""
 BYTES: Final = {
     "nothing": b"",
     "noughts": bytes(16),
@@ -161,11 +160,11 @@ def test_a_hostile_text_breaks_nothing(
 ) -> None:
     sender = Sender(samples, method, role)
 
-    tried = SOME if ALIKE & set(place.steps) else STRINGS
+    is_alike = bool(ALIKE & set(place.steps)) or place.steps[-1].endswith(("_id", "_ids"))
+    tried = SOME if is_alike else STRINGS
     answers = {what: sender.put(place, STRINGS[what]) for what in tried}
 
     judge(answers.values(), place)
-    assert answers["1 MiB"].reason == "LIMIT_EXCEEDED"
     assert answers["64 KiB"].reason in {"FIELD_INVALID", "NOT_FOUND"}
 
 

@@ -153,7 +153,8 @@ def test_a_call_under_way_ends_well(drained: Drained) -> None:
 
 
 def test_a_new_call_is_turned_away(drained: Drained) -> None:
-    assert drained.new_call.code == "UNAVAILABLE"
+    # gRPC itself cancels a call that crosses its farewell.
+    assert drained.new_call.code in {"UNAVAILABLE", "CANCELLED"}
 
 
 def test_health_says_that_it_stops(drained: Drained) -> None:

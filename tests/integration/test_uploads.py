@@ -259,6 +259,21 @@ def test_an_upload_that_is_given_up_leaves_nothing(
         slow.end()
 
 
+def test_uploads_given_up_at_any_moment_leave_nothing(server: Server, samples: Samples) -> None:
+    """Also while their file is begun, or dropped."""
+    parts = written(uploading(pdf_of(2 * CHUNK_BYTES)))
+    slow = [Slow(parts[:2]) for _ in range(100)]
+
+    with untouched(server), nothing_left(server):
+        for number, each in enumerate(slow):
+            call = samples.citizen.caller.begin(UPLOAD, each)
+            assert each.taken.wait(10)
+            time.sleep(number / 20_000)
+            call.cancel()
+    for each in slow:
+        each.end()
+
+
 def test_an_upload_given_up_is_made_by_the_retry(server: Server, samples: Samples) -> None:
     parts = uploading(pdf_of(3 * CHUNK_BYTES))
     slow = Slow(written(parts[:2]))

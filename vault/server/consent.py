@@ -108,6 +108,8 @@ class ConsentHandler:
         if call.caller.role == "service":
             return await self._requests_of_service(request, call)
         await self._use.seen(request.position_token, call)
+        # Refused before an official's look is recorded.
+        self._use.pages.read(request.page_token, call)
         views = await self._use.requests.list(
             call.caller, acting_from(request.acting), only_pending=request.only_pending
         )
@@ -298,6 +300,7 @@ class ConsentHandler:
         if call.caller.role == "service":
             return await self._consents_of_service(request, call)
         await self._use.seen(request.position_token, call)
+        self._use.pages.read(request.page_token, call)
         views = await self._use.consents.list(call.caller, acting_from(request.acting))
         page, token = await self._use.pages.page(
             views, lambda view: view.consent_id, request, call, convert.consent_message

@@ -165,6 +165,8 @@ class EvidenceHandler:
     ) -> evidence_service_pb2.ListEvidenceResponse:
         """List the caller's evidence without values, oldest first."""
         await self._use.seen(request.position_token, call)
+        # Refused before an official's look is recorded.
+        self._use.pages.read(request.page_token, call)
         views = await self._use.evidence.list(call.caller, acting_from(request.acting))
         page, token = await self._use.pages.page(
             views, lambda view: view.evidence.evidence_id, request, call, evidence_message
