@@ -116,6 +116,8 @@ class Audits:
         Raises:
             NotFoundError: if there is no such vault, or it is not the calling citizen's.
         """
+        # Refused before the look is recorded.
+        await self._tree_size(as_of)
         await self._look(caller, vault_id, case_ref)
         async for item in self._replay(vault_id, as_of, after_version):
             yield item
@@ -136,6 +138,7 @@ class Audits:
         Raises:
             NotFoundError: if there was no such vault then, or it is not the calling citizen's.
         """
+        await self._tree_size(as_of)
         await self._look(caller, vault_id, case_ref)
         tree_size = await self._tree_size(as_of)
         state = await self._desk.vaults.as_of(vault_id, fold, tree_size=tree_size, time=as_of.time)
