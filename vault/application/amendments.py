@@ -18,13 +18,12 @@ from vault.application.consents import (
     ConsentView,
     Preview,
     answer_of,
-    new_salt,
     preview_of,
     view_of,
 )
 from vault.application.desk import STOP_SETTLES_SECONDS, Decided
 from vault.domain import amendment, consent
-from vault.domain.amendment import ConsentExtended, ConsentNarrowed, Difference, Narrowing
+from vault.domain.amendment import ConsentNarrowed, Difference, Narrowing
 from vault.domain.choice import Shown
 from vault.domain.errors import (
     ConsentPausedError,
@@ -33,8 +32,9 @@ from vault.domain.errors import (
     NarrowingWidensError,
     NotFoundError,
 )
-from vault.domain.state import VaultState, fold
+from vault.domain.state import VaultState
 from vault.domain.values import Stamp, Time
+from vault.store.vaults import new_salt
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -276,12 +276,10 @@ class Amendments:
         self, citizen: Citizen, consent_id: str, recorded: Recorded
     ) -> Answer[Amended]:
         """Return what an event changed: the same for every retry of its command."""
-        facts, version = recorded.event.facts, recorded.event.link.version
-        before = await self._desk.vaults.as_of(citizen.vault_id, fold, version=version - 1)
-        if before is None or not isinstance(facts, ConsentNarrowed | ConsentExtended):
-            raise NotFoundError
         answer = await self._answer(citizen, consent_id, recorded)
-        changed = amendment.difference(consent.find(before, consent_id).terms, facts.terms)
+        changed = amendment.difference_made(await self._desk.state(citizen), recorded.event)
+        if changed is None:
+            raise NotFoundError
         return Answer(
             value=Amended(view=answer.value, difference=changed),
             tree_size=answer.tree_size,

@@ -8,7 +8,6 @@ nobody verifies is refused, not stored.
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -18,6 +17,7 @@ from vault.domain.canonical import b64, digest, encode
 from vault.domain.errors import FieldInvalidError
 from vault.domain.values import NO_APPROVAL, Approval
 from vault.sealing.envelope import Context
+from vault.store.vaults import new_salt
 
 if TYPE_CHECKING:
     from vault.application.caller import Agreement
@@ -60,7 +60,7 @@ def approve(
         )
     if expected == "paper" and not agreement.proof and not is_stop:
         raise FieldInvalidError("approval.proof", "Name her letter.")
-    proof = encode(Proof(proof=b64(agreement.proof), salt=b64(secrets.token_bytes(16))))
+    proof = encode(Proof(proof=b64(agreement.proof), salt=new_salt()))
     context = Context(stream=stream, kind=KIND, key_id=history_key.key_id)
     beside = sealed(history_key, context, proof)
     return Approval(kind=expected, proof_hash=digest(proof)), (beside,)

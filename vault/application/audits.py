@@ -207,7 +207,7 @@ class Audits:
             if not records:
                 break
             for record in records:
-                event = event_of(record)
+                event = event_of(record) if record.version < version else None
                 if event is not None and event.leaf == leaf:
                     return event
             after = records[-1].version
@@ -219,7 +219,8 @@ class Audits:
         tree_size = await self._tree_size(as_of)
         # No version is larger; a number that is may be larger than a database can compare.
         after_version = min(after_version, tree_size)
-        count, reached = 0, await self._place_after(stream, after_version)
+        last = await self._record(stream, after_version) if after_version else None
+        count, reached = 0, last.position + 1 if last else 0
         while True:
             records = await self._desk.vaults.records(
                 stream, after_version=after_version, below_position=tree_size, limit=CHUNK
@@ -235,13 +236,6 @@ class Audits:
                 break
             after_version = records[-1].version
         yield CaughtUp(tree_size=tree_size, count=count)
-
-    async def _place_after(self, stream: str, version: int) -> int:
-        """Return the tree size just after a version of a stream; 0 if there is no such version."""
-        if not version:
-            return 0
-        records = await self._desk.vaults.records(stream, after_version=version - 1, limit=1)
-        return records[0].position + 1 if records else 0
 
     async def _tree_size(self, as_of: Moment) -> int:
         """Return the tree size to stop at: a place that this history has reached."""

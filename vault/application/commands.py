@@ -54,6 +54,29 @@ def sealed(key: Key, context: Context, plaintext: bytes) -> SealedPayload:
     return SealedPayload(mark=mark, content=content)
 
 
+def must_be_recorded(content: bytes, mark: PayloadMark) -> None:
+    """Check that a payload is the one that its event names.
+
+    Raises:
+        HistoryBrokenError: if it is another.
+    """
+    if digest(content) != mark.hash:
+        raise HistoryBrokenError
+
+
+def opened(key: Key, context: Context, content: bytes, mark: PayloadMark) -> bytes:
+    """Open a payload, the other way round of `sealed`.
+
+    Raises:
+        HistoryBrokenError: if it is not the one that its event names, or does not open.
+    """
+    must_be_recorded(content, mark)
+    try:
+        return open_sealed(key, context, content, mark.commitment)
+    except SealError as error:
+        raise HistoryBrokenError from error
+
+
 def public(kind: str, content: bytes) -> SealedPayload:
     """Make a payload that everybody may read: the registry's."""
     mark = PayloadMark(kind=kind, hash=digest(content), key_id="", commitment="")
@@ -74,20 +97,15 @@ async def read_particulars(
     vaults: Vaults, event: Event, history_key: Key | None
 ) -> Particulars | None:
     """Return the particulars beside an event, or None if they are not there (any more)."""
-    mark = mark_of(event, KIND)
+    mark = event.mark(KIND)
     content = await vaults.payload(event.link.stream, event.link.version, KIND)
     if mark is None or content is None:
         return None
-    if digest(content) != mark.hash:
-        raise HistoryBrokenError
+    must_be_recorded(content, mark)
     if mark.key_id:
         if history_key is None or history_key.key_id != mark.key_id:
             return None
-        context = _context(history_key, event.link.stream)
-        try:
-            content = open_sealed(history_key, context, content, mark.commitment)
-        except SealError as error:
-            raise HistoryBrokenError from error
+        content = opened(history_key, _context(history_key, event.link.stream), content, mark)
     return _PARTICULARS.decode(content)
 
 
@@ -103,11 +121,6 @@ async def must_be_same(
     if particulars is None or particulars.digest != expected_digest:
         raise RequestIdReusedError("request_id")
     return particulars
-
-
-def mark_of(event: Event, kind: str) -> PayloadMark | None:
-    """Return the mark of an event's payload of one kind."""
-    return next((mark for mark in event.link.payloads if mark.kind == kind), None)
 
 
 def _context(key: Key, stream: str) -> Context:

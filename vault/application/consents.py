@@ -6,7 +6,6 @@ What becomes of a consent that stands is in `amendments.py`.
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,12 +15,13 @@ from vault.application.desk import Decided
 from vault.application.opening import open_bundle
 from vault.domain import choice as choices
 from vault.domain import consent, disclosure, request
-from vault.domain.canonical import b64, digest
+from vault.domain.canonical import digest
 from vault.domain.choice import Choice, Shown
 from vault.domain.consent import Consent, ConsentStatus
 from vault.domain.errors import NotFoundError
 from vault.domain.state import VaultState, fold
 from vault.domain.values import Item, Stamp, Terms, Time
+from vault.store.vaults import new_salt
 
 if TYPE_CHECKING:
     from vault.application.caller import ActingFor, Agreement, Caller
@@ -251,8 +251,3 @@ def preview_of(terms: Terms, items: tuple[Item, ...], shown: Shown) -> Preview:
         shown_bytes=shown_bytes,
         shown_hash=digest(shown_bytes),
     )
-
-
-def new_salt() -> str:
-    """Draw the salt of what is shown, so that nobody can guess it from its digest."""
-    return b64(secrets.token_bytes(16))

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vault.application.caller import Answer
-from vault.application.commands import Particulars, command_digest, sealed
+from vault.application.commands import Particulars, command_digest, opened, sealed
 from vault.application.desk import Decided
 from vault.domain import dispute, evidence
-from vault.domain.canonical import digest
-from vault.domain.errors import HistoryBrokenError
-from vault.sealing.envelope import Context, open_sealed
-from vault.sealing.errors import SealError
+from vault.sealing.envelope import Context
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -140,10 +137,5 @@ async def _open(desk: Desk, vault_id: str, known: Dispute) -> str:
     mark = known.mark
     if content is None or mark is None or mark.key_id != key.key_id:
         return ""
-    if digest(content) != mark.hash:
-        raise HistoryBrokenError
     context = Context(stream=vault_id, kind=KIND, key_id=key.key_id)
-    try:
-        return open_sealed(key, context, content, mark.commitment).decode()
-    except SealError as error:
-        raise HistoryBrokenError from error
+    return opened(key, context, content, mark).decode()

@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from vault.application.caller import Answer
-from vault.application.commands import Particulars, command_digest, mark_of
+from vault.application.commands import Particulars, command_digest
 from vault.application.desk import Decided
 from vault.application.evidence import DOCUMENT, View, changed_names, content_of
 from vault.application.revisions import (
@@ -242,11 +242,8 @@ class Documents:
 
         An object whose event never came is an orphan after a day: no upload takes so long.
         """
-        named: set[str] = set()
-        async for event in self._desk.vaults.all_of(_BRINGING):
-            mark = mark_of(event, KIND)
-            if mark is not None:
-                named.add(unb64(mark.hash).hex())
+        hashes = await self._desk.vaults.marked(KIND, _BRINGING)
+        named = {unb64(each).hex() for each in hashes}
         now = moment_of(self._desk.vaults.clock.now()).timestamp()
         return await self._blocking(partial(self._store.sweep, named.__contains__, now=now))
 

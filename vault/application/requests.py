@@ -39,9 +39,12 @@ from vault.domain.values import Acting, AskedTerms, Stamp, Time
 from vault.store.vaults import Command, Decision, event_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vault.application.caller import ActingFor, Caller
     from vault.application.desk import Desk
     from vault.application.registry import Registry
+    from vault.domain.events import Draft
 
 ATTEMPTS = 8
 """How many short codes are tried before one is free; of a million codes, two in 2^40 collide."""
@@ -145,39 +148,32 @@ class Requests:
             RequestAlreadyDecidedError, RequestCancelledError, RequestExpiredError: if it is too
                 late.
         """
-        expected = command_digest("CancelRequest", consent_request_id)
-        keyring = await self._desk.keyrings.of(consent_request_id)
-        beside = sealed_particulars(
-            keyring.history, consent_request_id, Particulars(digest=expected)
-        )
         made = await self._own(caller, consent_request_id)
+        key = self._desk.identifiers.request_key(caller.sub, "CancelRequest", request_id)
+        if await self._desk.vaults.recorded(consent_request_id, key) is None:
+            if not made.is_known and self._now() >= made.expires:
+                # Decided here, not in her vault: what stands there may not be told yet.
+                raise RequestExpiredError
+            if made.subject:
+                await self._cancel_in_vault(caller, made)
 
-        async def decide(state: RequestState | None, stamp: Stamp) -> Decision:
+        def draft(state: RequestState | None, stamp: Stamp) -> Draft:
             if state is not None and state.subject != made.subject:
                 raise _ClaimedMeanwhileError
-            return Decision(
-                draft=request.cancel_unclaimed(state, stamp, caller.sub), payloads=(beside,)
-            )
+            return request.cancel_unclaimed(state, stamp, caller.sub)
 
-        command = Command(
-            stream=consent_request_id,
-            acting=_as_service(caller),
-            request_key=self._desk.identifiers.request_key(caller.sub, "CancelRequest", request_id),
-        )
-        earlier = await self._desk.vaults.recorded(consent_request_id, command.request_key)
-        if earlier is None and not made.is_known and self._now() >= made.expires:
-            # Decided here, not in her vault: what stands there may not be told yet.
-            raise RequestExpiredError
-        if earlier is None and made.subject:
-            await self._cancel_in_vault(caller, consent_request_id, made)
+        expected = command_digest("CancelRequest", consent_request_id)
         try:
-            recorded = await self._desk.vaults.execute(command, request.fold, decide)
+            return await self._record_on_own_stream(
+                caller,
+                consent_request_id,
+                "CancelRequest",
+                request_id,
+                expected=expected,
+                draft=draft,
+            )
         except _ClaimedMeanwhileError:
             return await self.cancel(caller, request_id, consent_request_id)
-        if recorded.is_repeat:
-            await must_be_same(self._desk.vaults, recorded, expected, keyring.history)
-        view = await self._for_service(caller, consent_request_id)
-        return Answer(value=view, tree_size=recorded.position + 1)
 
     async def redeem(
         self,
@@ -193,28 +189,15 @@ class Requests:
             NotFoundError: if the request is not the caller's, or code or verifier do not fit it.
             CodeAlreadyRedeemedError: if it was redeemed under another `request_id`.
         """
-        service_id = caller.sub
         await self._own(caller, consent_request_id)
+
+        def draft(state: RequestState | None, stamp: Stamp) -> Draft:
+            return request.redeem(state, stamp, caller.sub, code, code_verifier)
+
         expected = command_digest("RedeemCode", consent_request_id, code, code_verifier)
-        keyring = await self._desk.keyrings.of(consent_request_id)
-        particulars = Particulars(digest=expected)
-
-        async def decide(state: RequestState | None, stamp: Stamp) -> Decision:
-            return Decision(
-                draft=request.redeem(state, stamp, service_id, code, code_verifier),
-                payloads=(sealed_particulars(keyring.history, consent_request_id, particulars),),
-            )
-
-        command = Command(
-            stream=consent_request_id,
-            acting=_as_service(caller),
-            request_key=self._desk.identifiers.request_key(service_id, "RedeemCode", request_id),
+        return await self._record_on_own_stream(
+            caller, consent_request_id, "RedeemCode", request_id, expected=expected, draft=draft
         )
-        recorded = await self._desk.vaults.execute(command, request.fold, decide)
-        if recorded.is_repeat:
-            await must_be_same(self._desk.vaults, recorded, expected, keyring.history)
-        view = await self._for_service(caller, consent_request_id)
-        return Answer(value=view, tree_size=recorded.position + 1)
 
     async def get(self, caller: Caller, acting: ActingFor, consent_request_id: str) -> RequestView:
         """Return a request: to a service its own, to a citizen one that she claimed.
@@ -283,13 +266,9 @@ class Requests:
     async def _deliver(self, caller: Caller, stream: str) -> None:
         """Put a request of a service that knows her into her vault; a retry finds it there."""
         made = await self.made(stream)
-        vault_id = await self._desk.keyrings.vault_of(caller.sub, made.subject)
-        keyring = await self._desk.keyrings.of(vault_id)
-        said = Particulars(digest=command_digest("ReceiveRequest", stream))
-        beside = sealed_particulars(keyring.history, vault_id, said)
 
-        async def decide(state: VaultState | None, stamp: Stamp) -> Decision:
-            draft = request.receive(
+        def draft(state: VaultState | None, stamp: Stamp) -> Draft:
+            return request.receive(
                 state,
                 stamp,
                 consent_request_id=stream,
@@ -298,44 +277,77 @@ class Requests:
                 expires=made.expires,
                 is_delivered=True,
             )
-            return Decision(draft=draft, payloads=(beside,))
 
-        command = Command(
-            stream=vault_id,
-            acting=_as_service(caller),
-            request_key=self._desk.identifiers.request_key(vault_id, "ReceiveRequest", stream),
-        )
         with suppress(RequestAlreadyClaimedError, RequestCancelledError):
-            await self._desk.vaults.execute(command, fold, decide)
+            await self._record_in_vault(caller, made, "ReceiveRequest", draft)
 
-    async def _cancel_in_vault(self, caller: Caller, stream: str, made: RequestState) -> None:
-        subject = made.subject
-        vault_id = await self._desk.keyrings.vault_of(caller.sub, subject)
-        keyring = await self._desk.keyrings.of(vault_id)
-        said = Particulars(digest=command_digest("CancelRequest", stream))
-        beside = sealed_particulars(keyring.history, vault_id, said)
-
-        async def decide(state: VaultState | None, stamp: Stamp) -> Decision:
-            draft = request.cancel(
+    async def _cancel_in_vault(self, caller: Caller, made: RequestState) -> None:
+        def draft(state: VaultState | None, stamp: Stamp) -> Draft:
+            return request.cancel(
                 state,
                 stamp,
-                consent_request_id=stream,
+                consent_request_id=made.stream,
                 service_id=caller.sub,
-                subject=subject,
+                subject=made.subject,
             )
-            return Decision(draft=draft, payloads=(beside,))
 
-        command = Command(
-            stream=vault_id,
-            acting=_as_service(caller),
-            request_key=self._desk.identifiers.request_key(vault_id, "CancelRequest", stream),
-        )
         try:
-            await self._desk.vaults.execute(command, fold, decide)
+            await self._record_in_vault(caller, made, "CancelRequest", draft)
         except RequestAlreadyDecidedError:
             # Before the code came back the service may not learn even that somebody decided.
             if made.is_known:
                 raise
+
+    async def _record_in_vault(
+        self,
+        caller: Caller,
+        made: RequestState,
+        method: str,
+        draft: Callable[[VaultState | None, Stamp], Draft],
+    ) -> None:
+        """Record what the service does to a request in the vault that it reached, once."""
+        vault_id = await self._desk.keyrings.vault_of(caller.sub, made.subject)
+        keyring = await self._desk.keyrings.of(vault_id)
+        said = Particulars(digest=command_digest(method, made.stream))
+        beside = sealed_particulars(keyring.history, vault_id, said)
+
+        async def decide(state: VaultState | None, stamp: Stamp) -> Decision:
+            return Decision(draft=draft(state, stamp), payloads=(beside,))
+
+        command = Command(
+            stream=vault_id,
+            acting=_as_service(caller),
+            request_key=self._desk.identifiers.request_key(vault_id, method, made.stream),
+        )
+        await self._desk.vaults.execute(command, fold, decide)
+
+    async def _record_on_own_stream(
+        self,
+        caller: Caller,
+        stream: str,
+        method: str,
+        request_id: str,
+        *,
+        expected: str,
+        draft: Callable[[RequestState | None, Stamp], Draft],
+    ) -> Answer[RequestView]:
+        """Record what the service does to its request, and return the request."""
+        keyring = await self._desk.keyrings.of(stream)
+        beside = sealed_particulars(keyring.history, stream, Particulars(digest=expected))
+
+        async def decide(state: RequestState | None, stamp: Stamp) -> Decision:
+            return Decision(draft=draft(state, stamp), payloads=(beside,))
+
+        command = Command(
+            stream=stream,
+            acting=_as_service(caller),
+            request_key=self._desk.identifiers.request_key(caller.sub, method, request_id),
+        )
+        recorded = await self._desk.vaults.execute(command, request.fold, decide)
+        if recorded.is_repeat:
+            await must_be_same(self._desk.vaults, recorded, expected, keyring.history)
+        view = await self._for_service(caller, stream)
+        return Answer(value=view, tree_size=recorded.position + 1)
 
     def _now(self) -> Time:
         return self._desk.vaults.clock.now()

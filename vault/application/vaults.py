@@ -12,7 +12,12 @@ from vault.application.desk import Citizen, Decided
 from vault.application.identifiers import new_vault_id
 from vault.application.keyrings import ASSISTANCE
 from vault.domain import vault
-from vault.domain.amendment import ConsentExtended, ConsentNarrowed, Difference, difference
+from vault.domain.amendment import (
+    ConsentExtended,
+    ConsentNarrowed,
+    Difference,
+    difference_made,
+)
 from vault.domain.consent import ConsentGranted
 from vault.domain.disclosure import DisclosureRefused, EvidenceDisclosed
 from vault.domain.dispute import DisputeResolved, EvidenceDisputed
@@ -27,7 +32,7 @@ if TYPE_CHECKING:
     from vault.application.desk import Desk
     from vault.application.receipts import Receipt, Receipts
     from vault.domain.events import Event
-    from vault.domain.values import Stamp, Terms
+    from vault.domain.values import Stamp
 
 CHUNK = 500
 """Records read at once when looking for lines of one kind."""
@@ -103,7 +108,7 @@ class CitizenVaults:
         """Make a code with which officials can act for her; a retry makes the same."""
         citizen = await self._desk.citizen(caller, acting)
         key = self._desk.request_key(citizen, "CreateAssistanceCode", request_id)
-        state = await self._desk.state(citizen)
+        await self._desk.state(citizen)
         code = self._desk.identifiers.assistance_code(key)
         way = await self._desk.keyrings.add_code(ASSISTANCE, code, citizen.vault_id)
         await self._link(citizen, key, way.sign_in_id)
@@ -173,7 +178,7 @@ class CitizenVaults:
                         items=_items(state, event),
                         particulars=await read_particulars(self._desk.vaults, event, history_key),
                         receipt=self._receipts.of(Recorded(event=event, position=record.position)),
-                        difference=await self._difference(citizen.vault_id, event),
+                        difference=difference_made(state, event),
                     )
                 )
                 if len(lines) == limit:
@@ -186,7 +191,7 @@ class CitizenVaults:
         """Open a vault for somebody who has no sign-in, and make the code that she keeps."""
         identifiers = self._desk.identifiers
         actor = identifiers.pseudonym(caller.issuer, caller.sub)
-        acting.as_official(actor, acting.mandate_id, acting.vault_id)
+        acting.must_be_officials()
         if acting.vault_id or acting.mandate_id or acting.assistance_code:
             raise NotFoundError
         code = identifiers.assistance_code(identifiers.request_key(actor, "OpenVault", request_id))
@@ -218,19 +223,6 @@ class CitizenVaults:
 
     async def _size(self) -> int:
         return await self._desk.vaults.tree_size()
-
-    async def _difference(self, vault_id: str, event: Event) -> Difference | None:
-        """Return what changed, if the event gave a consent other terms."""
-        facts = event.facts
-        if not isinstance(facts, ConsentNarrowed | ConsentExtended):
-            return None
-        before = await self._terms_before(vault_id, facts.consent_id, event.link.version)
-        return difference(before, facts.terms) if before else None
-
-    async def _terms_before(self, vault_id: str, consent_id: str, version: int) -> Terms | None:
-        state = await self._desk.vaults.as_of(vault_id, fold, version=version - 1)
-        consent = state.consents.get(consent_id) if state else None
-        return consent.terms if consent else None
 
 
 def _items(state: VaultState, event: Event) -> tuple[LineItem, ...]:

@@ -278,8 +278,26 @@ def _lower_frequency(before: Terms, count: int) -> Frequency:
     return Frequency(count=count, period_seconds=before.frequency.period_seconds)
 
 
+def difference_made(state: VaultState, event: Event) -> Difference | None:
+    """Return what an event of a vault changed in a consent's terms; None if it is no such event."""
+    facts = event.facts
+    if not isinstance(facts, ConsentNarrowed | ConsentExtended):
+        return None
+    before = state.earlier_terms.get(event.link.version)
+    return difference(before, facts.terms) if before else None
+
+
 def amended(
     state: VaultState, event: Event, facts: ConsentNarrowed | ConsentExtended
 ) -> VaultState:
     """Fold `ConsentNarrowed` or `ConsentExtended`."""
-    return consents.changed(state, facts.consent_id, terms=facts.terms, items=event.link.items)
+    consent = state.consents.get(facts.consent_id)
+    if consent is None:
+        return state
+    earlier = {**state.earlier_terms, event.link.version: consent.terms}
+    return consents.changed(
+        replace(state, earlier_terms=earlier),
+        facts.consent_id,
+        terms=facts.terms,
+        items=event.link.items,
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from typing import Any, Final
 
@@ -24,6 +25,27 @@ LARGEST_INTEGER: Final = 2**53 - 1
 def encode(value: Any) -> bytes:
     """Encode structs, lists, objects, strings, integers and booleans as canonical JSON."""
     return _ENCODER.encode(value)
+
+
+def strict_json(data: bytes) -> Any:
+    """Parse JSON of others so that what is read can be stored and sent as it is.
+
+    Raises:
+        ValueError, RecursionError: if it is no JSON in UTF-8; if it names something twice, for
+            which JSON has no rule; or if it holds halves of characters or boundless numbers.
+    """
+    # Left to itself the library would take UTF-16 as well.
+    value = json.loads(data.decode(), object_pairs_hook=_without_repetition)
+    json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    return value
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        msg = "a name comes twice"
+        raise ValueError(msg)
+    return found
 
 
 def is_printable_ascii(data: bytes) -> bool:

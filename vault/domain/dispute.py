@@ -116,7 +116,7 @@ def disputed(state: VaultState, event: Event, facts: EvidenceDisputed) -> VaultS
     opened = Dispute(
         dispute_id=facts.dispute_id,
         version=event.link.version,
-        mark=next((mark for mark in event.link.payloads if mark.kind == "statement"), None),
+        mark=event.mark("statement"),
         values={name: updated[name] for name in facts.names if name in updated},
         is_shared=facts.is_shared,
         time=facts.time,

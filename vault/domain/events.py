@@ -72,6 +72,10 @@ class Event(Value, frozen=True):
     facts: Facts
     leaf: str
 
+    def mark(self, kind: str) -> PayloadMark | None:
+        """Return the mark of its payload of one kind, if it has one."""
+        return next((mark for mark in self.link.payloads if mark.kind == kind), None)
+
     @property
     def originator_id(self) -> str:
         """Return the stream."""

@@ -247,8 +247,8 @@ def _with_revision(
     revision = Revision(
         revision=item.revision,
         version=event.link.version,
-        mark=_mark_of(event, "evidence"),
-        document=_mark_of(event, "document"),
+        mark=event.mark("evidence"),
+        document=event.mark("document"),
         schema_version=facts.schema_version,
         issued_date=facts.issued_date,
         source=facts.source,
@@ -263,10 +263,6 @@ def _with_revision(
         disputes=_after_replacement(before, facts, revision),
     )
     return replace(state, evidence={**state.evidence, item.evidence_id: evidence})
-
-
-def _mark_of(event: Event, kind: str) -> PayloadMark | None:
-    return next((mark for mark in event.link.payloads if mark.kind == kind), None)
 
 
 def _after_replacement(

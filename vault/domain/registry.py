@@ -342,10 +342,11 @@ def fold(state: RegistryState | None, event: Event) -> RegistryState:
             entry = replace(after.services[service], is_suspended=is_suspended)
             return replace(after, services={**after.services, service: entry})
         case PurposePublished(purpose=purpose, bounds=bounds, time=time):
+            texts = event.mark("texts")
             published = Purpose(
                 purpose=purpose,
                 bounds=bounds,
-                notice_hash=next((p.hash for p in event.link.payloads if p.kind == "texts"), ""),
+                notice_hash=texts.hash if texts else "",
                 time=time,
                 published=version,
             )

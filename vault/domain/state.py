@@ -13,7 +13,7 @@ from vault.domain.consent import Consent
 from vault.domain.events import Event, Facts, StreamState
 from vault.domain.evidence import Evidence
 from vault.domain.request import Request
-from vault.domain.values import Time
+from vault.domain.values import Terms, Time
 from vault.domain.vault import SignIn
 
 
@@ -24,6 +24,8 @@ class VaultState(StreamState, frozen=True, kw_only=True):
     evidence: dict[str, Evidence] = field(default_factory=dict)
     requests: dict[str, Request] = field(default_factory=dict)
     consents: dict[str, Consent] = field(default_factory=dict)
+    earlier_terms: dict[int, Terms] = field(default_factory=dict)
+    """Terms that a narrowing or extension replaced, by its version."""
     cancelled: frozenset[str] = frozenset()
     sign_ins: dict[str, SignIn] = field(default_factory=dict)
 

@@ -7,7 +7,6 @@ where bytes of protobuf may hold what a newer client sends besides.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
+from vault.domain.canonical import strict_json
 from vault.domain.errors import LimitExceededError
 from vault.server.authorization import PACKAGE
 from vault.server.errors import MessageMalformedError
@@ -59,9 +59,7 @@ def _read_json(kind: type[Message], data: bytes) -> Message:
         raise LimitExceededError(detail="JSON has at most 20,000 values.")
     # What the library says of an error repeats what was sent.
     try:
-        value = json.loads(data.decode(), object_pairs_hook=_without_repetition)
-        # Halves of characters and numbers beyond all bounds would trip what comes after.
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        value = strict_json(data)
         _check_shape(value, kind.DESCRIPTOR)
         return json_format.ParseDict(value, kind())
     except (ValueError, RecursionError, json_format.ParseError):
@@ -70,13 +68,6 @@ def _read_json(kind: type[Message], data: bytes) -> Message:
 
 def _write_json(message: Message) -> bytes:
     return json_format.MessageToJson(message, indent=None, ensure_ascii=False).encode()
-
-
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError
-    return found
 
 
 def _check_shape(value: Any, descriptor: Any) -> None:

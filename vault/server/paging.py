@@ -95,14 +95,7 @@ class Pages:
         Args:
             rows: one more than is wanted, if there are more.
         """
-        size = request.page_size or DEFAULT_SIZE
-        messages: list[M] = []
-        for row in rows[:size]:
-            built = build(row)
-            messages.append(await built if isinstance(built, Awaitable) else built)
-            if exceeds_page(messages):
-                messages.pop()
-                break
+        messages = await _fitting(rows[: request.page_size or DEFAULT_SIZE], build)
         has_more = len(messages) < len(rows)
         last = key(rows[len(messages) - 1]) if has_more else 0
         return messages, self.write(str(last), call, kind) if has_more else ""
@@ -132,13 +125,8 @@ class Pages:
         if last and last not in names:
             raise TokenInvalidError("page_token")
         start = names.index(last) + 1 if last else 0
-        messages: list[M] = []
-        for entry in entries[start : start + (request.page_size or DEFAULT_SIZE)]:
-            built = build(entry)
-            messages.append(await built if isinstance(built, Awaitable) else built)
-            if exceeds_page(messages):
-                messages.pop()
-                break
+        size = request.page_size or DEFAULT_SIZE
+        messages = await _fitting(entries[start : start + size], build)
         end = start + len(messages)
         return messages, self.write(names[end - 1], call) if end < len(names) else ""
 
@@ -146,6 +134,18 @@ class Pages:
         caller = call.caller
         bound = encode([call.method, caller.role, caller.issuer, caller.sub, kind, last])
         return hmac.digest(self._key, bound, "sha256")[:_TAG_BYTES]
+
+
+async def _fitting(entries: Sequence[T], build: Callable[[T], M | Awaitable[M]]) -> list[M]:
+    """Return the messages of entries, as many as fit into one answer."""
+    messages: list[M] = []
+    for entry in entries:
+        built = build(entry)
+        messages.append(await built if isinstance(built, Awaitable) else built)
+        if exceeds_page(messages):
+            messages.pop()
+            break
+    return messages
 
 
 def exceeds_page(messages: Sequence[Message]) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -282,23 +282,9 @@ class Vaults(Application[str]):
         )
         return list(await self._read(select))
 
-    async def all_of(self, stored_names: Sequence[str]) -> AsyncIterator[Event]:
-        """Yield the events of these names in all streams, oldest first, deleted ones left out."""
-        after = 0
-        while True:
-            select = partial(
-                self.store.select_notifications,
-                after,
-                CHUNK,
-                topics=stored_names,
-                inclusive_of_start=False,
-            )
-            notifications = await self._read(select)
-            for notification in notifications:
-                yield _event_of_state(notification.state)
-            if len(notifications) < CHUNK:
-                return
-            after = notifications[-1].id
+    async def marked(self, kind: str, stored_names: Sequence[str]) -> frozenset[str]:
+        """Return the hash of every payload of one kind that events of these names have."""
+        return frozenset(await self._read(self._marked, kind, stored_names))
 
     async def payload(self, stream: str, version: int, kind: str) -> bytes | None:
         """Return one payload of a record, or None if it is not there (any more)."""
@@ -357,14 +343,14 @@ class Vaults(Application[str]):
             items=decision.draft.items,
             registry=decision.registry,
             payloads=tuple(sorted((p.mark for p in decision.payloads), key=lambda m: m.kind)),
-            salt=_salt(),
+            salt=new_salt(),
         )
         return link_event(link, decision.draft.facts)
 
     def _stamp(self, state: S | None) -> Stamp:
         now = self.clock.now()
         after_last = later(state.last_time, microseconds=1) if state else Time("")
-        return Stamp(time=max(now, after_last), salt=_salt())
+        return Stamp(time=max(now, after_last), salt=new_salt())
 
     async def _read(self, function: Callable[..., R], *args: Any) -> R:
         loop = asyncio.get_running_loop()
@@ -377,6 +363,18 @@ class Vaults(Application[str]):
         state: S | None = await self._read(self._load, stream, fold)
         self._put(stream, fold, state)
         return state
+
+    def _marked(self, kind: str, stored_names: Sequence[str]) -> set[str]:
+        # A long way through history: on a thread of its own, never on the loop.
+        found: set[str] = set()
+        after = 0
+        while page := self.store.select_notifications(
+            after, CHUNK, topics=stored_names, inclusive_of_start=False
+        ):
+            marks = (_event_of_state(each.state).mark(kind) for each in page)
+            found.update(mark.hash for mark in marks if mark is not None)
+            after = page[-1].id
+        return found
 
     def _load(self, stream: str, fold: Fold[S]) -> S | None:
         def project(state: S | None, events: Iterable[Event]) -> S | None:
@@ -433,5 +431,6 @@ def _version(state: StreamState | None) -> int:
     return state.version if state else 0
 
 
-def _salt() -> str:
+def new_salt() -> str:
+    """Draw a salt: 16 bytes, base64url."""
     return b64(secrets.token_bytes(16))
