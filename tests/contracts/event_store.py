@@ -6,59 +6,31 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import signal
+import subprocess
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 import pytest
-from eventsourcing.persistence import IntegrityError, Notification, StoredEvent, Subscription
+from eventsourcing.persistence import InfrastructureFactory, IntegrityError, StoredEvent
+from eventsourcing.utils import Environment
 
 from vault.store import subscription as subscriptions
-from vault.store.append import Append, BatchResult, Payload, StoredRecord, Verdict
+from vault.store.append import Append, Payload, StoredRecord, Verdict
 from vault.store.committer import Committer
 from vault.store.errors import StoreClosedError
 from vault.store.record import entry_of
+from vault.store.recorder import Recorder
 
-
-class EventStore(Protocol):
-    """A recorder with what the vault needs beyond the library's."""
-
-    def insert_batch(self, batch: Sequence[Append]) -> BatchResult: ...
-    def maintain(self, *, is_idle: bool) -> None: ...
-    def insert_events(
-        self, stored_events: Sequence[StoredEvent], **kwargs: Any
-    ) -> Sequence[int] | None: ...
-    def select_events(
-        self,
-        originator_id: str,
-        *,
-        gt: int | None = None,
-        lte: int | None = None,
-        desc: bool = False,
-        limit: int | None = None,
-    ) -> Sequence[StoredEvent]: ...
-    def select_notifications(
-        self, start: int | None, limit: int, stop: int | None = None, topics: Sequence[str] = ()
-    ) -> Sequence[Notification]: ...
-    def max_notification_id(self) -> int | None: ...
-    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Subscription[Any]: ...
-    def select_records(
-        self,
-        stream: str,
-        *,
-        after_version: int = 0,
-        below_position: int | None = None,
-        limit: int,
-    ) -> Sequence[StoredRecord]: ...
-    def find_request(self, stream: str, request_key: str) -> StoredRecord | None: ...
-    def select_payloads(self, stream: str, version: int) -> Sequence[Payload]: ...
-    def tree_size(self) -> int: ...
-    def close(self) -> None: ...
+Place: TypeAlias = Any
+"""Where a store is: a folder, a database. Opened twice, it is the same store."""
 
 
 def an_event(stream: str, version: int, state: bytes = b"link\nfacts") -> StoredEvent:
@@ -77,22 +49,27 @@ def is_refused(verdict: Verdict) -> bool:
 
 
 class EventStoreContract(ABC):
-    """The promises. A place is a folder: opened twice, it is the same store."""
+    """The promises."""
 
     @abstractmethod
-    def open_store(self, place: Path, lane: int = 0) -> EventStore:
+    def open_store(self, place: Place, lane: int = 0) -> Recorder:
         """Open a lane of the store of a place, or make it."""
 
     @abstractmethod
-    def run_sql(self, place: Path, statement: str) -> None:
+    def run_sql(self, place: Place, statement: str) -> None:
         """Run a statement as someone who has all rights on the database; raise if it refuses."""
 
+    @abstractmethod
+    def environment(self, place: Place) -> dict[str, str]:
+        """Return the environment by which a process opens lane 0 of the store of a place."""
+
     @pytest.fixture
-    def place(self, tmp_path: Path) -> Path:
+    def place(self, tmp_path: Path) -> Place:
+        """A folder, unless the database needs another kind of place."""
         return tmp_path
 
     @pytest.fixture
-    def store(self, place: Path) -> Iterator[EventStore]:
+    def store(self, place: Place) -> Iterator[Recorder]:
         store = self.open_store(place)
         yield store
         store.close()
@@ -103,11 +80,11 @@ class EventStoreContract(ABC):
 
     # --- Verdicts and positions
 
-    def test_an_empty_store_has_no_positions(self, store: EventStore) -> None:
+    def test_an_empty_store_has_no_positions(self, store: Recorder) -> None:
         assert store.tree_size() == 0
         assert store.max_notification_id() is None
 
-    def test_positions_are_dense_across_streams_and_batches(self, store: EventStore) -> None:
+    def test_positions_are_dense_across_streams_and_batches(self, store: Recorder) -> None:
         first = store.insert_batch([an_append("a", 1, 2), an_append("b", 1)])
         second = store.insert_batch([an_append("b", 2), an_append("a", 3, 4)])
 
@@ -115,7 +92,7 @@ class EventStoreContract(ABC):
         assert second.verdicts == ((3,), (4, 5))
         assert store.tree_size() == 6
 
-    def test_a_refused_append_takes_no_position(self, store: EventStore) -> None:
+    def test_a_refused_append_takes_no_position(self, store: Recorder) -> None:
         verdicts = store.insert_batch(
             [an_append("a", 1), an_append("a", 1), an_append("b", 1)]
         ).verdicts
@@ -124,7 +101,7 @@ class EventStoreContract(ABC):
         assert is_refused(verdicts[1])
         assert verdicts[2] == (1,)
 
-    def test_a_large_batch_is_stored_in_order(self, store: EventStore) -> None:
+    def test_a_large_batch_is_stored_in_order(self, store: Recorder) -> None:
         batch = [an_append(f"stream {number}", 1) for number in range(700)]
 
         verdicts = store.insert_batch(batch).verdicts
@@ -133,7 +110,7 @@ class EventStoreContract(ABC):
         notifications = store.select_notifications(1, 1000)
         assert [n.originator_id for n in notifications] == [f"stream {n}" for n in range(700)]
 
-    def test_a_version_that_is_taken_is_refused(self, store: EventStore, stream: str) -> None:
+    def test_a_version_that_is_taken_is_refused(self, store: Recorder, stream: str) -> None:
         store.insert_batch([an_append(stream, 1)])
 
         (verdict,) = store.insert_batch([an_append(stream, 1)]).verdicts
@@ -142,27 +119,27 @@ class EventStoreContract(ABC):
 
     @pytest.mark.parametrize("version", [2, 3, 50])
     def test_a_version_without_predecessor_is_refused(
-        self, store: EventStore, stream: str, version: int
+        self, store: Recorder, stream: str, version: int
     ) -> None:
         (verdict,) = store.insert_batch([an_append(stream, version)]).verdicts
 
         assert is_refused(verdict)
         assert store.tree_size() == 0
 
-    def test_a_predecessor_in_the_same_batch_counts(self, store: EventStore, stream: str) -> None:
+    def test_a_predecessor_in_the_same_batch_counts(self, store: Recorder, stream: str) -> None:
         batch = [an_append(stream, 1), an_append(stream, 2), an_append(stream, 3)]
 
         assert store.insert_batch(batch).verdicts == ((0,), (1,), (2,))
 
     def test_a_refused_predecessor_in_the_same_batch_does_not_count(
-        self, store: EventStore, stream: str
+        self, store: Recorder, stream: str
     ) -> None:
         store.insert_batch([an_append(stream, 1, request_key="key")])
         batch = [an_append(stream, 2, request_key="key"), an_append(stream, 3)]
 
         assert all(map(is_refused, store.insert_batch(batch).verdicts))
 
-    def test_an_append_is_stored_whole_or_not_at_all(self, store: EventStore, stream: str) -> None:
+    def test_an_append_is_stored_whole_or_not_at_all(self, store: Recorder, stream: str) -> None:
         store.insert_batch([an_append(stream, 1)])
         both = Append((an_event("other", 1), an_event(stream, 1)))
 
@@ -172,7 +149,16 @@ class EventStoreContract(ABC):
         assert verdicts[1] == (1, 2)
         assert store.select_events("other") == []
 
-    def test_a_verdict_never_says_what_is_there(self, store: EventStore, stream: str) -> None:
+    def test_a_refused_append_leaves_its_streams_as_they_were(self, store: Recorder) -> None:
+        store.insert_batch([an_append("a", 1)])
+        refused = Append((an_event("new", 1), an_event("a", 2), an_event("a", 4)))
+
+        verdicts = store.insert_batch([refused, an_append("new", 1), an_append("a", 2)]).verdicts
+
+        assert is_refused(verdicts[0])
+        assert verdicts[1:] == ((1,), (2,))
+
+    def test_a_verdict_never_says_what_is_there(self, store: Recorder, stream: str) -> None:
         store.insert_batch([an_append(stream, 1, request_key="key")])
 
         verdicts = store.insert_batch(
@@ -183,7 +169,7 @@ class EventStoreContract(ABC):
         assert stream not in str(verdicts[0])
 
     def test_the_commit_was_sent_between_call_and_return(
-        self, store: EventStore, stream: str
+        self, store: Recorder, stream: str
     ) -> None:
         before = time.monotonic()
         result = store.insert_batch([an_append(stream, 1)])
@@ -191,20 +177,20 @@ class EventStoreContract(ABC):
         assert before < result.commit_sent < time.monotonic()
 
     def test_insert_events_returns_ids_that_are_positions_plus_one(
-        self, store: EventStore, stream: str
+        self, store: Recorder, stream: str
     ) -> None:
         assert store.insert_events([an_event(stream, 1), an_event(stream, 2)]) == [1, 2]
         with pytest.raises(IntegrityError):
             store.insert_events([an_event(stream, 2)])
 
     def test_insert_events_drops_nothing_that_it_is_given(
-        self, store: EventStore, stream: str
+        self, store: Recorder, stream: str
     ) -> None:
         with pytest.raises(TypeError, match="tracking"):
             store.insert_events([an_event(stream, 1)], tracking=object())
 
     def test_lanes_of_one_store_know_nothing_of_each_other(
-        self, store: EventStore, place: Path, stream: str
+        self, store: Recorder, place: Place, stream: str
     ) -> None:
         append = Append((an_event(stream, 1),), ((Payload("evidence", b"sealed"),),), "key")
         other = self.open_store(place, lane=7)
@@ -222,14 +208,14 @@ class EventStoreContract(ABC):
 
     # --- Request keys
 
-    def test_a_request_key_is_used_once_in_a_stream(self, store: EventStore, stream: str) -> None:
+    def test_a_request_key_is_used_once_in_a_stream(self, store: Recorder, stream: str) -> None:
         store.insert_batch([an_append(stream, 1, request_key="key")])
 
         (verdict,) = store.insert_batch([an_append(stream, 2, request_key="key")]).verdicts
 
         assert is_refused(verdict)
 
-    def test_a_request_key_is_used_once_in_a_batch(self, store: EventStore, stream: str) -> None:
+    def test_a_request_key_is_used_once_in_a_batch(self, store: Recorder, stream: str) -> None:
         batch = [
             an_append(stream, 1, request_key="key"),
             an_append(stream, 2, request_key="key"),
@@ -240,13 +226,13 @@ class EventStoreContract(ABC):
 
         assert list(map(is_refused, verdicts)) == [False, True, False]
 
-    def test_a_request_key_is_free_in_another_stream(self, store: EventStore) -> None:
+    def test_a_request_key_is_free_in_another_stream(self, store: Recorder) -> None:
         batch = [an_append("a", 1, request_key="key"), an_append("b", 1, request_key="key")]
 
         assert store.insert_batch(batch).verdicts == ((0,), (1,))
 
     def test_no_request_key_is_used_as_often_as_you_like(
-        self, store: EventStore, stream: str
+        self, store: Recorder, stream: str
     ) -> None:
         store.insert_batch([an_append(stream, 1), an_append(stream, 2)])
 
@@ -254,7 +240,7 @@ class EventStoreContract(ABC):
         assert store.find_request(stream, "") is None
 
     def test_a_request_key_finds_the_first_event_of_its_append(
-        self, store: EventStore, stream: str
+        self, store: Recorder, stream: str
     ) -> None:
         store.insert_batch([an_append(stream, 1), an_append(stream, 2, 3, request_key="key")])
 
@@ -265,7 +251,7 @@ class EventStoreContract(ABC):
         assert [r.request_key for r in store.select_records(stream, limit=9)] == ["", "key", ""]
 
     def test_a_request_key_finds_nothing_in_another_stream(
-        self, store: EventStore, stream: str
+        self, store: Recorder, stream: str
     ) -> None:
         store.insert_batch([an_append(stream, 1, request_key="key")])
 
@@ -275,7 +261,7 @@ class EventStoreContract(ABC):
 
     @pytest.mark.parametrize("state", [b"link\nfacts", b"", b"\n", b"no newline", b"\x00\xff\n\n"])
     def test_a_record_is_read_as_it_was_stored(
-        self, store: EventStore, stream: str, state: bytes
+        self, store: Recorder, stream: str, state: bytes
     ) -> None:
         store.insert_batch([Append((an_event(stream, 1, state),), request_key="key")])
 
@@ -292,7 +278,7 @@ class EventStoreContract(ABC):
         )
 
     def test_records_are_selected_by_version_and_position(
-        self, store: EventStore, stream: str
+        self, store: Recorder, stream: str
     ) -> None:
         store.insert_batch(
             [an_append(stream, 1, 2), an_append("other", 1), an_append(stream, 3, 4, 5)]
@@ -308,7 +294,7 @@ class EventStoreContract(ABC):
         assert versions(limit=9, below_position=3) == [1, 2]
         assert versions(limit=9, below_position=0) == []
 
-    def test_payloads_lie_beside_their_own_event(self, store: EventStore, stream: str) -> None:
+    def test_payloads_lie_beside_their_own_event(self, store: Recorder, stream: str) -> None:
         first = (Payload("evidence", b"\x00sealed"), Payload("command", b""))
         third = (Payload("command", b"\xff"),)
         append = Append(tuple(an_event(stream, v) for v in (1, 2, 3)), (first, (), third))
@@ -320,7 +306,7 @@ class EventStoreContract(ABC):
         assert tuple(store.select_payloads(stream, 3)) == third
 
     def test_payloads_of_a_refused_append_are_not_stored(
-        self, store: EventStore, stream: str
+        self, store: Recorder, stream: str
     ) -> None:
         refused = Append((an_event(stream, 2),), ((Payload("evidence", b"sealed"),),))
 
@@ -330,7 +316,7 @@ class EventStoreContract(ABC):
         assert store.select_payloads(stream, 2) == []
 
     def test_insert_events_stores_payloads_and_the_request_key(
-        self, store: EventStore, stream: str
+        self, store: Recorder, stream: str
     ) -> None:
         payloads = [[Payload("evidence", b"sealed")]]
 
@@ -340,7 +326,7 @@ class EventStoreContract(ABC):
         assert store.find_request(stream, "key") is not None
 
     def test_a_deleted_record_leaves_its_entry(
-        self, store: EventStore, place: Path, stream: str
+        self, store: Recorder, place: Place, stream: str
     ) -> None:
         store.insert_batch([an_append(stream, 1, 2, request_key="key")])
 
@@ -356,7 +342,7 @@ class EventStoreContract(ABC):
         assert store.max_notification_id() == 2
 
     def test_a_stream_goes_on_after_its_last_record_was_deleted(
-        self, store: EventStore, place: Path, stream: str
+        self, store: Recorder, place: Place, stream: str
     ) -> None:
         store.insert_batch([an_append(stream, 1)])
         self.run_sql(place, "DELETE FROM records")
@@ -366,7 +352,7 @@ class EventStoreContract(ABC):
         assert is_refused(verdicts[0])
         assert verdicts[1] == (1,)
 
-    def test_a_payload_can_be_deleted(self, store: EventStore, place: Path, stream: str) -> None:
+    def test_a_payload_can_be_deleted(self, store: Recorder, place: Place, stream: str) -> None:
         append = Append((an_event(stream, 1),), ((Payload("evidence", b"sealed"),),))
         store.insert_batch([append])
 
@@ -385,7 +371,7 @@ class EventStoreContract(ABC):
         ],
     )
     def test_the_database_refuses_to_change_history(
-        self, store: EventStore, place: Path, stream: str, statement: str
+        self, store: Recorder, place: Place, stream: str, statement: str
     ) -> None:
         append = Append((an_event(stream, 1),), ((Payload("evidence", b"sealed"),),))
         store.insert_batch([append])
@@ -400,12 +386,12 @@ class EventStoreContract(ABC):
     @pytest.mark.parametrize(
         "statement",
         [
-            "INSERT INTO records VALUES (0, 0, 'x', x'00')",
-            "INSERT INTO payloads VALUES (0, 0, 7, 'x', x'00')",
+            "INSERT INTO records SELECT lane, position, 'x', entry FROM entries",
+            "INSERT INTO payloads SELECT lane, position, 7, 'x', entry FROM entries",
         ],
     )
     def test_nothing_is_put_beside_an_entry_later(
-        self, store: EventStore, place: Path, stream: str, statement: str
+        self, store: Recorder, place: Place, stream: str, statement: str
     ) -> None:
         store.insert_batch([an_append(stream, 1)])
         self.run_sql(place, "DELETE FROM records")
@@ -416,7 +402,7 @@ class EventStoreContract(ABC):
     # --- Following
 
     def test_a_subscription_yields_what_is_there_and_what_comes(
-        self, store: EventStore, monkeypatch: pytest.MonkeyPatch
+        self, store: Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # With polls a minute apart, only the commit itself can wake it in time.
         monkeypatch.setattr(subscriptions, "POLL_SECONDS", 60)
@@ -430,7 +416,7 @@ class EventStoreContract(ABC):
 
             assert coming.result(timeout=10).id == 3
 
-    def test_a_subscription_notices_commits_of_others(self, store: EventStore, place: Path) -> None:
+    def test_a_subscription_notices_commits_of_others(self, store: Recorder, place: Place) -> None:
         other = self.open_store(place)
         try:
             with store.subscribe(gt=0) as subscription, ThreadPoolExecutor(1) as thread:
@@ -442,7 +428,7 @@ class EventStoreContract(ABC):
         finally:
             other.close()
 
-    def test_a_subscription_to_topics_passes_over_others(self, store: EventStore) -> None:
+    def test_a_subscription_to_topics_passes_over_others(self, store: Recorder) -> None:
         rare = StoredEvent("a", 4, "rare.1", b"")
         store.insert_batch([an_append("a", 1, 2, 3), Append((rare,))])
 
@@ -451,7 +437,7 @@ class EventStoreContract(ABC):
 
     @pytest.mark.parametrize("ending", ["stop", "close"])
     def test_a_waiting_subscription_ends_when_stopped_or_closed(
-        self, store: EventStore, monkeypatch: pytest.MonkeyPatch, ending: str
+        self, store: Recorder, monkeypatch: pytest.MonkeyPatch, ending: str
     ) -> None:
         monkeypatch.setattr(subscriptions, "POLL_SECONDS", 60)
 
@@ -464,7 +450,7 @@ class EventStoreContract(ABC):
 
     # --- Opening and closing
 
-    def test_a_reopened_store_goes_on_where_it_was(self, place: Path, stream: str) -> None:
+    def test_a_reopened_store_goes_on_where_it_was(self, place: Place, stream: str) -> None:
         first = self.open_store(place)
         first.insert_batch([an_append(stream, 1, 2, request_key="key")])
         first.close()
@@ -478,7 +464,7 @@ class EventStoreContract(ABC):
         assert verdicts[1] == (2,)
         assert [record.version for record in records] == [1, 2, 3]
 
-    def test_a_closed_store_says_so(self, place: Path, stream: str) -> None:
+    def test_a_closed_store_says_so(self, place: Place, stream: str) -> None:
         store = self.open_store(place)
         store.close()
         store.close()
@@ -488,14 +474,73 @@ class EventStoreContract(ABC):
         with pytest.raises(StoreClosedError):
             store.tree_size()
 
+    def test_the_environment_alone_chooses_the_store(self, store: Recorder, place: Place) -> None:
+        environment = Environment("", self.environment(place))
+        factory: InfrastructureFactory = InfrastructureFactory.construct(environment)
+        recorder = factory.application_recorder()
+        recorder.insert_events([an_event("a", 1)])
+        others = factory.aggregate_recorder()
+        factory.close()
+
+        assert others is recorder
+        assert store.tree_size() == 1
+
+    def test_the_factory_says_what_it_does_not_keep(self, place: Place) -> None:
+        environment = Environment("", self.environment(place))
+        factory: InfrastructureFactory = InfrastructureFactory.construct(environment)
+
+        with pytest.raises(NotImplementedError, match="snapshots"):
+            factory.aggregate_recorder("snapshots")
+        with pytest.raises(NotImplementedError, match="tracking"):
+            factory.tracking_recorder()
+        with pytest.raises(NotImplementedError, match="process"):
+            factory.process_recorder()
+
+    # --- Kills
+
+    def test_killed_under_load_it_loses_nothing_it_acknowledged(self, place: Place) -> None:
+        acknowledged = [line for _ in range(3) for line in self._append_until_killed(place)]
+
+        store = self.open_store(place)
+        found = {
+            (record.stream, record.version, record.request_key, record.position)
+            for stream in {stream for stream, *_ in acknowledged}
+            for record in store.select_records(stream, limit=100_000)
+            if record.state is not None and store.select_payloads(stream, record.version)
+        }
+        notifications = store.select_notifications(1, 1_000_000)
+        size = store.tree_size()
+        store.close()
+        assert len(acknowledged) > 100
+        assert set(acknowledged) <= found
+        assert [n.id for n in notifications] == list(range(1, size + 1))
+
+    def _append_until_killed(self, place: Place) -> list[tuple[str, int, str, int]]:
+        process = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("append_until_killed.py")],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={"PYTHONPATH": str(Path(__file__).parents[2]), **self.environment(place)},
+        )
+        assert process.stdout is not None
+        lines = [process.stdout.readline()]
+        time.sleep(0.4)
+        process.send_signal(signal.SIGKILL)
+        lines += process.stdout.readlines()
+        process.stdout.close()
+        assert process.wait() == -signal.SIGKILL
+        # The last line may be cut off in the middle.
+        fields = [line.split() for line in lines if line.endswith("\n")]
+        return [(stream, int(v), key, int(position)) for stream, v, key, position in fields]
+
     # --- Races
 
     def test_threads_racing_on_few_streams_each_get_their_own_verdict(
-        self, store: EventStore
+        self, store: Recorder
     ) -> None:
         check_race(store, [store] * 16)
 
-    def test_two_writers_of_one_store_stay_correct(self, store: EventStore, place: Path) -> None:
+    def test_two_writers_of_one_store_stay_correct(self, store: Recorder, place: Place) -> None:
         other = self.open_store(place)
         try:
             check_race(store, [store, other] * 4)
@@ -503,7 +548,7 @@ class EventStoreContract(ABC):
             other.close()
 
     async def test_tasks_racing_through_a_committer_each_get_their_own_verdict(
-        self, store: EventStore
+        self, store: Recorder
     ) -> None:
         fatal: list[BaseException] = []
         committer = Committer(store, on_fatal=fatal.append)
@@ -534,13 +579,13 @@ class EventStoreContract(ABC):
         check_history(store, streams, won)
 
 
-def check_race(store: EventStore, writers: Sequence[EventStore]) -> None:
+def check_race(store: Recorder, writers: Sequence[Recorder]) -> None:
     """Let a thread for each writer append to few streams, and check what everyone was told."""
     streams = [str(uuid4()) for _ in range(4)]
     won: dict[int, tuple[str, int]] = {}
     counting = threading.Lock()
 
-    def race(seed: int, writer: EventStore) -> None:
+    def race(seed: int, writer: Recorder) -> None:
         chance = random.Random(seed)
         for _ in range(20):
             stream = chance.choice(streams)
@@ -562,9 +607,7 @@ def check_race(store: EventStore, writers: Sequence[EventStore]) -> None:
     check_history(store, streams, won)
 
 
-def check_history(
-    store: EventStore, streams: Sequence[str], won: dict[int, tuple[str, int]]
-) -> None:
+def check_history(store: Recorder, streams: Sequence[str], won: dict[int, tuple[str, int]]) -> None:
     """Check that history is what the winners were told: dense, contiguous, nothing else."""
     found = {
         record.position: (stream, record.version)

@@ -3,10 +3,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,9 +11,7 @@ from uuid import uuid4
 import apsw
 import pytest
 from eventsourcing.persistence import (
-    InfrastructureFactory,
     InfrastructureFactoryError,
-    StoredEvent,
 )
 from eventsourcing.tests import persistence
 
@@ -53,6 +47,14 @@ class TestSQLiteRecorder(EventStoreContract):
 
     def run_sql(self, place: Path, statement: str) -> None:
         run_sql(place / FILE, statement)
+
+    def environment(self, place: Path) -> dict[str, str]:
+        return {"PERSISTENCE_MODULE": "vault.store.sqlite", "SQLITE_DBNAME": str(place / FILE)}
+
+    def test_killed_under_load_it_loses_nothing_it_acknowledged(self, place: Path) -> None:
+        super().test_killed_under_load_it_loses_nothing_it_acknowledged(place)
+
+        assert run_sql(place / FILE, "PRAGMA integrity_check") == [("ok",)]
 
 
 class _LibraryCase:
@@ -378,78 +380,9 @@ def test_after_a_failed_commit_nothing_is_appended_until_reopened(path: Path) ->
     assert versions in ([1], [1, 2])
 
 
-def test_killed_under_load_it_loses_nothing_it_acknowledged(path: Path) -> None:
-    acknowledged: list[tuple[str, int, str, int]] = []
-    for _ in range(3):
-        process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("append_until_killed.py"), path],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={"PYTHONPATH": str(Path(__file__).parents[2])},
-        )
-        assert process.stdout is not None
-        lines = [process.stdout.readline()]
-        time.sleep(0.4)
-        process.send_signal(signal.SIGKILL)
-        lines += process.stdout.readlines()
-        process.stdout.close()
-        assert process.wait() == -signal.SIGKILL
-        for line in lines:
-            # The last line may be cut off in the middle.
-            if line.endswith("\n"):
-                stream, version, key, position = line.split()
-                acknowledged.append((stream, int(version), key, int(position)))
-
-    recorder = SQLiteRecorder(path)
-    found = {
-        (record.stream, record.version, record.request_key, record.position)
-        for stream in {stream for stream, *_ in acknowledged}
-        for record in recorder.select_records(stream, limit=100_000)
-        if record.state is not None and recorder.select_payloads(stream, record.version)
-    }
-    size = recorder.tree_size()
-    recorder.close()
-    assert len(acknowledged) > 100
-    assert set(acknowledged) <= found
-    assert {position for *_, position in acknowledged} <= set(range(size))
-    assert run_sql(path, "PRAGMA integrity_check") == [("ok",)]
-    assert run_sql(path, "SELECT count(*), max(position) + 1 FROM records") == [(size, size)]
-
-
 # --- The factory
-
-
-def test_the_factory_is_chosen_by_its_module_alone(path: Path) -> None:
-    env = {"PERSISTENCE_MODULE": "vault.store.sqlite", "SQLITE_DBNAME": str(path)}
-
-    factory: InfrastructureFactory = InfrastructureFactory.construct(env)
-    recorder = factory.application_recorder()
-    recorder.insert_events([StoredEvent("a", 1, "something-happened.1", b"")])
-    factory.close()
-
-    assert isinstance(factory, SQLiteFactory)
-    assert run_sql(path, "SELECT count(*) FROM entries") == [(1,)]
-
-
-def test_the_factory_has_one_recorder(path: Path) -> None:
-    factory = SQLiteFactory({"SQLITE_DBNAME": str(path)})
-
-    assert factory.application_recorder() is factory.aggregate_recorder()
-
-    factory.close()
 
 
 def test_the_factory_needs_a_path() -> None:
     with pytest.raises(InfrastructureFactoryError, match="SQLITE_DBNAME"):
         SQLiteFactory({})
-
-
-def test_the_factory_says_what_it_does_not_keep(path: Path) -> None:
-    factory = SQLiteFactory({"SQLITE_DBNAME": str(path)})
-
-    with pytest.raises(NotImplementedError, match="snapshots"):
-        factory.aggregate_recorder("snapshots")
-    with pytest.raises(NotImplementedError, match="tracking"):
-        factory.tracking_recorder()
-    with pytest.raises(NotImplementedError, match="process"):
-        factory.process_recorder()

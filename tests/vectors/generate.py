@@ -61,6 +61,7 @@ from vault.domain.canonical import b64, digest, encode
 from vault.domain.disclosure import DisclosureRefused
 from vault.domain.events import Draft, Link
 from vault.domain.registry import (
+    LaneListed,
     OrganisationRegistered,
     PurposeWithdrawn,
     ReceiptKeyListed,
@@ -377,6 +378,11 @@ def samples() -> list[tuple[str, Draft, Link]]:
                 )
             ),
             3,
+        ),
+        in_registry(
+            "A lane is listed: vaults may be opened in it from now on.",
+            drafted(LaneListed(lane=1, origin="demo/1", **COMMON)),
+            9,
         ),
     ]
 

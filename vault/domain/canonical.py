@@ -9,6 +9,7 @@ to be hashed: readers hash the bytes, decode them, and refuse bytes that would e
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import json
 import re
@@ -19,6 +20,7 @@ import msgspec
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 # In a string a control character is an escape; only \" and \\ are escapes of printable characters.
 _PRINTABLE_ASCII: Final = re.compile(rb'[ -\[\]-~]*(?:\\["\\][ -\[\]-~]*)*')
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 LARGEST_INTEGER: Final = 2**53 - 1
 
 
@@ -50,12 +52,15 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def is_printable_ascii(data: bytes) -> bool:
     """Say whether canonical JSON and its strings are printable ASCII, as link and facts must be."""
+    if b"\\" not in data:
+        # No escape to look into, as nearly always.
+        return data.isascii() and data.decode("ascii").isprintable()
     return _PRINTABLE_ASCII.fullmatch(data) is not None
 
 
 def b64(data: bytes) -> str:
     """Encode bytes as base64url without padding (RFC 4648 section 5)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE, b"=").decode("ascii")
 
 
 def unb64(text: str) -> bytes:

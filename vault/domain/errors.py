@@ -323,3 +323,13 @@ class HistoryBrokenError(VaultError):
     message = (
         "The stored history does not hold together. Nothing is decided on it; tell the operator."
     )
+
+
+class VaultFrozenError(VaultError):
+    """The stored history ends before what was acknowledged: an old copy of it was restored."""
+
+    reason = "VAULT_FROZEN"
+    message = (
+        "The store was restored from a copy that lacks the latest history here. Nothing is read or"
+        " decided until the operator brings it back. Then retry with the same request_id."
+    )

@@ -65,12 +65,14 @@ class Draft(Value, frozen=True):
 class Event(Value, frozen=True):
     """A linked event; meets the event-sourcing library's `DomainEventProtocol`.
 
-    `leaf` is the RFC 6962 leaf of the bytes as stored; it is computed from them, never stored.
+    `state` is the record as stored: link, newline, facts. It is encoded once, so that what is
+    hashed, stored and shown are the same bytes. `leaf` is their RFC 6962 leaf, never stored.
     """
 
     link: Link
     facts: Facts
     leaf: str
+    state: bytes
 
     def mark(self, kind: str) -> PayloadMark | None:
         """Return the mark of its payload of one kind, if it has one."""

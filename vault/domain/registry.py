@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The registry: organisations, services, purposes with their bounds, evidence types, receipt keys.
+"""The registry: organisations, services, purposes, evidence types, receipt keys, lanes.
 
 It is one stream in lane 0. Names, texts and schemas are public payloads beside the events; the fold
 keeps at which version each lies, and the digest of a purpose's texts, which is a consent's notice.
@@ -112,6 +112,16 @@ class ReceiptKeyListed(Facts, frozen=True, tag="receipt-key-listed.1"):
     public_key: str
 
 
+class LaneListed(Facts, frozen=True, tag="lane-listed.1"):
+    """From now on vaults may be opened in the lane, whose log has this origin.
+
+    It stands in the lane's own first record, too, so that no other database is taken for it.
+    """
+
+    lane: int
+    origin: str
+
+
 class Service(Value, frozen=True):
     """A registered service. `published` is the version at which its name lies."""
 
@@ -154,6 +164,8 @@ class RegistryState(StreamState, frozen=True, kw_only=True):
     withdrawn: frozenset[str] = frozenset()
     evidence_types: dict[str, tuple[EvidenceType, ...]] = field(default_factory=dict)
     receipt_keys: dict[str, str] = field(default_factory=dict)
+    lanes: dict[int, str] = field(default_factory=dict)
+    """The origin of each but the registry's own."""
 
     def service(self, service_id: str) -> Service:
         """Return a service that may act.
@@ -200,9 +212,13 @@ class RegistryState(StreamState, frozen=True, kw_only=True):
         Raises:
             FieldUnknownError: naming `field`, if one is not.
         """
-        known = {name for v in self.evidence_types.get(evidence_type, ()) for name in v.names}
-        if not known or not known.issuperset(names):
-            raise FieldUnknownError(field)
+        unknown = set(names)
+        versions = self.evidence_types.get(evidence_type, ())
+        for version in reversed(versions):
+            unknown.difference_update(version.names)
+            if not unknown:
+                return
+        raise FieldUnknownError(field)
 
 
 def register_organisation(state: RegistryState, stamp: Stamp, organisation: str) -> Draft:
@@ -326,6 +342,17 @@ def list_receipt_key(stamp: Stamp, key_id: str, public_key: str) -> Draft:
     return Draft(facts=facts)
 
 
+def list_lane(state: RegistryState, stamp: Stamp, lane: int, origin: str) -> Draft:
+    """List a lane.
+
+    Raises:
+        RegistryConflictError: if it is listed.
+    """
+    if lane in state.lanes:
+        raise RegistryConflictError("lane", "The lane is listed already.")
+    return Draft(facts=LaneListed(time=stamp.time, salt=stamp.salt, lane=lane, origin=origin))
+
+
 def fold(state: RegistryState | None, event: Event) -> RegistryState:
     """Return what is registered after an event."""
     before = state or RegistryState(stream=event.link.stream)
@@ -367,5 +394,7 @@ def fold(state: RegistryState | None, event: Event) -> RegistryState:
             )
         case ReceiptKeyListed(key_id=key_id, public_key=public_key):
             return replace(after, receipt_keys={**after.receipt_keys, key_id: public_key})
+        case LaneListed(lane=lane, origin=origin):
+            return replace(after, lanes={**after.lanes, lane: origin})
         case _:
             return after

@@ -15,6 +15,7 @@ from vault.domain.dispute import DisputeResolved, EvidenceDisputed
 from vault.domain.evidence import EvidenceProvided, EvidenceReplaced
 from vault.domain.registry import (
     EvidenceTypePublished,
+    LaneListed,
     OrganisationRegistered,
     PurposePublished,
     PurposeWithdrawn,
@@ -69,6 +70,7 @@ StoredFacts = (
     | PurposeWithdrawn
     | EvidenceTypePublished
     | ReceiptKeyListed
+    | LaneListed
 )
 
 STORED_NAMES: Final = frozenset(str(facts.__struct_config__.tag) for facts in get_args(StoredFacts))

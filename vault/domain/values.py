@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, Literal, NewType
 
 from msgspec import Struct
@@ -43,10 +44,11 @@ LATEST_TIME: Final = Time("9999-12-31T23:59:59.999999Z")
 
 def time_of(moment: datetime) -> Time:
     """Return a moment, which must know its zone, in the stored form."""
-    utc = moment.astimezone(UTC).replace(tzinfo=None)
-    return Time(utc.isoformat(timespec="microseconds") + "Z")
+    utc = moment.astimezone(UTC).isoformat(timespec="microseconds")
+    return Time(utc.removesuffix("+00:00") + "Z")
 
 
+@lru_cache(maxsize=4096)
 def moment_of(time: str) -> datetime:
     """Return the moment of a time in the stored form.
 

@@ -28,11 +28,13 @@ class Append:
     Args:
         payloads: one tuple for each event, in the same order, or nothing.
         request_key: names the first event within its stream, once and for all; "" names nothing.
+        incarnation: of the database on which it was decided; None if that does not matter.
     """
 
     events: tuple[StoredEvent, ...]
     payloads: tuple[tuple[Payload, ...], ...] = ()
     request_key: str = ""
+    incarnation: int | None = None
 
     def __post_init__(self) -> None:
         if not self.events:

@@ -9,6 +9,7 @@ recorder decides what is admitted; who may wait how long is decided here.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -27,6 +28,8 @@ from vault.store.errors import (
     QueueFullError,
     StoreClosedError,
 )
+
+_logger = logging.getLogger(__name__)
 
 IDLE_SECONDS: Final = 0.5
 """How long nothing is appended before the recorder is told that there is time for upkeep."""
@@ -224,8 +227,10 @@ class Committer:
                 _fail(waiting, CommitFailedError(), cause=outcome)
             self._abandon(outcome)
         else:
+            kind = type(outcome) if isinstance(outcome, AppendFailedError) else AppendFailedError
+            _logger.error("nothing of a batch was stored: %s", kind.__name__)
             for waiting in batch:
-                _fail(waiting, AppendFailedError(), cause=outcome)
+                _fail(waiting, kind(), cause=outcome)
         self._form_batch()
 
     def _abandon(self, error: BaseException) -> None:

@@ -9,7 +9,11 @@ from __future__ import annotations
 from eventsourcing.persistence import NotSupportedError, OperationalError
 
 
-class StoreFileError(NotSupportedError):
+class StoreUnfitError(NotSupportedError):
+    """What was named cannot be used as an event store; the message says why and what to do."""
+
+
+class StoreFileError(StoreUnfitError):
     """The file cannot be used as an event store; the message says why and what to do."""
 
 
@@ -21,10 +25,32 @@ class StoreClosedError(OperationalError):
 
 
 class AppendFailedError(OperationalError):
-    """The database failed before COMMIT: nothing of the batch is stored."""
+    """The database failed and nothing of the batch is stored."""
 
     def __init__(self) -> None:
         super().__init__("The database failed and nothing was stored: try again.")
+
+
+class DurabilityWeakError(AppendFailedError):
+    """The database would acknowledge what it may lose again: nothing of the batch is stored."""
+
+    def __init__(self) -> None:
+        OperationalError.__init__(
+            self,
+            "The database's durability is weaker than configured and nothing was stored: its "
+            "operator has to restore fsync, synchronous_commit or the standby.",
+        )
+
+
+class ClockDepartsError(AppendFailedError):
+    """The server's clock and the database's differ: nothing of the batch is stored."""
+
+    def __init__(self) -> None:
+        OperationalError.__init__(
+            self,
+            "The clocks of server and database are more than two seconds apart and nothing was "
+            "stored: their operator has to set them right.",
+        )
 
 
 class CommitFailedError(OperationalError):

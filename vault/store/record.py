@@ -18,8 +18,10 @@ import msgspec
 from eventsourcing.persistence import Mapper, MapperDeserialisationError, StoredEvent, Transcoder
 
 from vault.domain.canonical import b64, digest, encode, is_printable_ascii
+from vault.domain.errors import HistoryBrokenError
 from vault.domain.events import Event, Facts, Link
 from vault.domain.stored_names import STORED_NAMES, StoredFacts
+from vault.store.append import StoredRecord
 
 ENTRY_BYTES: Final = 65
 
@@ -49,8 +51,7 @@ def link_event(link: Link, facts: Facts) -> Event:
     Raises:
         ValueError: if either holds anything but printable ASCII; a fault of ours.
     """
-    state = _state_of(link, facts)
-    return Event(link=link, facts=facts, leaf=b64(leaf_of(entry_of(state))))
+    return _event_of(link, facts, _state_of(link, facts))
 
 
 def read_event(state: bytes) -> Event:
@@ -65,7 +66,32 @@ def read_event(state: bytes) -> Event:
     if _state_of(link, facts) != state:
         msg = "not in canonical form"
         raise ValueError(msg)
-    return Event(link=link, facts=facts, leaf=b64(leaf_of(entry_of(state))))
+    return _event_of(link, facts, state)
+
+
+def sound_event(state: bytes) -> Event:
+    """Return the event of bytes that were stored as a record's.
+
+    Raises:
+        HistoryBrokenError: if they are not.
+    """
+    try:
+        return read_event(state)
+    except ValueError as error:
+        raise HistoryBrokenError from error
+
+
+def event_of(record: StoredRecord) -> Event | None:
+    """Return the event of a record, or None if the record was deleted.
+
+    Raises:
+        HistoryBrokenError: if its bytes are not a record's.
+    """
+    return None if record.state is None else sound_event(record.state)
+
+
+def _event_of(link: Link, facts: Facts, state: bytes) -> Event:
+    return Event(link=link, facts=facts, leaf=b64(leaf_of(entry_of(state))), state=state)
 
 
 def _state_of(link: Link, facts: Facts) -> bytes:
@@ -98,7 +124,7 @@ class RecordMapper(Mapper[str]):
             originator_id=domain_event.link.stream,
             originator_version=domain_event.link.version,
             topic=str(type(domain_event.facts).__struct_config__.tag),
-            state=_state_of(domain_event.link, domain_event.facts),
+            state=domain_event.state,
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> Event:

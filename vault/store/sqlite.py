@@ -12,26 +12,17 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 from uuid import UUID
 
-from eventsourcing.persistence import (
-    ApplicationRecorder,
-    InfrastructureFactory,
-    InfrastructureFactoryError,
-    IntegrityError,
-    Notification,
-    StoredEvent,
-    TrackingRecorder,
-)
+from eventsourcing.persistence import InfrastructureFactoryError, Notification, StoredEvent
 from eventsourcing.utils import Environment, EnvType
 
 from vault.store.append import Append, BatchResult, Payload, StoredRecord
+from vault.store.recorder import LARGEST, Recorder, RecorderFactory
 from vault.store.sqlite_file import Readers
 from vault.store.sqlite_writer import SQLiteWriter
 from vault.store.subscription import CommitSignal, PollingSubscription
-
-_LARGEST: Final = 2**63 - 1
 
 _EVENTS: Final = """
 SELECT stream, version, topic, state
@@ -72,13 +63,8 @@ WHERE lane = ? AND stream = ? AND version = ? ORDER BY ordinal
 _TREE_SIZE: Final = "SELECT coalesce(max(position) + 1, 0) FROM entries WHERE lane = ?"
 
 
-class SQLiteRecorder(ApplicationRecorder):
-    """One lane of an event store in one SQLite file. All methods may be called by any thread.
-
-    What a method returned after appending is on the disk. Reads see what is committed, by whichever
-    process; they wait for no append. Ids of streams are text; a stream begins at version 1 (or 0)
-    and has no holes. Notification ids are positions + 1.
-    """
+class SQLiteRecorder(Recorder):
+    """One lane of an event store in one SQLite file; what was appended is on the disk."""
 
     def __init__(
         self,
@@ -103,48 +89,20 @@ class SQLiteRecorder(ApplicationRecorder):
         self._readers = Readers(absolute, reader_connections, patience_seconds)
         self._signal = CommitSignal()
 
-    def insert_batch(self, batch: Sequence[Append]) -> BatchResult:
-        """Store the appends of a batch in one transaction, and return after COMMIT did.
+    @property
+    def incarnation(self) -> int:
+        """Always 0: a file is not lost while it is open."""
+        return 0
 
-        Raises:
-            AppendFailedError: if the database failed before COMMIT; nothing is stored.
-            CommitFailedError: if COMMIT failed: what is stored shows once the store is opened anew,
-                and until then this recorder appends nothing more.
-            StoreClosedError: if the recorder was closed, or a COMMIT failed before.
-        """
+    def insert_batch(self, batch: Sequence[Append]) -> BatchResult:
+        """Store the appends of a batch in one transaction, and return after COMMIT did."""
         result = self._writer.insert_batch(batch)
         self._signal.announce()
         return result
 
     def maintain(self, *, is_idle: bool) -> None:
-        """Do what keeps appends fast; call it between batches, and once when there are none."""
+        """Move the write-ahead log into the database, when there is time or it grows large."""
         self._writer.maintain(is_idle=is_idle)
-
-    def insert_events(
-        self,
-        stored_events: Sequence[StoredEvent],
-        *,
-        payloads: Sequence[Sequence[Payload]] = (),
-        request_key: str = "",
-        **kwargs: Any,
-    ) -> Sequence[int]:
-        """Store events together, as a batch of one, and return their notification ids.
-
-        Raises:
-            IntegrityError: if the stream does not admit them.
-        """
-        if kwargs:
-            # The library passes on whatever `save` is given; to drop a tracking record is a loss.
-            message = f"not stored with events: {', '.join(sorted(kwargs))}"
-            raise TypeError(message)
-        if not stored_events:
-            return []
-        append = Append(tuple(stored_events), tuple(map(tuple, payloads)), request_key)
-        (verdict,) = self.insert_batch([append]).verdicts
-        self.maintain(is_idle=False)
-        if isinstance(verdict, IntegrityError):
-            raise verdict
-        return [position + 1 for position in verdict]
 
     def select_events(
         self,
@@ -160,7 +118,7 @@ class SQLiteRecorder(ApplicationRecorder):
             _EVENTS_DOWN if desc else _EVENTS_UP,
             str(originator_id),
             -1 if gt is None else gt,
-            _LARGEST if lte is None else lte,
+            LARGEST if lte is None else lte,
             -1 if limit is None else limit,
         )
         return [StoredEvent(*row) for row in rows]
@@ -179,15 +137,11 @@ class SQLiteRecorder(ApplicationRecorder):
         rows = self._select(
             _NOTIFICATIONS,
             first if inclusive_of_start or start is None else first + 1,
-            _LARGEST if stop is None else stop - 1,
+            LARGEST if stop is None else stop - 1,
             json.dumps(list(topics)),
             limit,
         )
         return [Notification(*row) for row in rows]
-
-    def max_notification_id(self) -> int | None:
-        """Return the largest notification id, which is the tree size, or None if there is none."""
-        return self.tree_size() or None
 
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> PollingSubscription:
         """Return an iterator of notifications after `gt`, which waits for further ones."""
@@ -202,7 +156,7 @@ class SQLiteRecorder(ApplicationRecorder):
         limit: int,
     ) -> Sequence[StoredRecord]:
         """Return records of a stream exactly as stored, oldest first, deleted ones as gaps."""
-        below = _LARGEST if below_position is None else below_position
+        below = LARGEST if below_position is None else below_position
         rows = self._select(_RECORDS, stream, after_version, below, limit)
         return [StoredRecord(*row) for row in rows]
 
@@ -231,10 +185,15 @@ class SQLiteRecorder(ApplicationRecorder):
             return reader.execute(statement, (self._lane, *bindings)).fetchall()
 
 
-class SQLiteFactory(InfrastructureFactory[TrackingRecorder]):
-    """Makes an application's recorder: `PERSISTENCE_MODULE=vault.store.sqlite`, `SQLITE_DBNAME`."""
+class SQLiteFactory(RecorderFactory[SQLiteRecorder]):
+    """Makes an application's recorder: `PERSISTENCE_MODULE=vault.store.sqlite`.
+
+    `SQLITE_DBNAME` names the file; `SQLITE_LANE` (0) is optional.
+    """
 
     SQLITE_DBNAME = "SQLITE_DBNAME"
+    SQLITE_LANE = "SQLITE_LANE"
+    database = "SQLite"
 
     def __init__(self, env: Environment | EnvType | None) -> None:
         super().__init__(env)
@@ -243,38 +202,12 @@ class SQLiteFactory(InfrastructureFactory[TrackingRecorder]):
             message = f"Set {self.SQLITE_DBNAME} to the path of the event store's file."
             raise InfrastructureFactoryError(message)
         self._path = path
-        self._recorder: SQLiteRecorder | None = None
+        lane = self.env.get(self.SQLITE_LANE) or "0"
+        if not lane.isdecimal():
+            message = f"Set {self.SQLITE_LANE} to the number of a lane."
+            raise InfrastructureFactoryError(message)
+        self._lane = int(lane)
 
-    def application_recorder(self) -> SQLiteRecorder:
-        """Return the recorder, which is one for each factory: a process has one writer."""
-        if self._recorder is None:
-            self._recorder = SQLiteRecorder(self._path)
-        return self._recorder
-
-    def aggregate_recorder(self, purpose: str = "events") -> SQLiteRecorder:
-        """Return the recorder of events; snapshots are not kept, for folding is as fast."""
-        if purpose != "events":
-            _refuse(f"a recorder of {purpose}")
-        return self.application_recorder()
-
-    def tracking_recorder(
-        self, tracking_recorder_class: type[TrackingRecorder] | None = None
-    ) -> NoReturn:
-        """Refuse: projections track their place in databases of their own."""
-        del tracking_recorder_class
-        _refuse("a tracking recorder")
-
-    def process_recorder(self) -> NoReturn:
-        """Refuse: nothing is tracked in the event store."""
-        _refuse("a process recorder")
-
-    def close(self) -> None:
-        """Close the recorder."""
-        if self._recorder is not None:
-            self._recorder.close()
-            self._recorder = None
-
-
-def _refuse(what: str) -> NoReturn:
-    message = f"The event store on SQLite has no {what.removeprefix('a ')}: it keeps events alone."
-    raise NotImplementedError(message)
+    def open_recorder(self) -> SQLiteRecorder:
+        """Open the file that the environment names."""
+        return SQLiteRecorder(self._path, lane=self._lane)

@@ -10,11 +10,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from eventsourcing.persistence import ApplicationRecorder, Notification, Subscription
 
 from vault.store.errors import StoreClosedError
+
+if TYPE_CHECKING:
+    from vault.store.recorder import Recorder
 
 _PAGE: Final = 500
 
@@ -58,17 +61,22 @@ class CommitSignal:
 
 
 class PollingSubscription(Subscription[ApplicationRecorder]):
-    """Yields notifications as they are committed, until it is stopped or the recorder closes."""
+    """Yields notifications as they are committed, until it is stopped or the recorder closes.
+
+    It ends also when the database was lost and found again, which may hold less.
+    """
 
     def __init__(
         self,
-        recorder: ApplicationRecorder,
+        recorder: Recorder,
         signal: CommitSignal,
         gt: int | None = None,
         topics: Sequence[str] = (),
     ) -> None:
         super().__init__(recorder, gt, topics)
         self._signal = signal
+        self._database = recorder
+        self._incarnation = recorder.incarnation
         self._pending: deque[Notification] = deque()
 
     def stop(self) -> None:
@@ -77,7 +85,7 @@ class PollingSubscription(Subscription[ApplicationRecorder]):
         self._signal.announce()
 
     def __next__(self) -> Notification:
-        while not self._has_been_stopped and not self._signal.is_closed:
+        while not self._has_been_stopped and not self._signal.is_closed and not self._is_lost:
             if self._pending:
                 return self._pending.popleft()
             seen = self._signal.count
@@ -88,6 +96,10 @@ class PollingSubscription(Subscription[ApplicationRecorder]):
             if not self._pending:
                 self._signal.wait_beyond(seen, POLL_SECONDS)
         raise StopIteration
+
+    @property
+    def _is_lost(self) -> bool:
+        return self._database.incarnation != self._incarnation
 
     def _pull(self) -> None:
         after = self._last_notification_id or 0

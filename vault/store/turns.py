@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Self
 
 
 class Turns:
@@ -22,23 +19,43 @@ class Turns:
         # A stream stands here while somebody holds its turn; who waits for it stands beside it.
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
 
-    @asynccontextmanager
-    async def at(self, stream: str, *, leads: bool = False) -> AsyncIterator[None]:
-        """Hold the turn at a stream.
+    def at(self, stream: str) -> Turn:
+        """Return a turn at a stream, not yet taken."""
+        return Turn(self._waiting, stream)
+
+
+class Turn:
+    """A turn at one stream: `async with` takes it, and passes it on in the end."""
+
+    __slots__ = ("_is_held", "_stream", "_turns")
+
+    def __init__(self, turns: dict[str, deque[asyncio.Future[None]]], stream: str) -> None:
+        self._turns = turns
+        self._stream = stream
+        self._is_held = False
+
+    async def __aenter__(self) -> Self:
+        await self.take()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.pass_on()
+
+    async def take(self, *, leads: bool = False) -> None:
+        """Wait for the turn and hold it.
 
         Args:
             leads: goes before all that wait already.
         """
-        await self._take(stream, leads=leads)
-        try:
-            yield
-        finally:
-            self._pass_on(stream)
-
-    async def _take(self, stream: str, *, leads: bool) -> None:
-        waiting = self._waiting.get(stream)
+        waiting = self._turns.get(self._stream)
         if waiting is None:
-            self._waiting[stream] = deque()
+            self._turns[self._stream] = deque()
+            self._is_held = True
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if leads:
@@ -49,15 +66,20 @@ class Turns:
             await turn
         except asyncio.CancelledError:
             # Cancelled just after it was given: somebody else must have it.
-            if not turn.cancelled():
-                self._pass_on(stream)
+            self._is_held = not turn.cancelled()
+            self.pass_on()
             raise
+        self._is_held = True
 
-    def _pass_on(self, stream: str) -> None:
-        waiting = self._waiting[stream]
+    def pass_on(self) -> None:
+        """Let the next one have it; one that is not held is no error."""
+        if not self._is_held:
+            return
+        self._is_held = False
+        waiting = self._turns[self._stream]
         while waiting:
             turn = waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
                 return
-        del self._waiting[stream]
+        del self._turns[self._stream]

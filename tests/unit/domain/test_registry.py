@@ -39,6 +39,7 @@ from vault.domain.events import Draft
 from vault.domain.registry import (
     EvidenceTypePublished,
     FieldDefinition,
+    LaneListed,
     OrganisationRegistered,
     PurposePublished,
     PurposeWithdrawn,
@@ -116,6 +117,11 @@ def withdrawn() -> Draft:
             [],
             lambda _state: registry.list_receipt_key(NOW, "key", "public"),
             ReceiptKeyListed(key_id="key", algorithm="Ed25519", public_key="public", **COMMON),
+        ),
+        (
+            [],
+            lambda state: registry.list_lane(state, NOW, 1, "test/1"),
+            LaneListed(lane=1, origin="test/1", **COMMON),
         ),
     ],
 )

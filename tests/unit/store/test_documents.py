@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vault.sealing.chunks import ChunkOpener, ChunkSealer
-from vault.sealing.envelope import Context, commitment, new_key
+from vault.sealing.envelope import Context, new_key
 from vault.store.document_folder import FolderDocumentStore
 from vault.store.documents import (
     DAY_SECONDS,
@@ -128,7 +128,7 @@ def test_25_mebibytes_pass_in_a_few(store: DocumentStore) -> None:
     """From the sealer into the folder, and from the folder through the opener."""
     piece = os.urandom(MEBIBYTE)
     key = new_key()
-    sealer, opener = ChunkSealer(key, CONTEXT), ChunkOpener(key, CONTEXT, commitment(key))
+    sealer, opener = ChunkSealer(key, CONTEXT), ChunkOpener(key, CONTEXT, key.commitment)
     size = 0
     tracemalloc.start()
 

@@ -18,12 +18,16 @@ class Crowd:
         self.most = 0
 
     async def take(self, name: str, stream: str = "stream", *, leads: bool = False) -> None:
-        async with self.turns.at(stream, leads=leads):
+        turn = self.turns.at(stream)
+        try:
+            await turn.take(leads=leads)
             self.order.append(name)
             self.holding += 1
             self.most = max(self.most, self.holding)
             await asyncio.sleep(0.001)
             self.holding -= 1
+        finally:
+            turn.pass_on()
 
 
 async def test_turns_come_in_the_order_of_asking_one_at_a_time() -> None:
