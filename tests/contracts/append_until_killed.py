@@ -1,25 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Appends to a store under load and prints what it acknowledged, until somebody kills it."""
+"""Appends to a store under load and prints what it acknowledged, until somebody kills it.
+
+The environment says to which, as for an application of the library.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import sys
-from pathlib import Path
 from uuid import uuid4
 
-from eventsourcing.persistence import StoredEvent
+from eventsourcing.persistence import InfrastructureFactory, StoredEvent
+from eventsourcing.utils import Environment
 
 from vault.store.append import Append, Payload
 from vault.store.committer import Committer
-from vault.store.sqlite import SQLiteRecorder
+from vault.store.recorder import RecorderFactory
 
 
-async def append_for_ever(path: Path) -> None:
+async def append_for_ever() -> None:
     """Append to many streams at once; one line for each append that was acknowledged."""
-    recorder = SQLiteRecorder(path)
-    committer = Committer(recorder, on_fatal=lambda _: os.abort())
+    factory = InfrastructureFactory.construct(Environment("", os.environ))
+    assert isinstance(factory, RecorderFactory)
+    committer = Committer(factory.application_recorder(), on_fatal=lambda _: os.abort())
     committer.start()
 
     async def one_caller() -> None:
@@ -36,4 +39,4 @@ async def append_for_ever(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(append_for_ever(Path(sys.argv[1])))
+    asyncio.run(append_for_ever())

@@ -7,18 +7,18 @@ import os
 import sys
 from pathlib import Path
 
-from projections import runner
+from projections import follower as followers
 from projections.consent_register import ConsentRegister
-from projections.runner import Follower
+from projections.follower import Follower
 from projections.tracking import SQLiteView
 from tests.contracts.views import open_vaults
 
 if __name__ == "__main__":
-    runner.PAGE = 3  # type: ignore[misc]
+    followers.PAGE = 3  # type: ignore[misc]
     folder = Path(sys.argv[1])
     vaults = open_vaults(folder)
     view = SQLiteView(folder / "view.db", ConsentRegister.schema)
-    follower = Follower(ConsentRegister(view), vaults)
+    follower = Follower(ConsentRegister(view), vaults.lanes[0])
     follower.resume()
     while follower.take_page():
         # Unbuffered, so that the reader knows that it is under way.

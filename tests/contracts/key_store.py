@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every key store promises. Each backend inherits this suite and says how to open one."""
 
-from collections.abc import Callable
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random, randrange
 from threading import Barrier
 
 import pytest
 
-from vault.sealing.envelope import Context, commitment, new_key, open_sealed, seal
+from vault.sealing.envelope import Context, new_key, open_sealed, seal
 from vault.sealing.errors import KeyringConflictError
 from vault.sealing.keyring import Keyring, new_keyring
 from vault.sealing.keystore import Identity, KeyStore
@@ -20,12 +26,27 @@ OTHER_IDENTITY = Identity(vault_id=OTHER_STREAM, sign_in_id="0c7d8a54-52f3-4d0c-
 THREADS = 8
 
 
+def raising(stream: str, named: Sequence[str]) -> subprocess.Popen[str]:
+    """Start a process that raises a stream's floor and prints what was kept."""
+    return subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("raise_until_killed.py"), stream, *named],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+
+
 class KeyStoreContract:
     """The promises of `vault.sealing.keystore.KeyStore`."""
 
     @pytest.fixture
     def open_store(self) -> Callable[[], KeyStore]:
         """Return what opens the same durable store anew, as another process would."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def named(self) -> Sequence[str]:
+        """Return the arguments by which `raise_until_killed` opens the same store."""
         raise NotImplementedError
 
     @pytest.fixture
@@ -132,7 +153,7 @@ class KeyStoreContract:
         assert loaded.evidence_key("e-1", 1) is None
         key = loaded.evidence_key("e-2", 1)
         assert key is not None
-        assert open_sealed(key, context, sealed, commitment(kept)) == b"plaintext"
+        assert open_sealed(key, context, sealed, kept.commitment) == b"plaintext"
 
     def test_of_writers_that_race_exactly_one_wins(
         self, open_store: Callable[[], KeyStore]
@@ -233,17 +254,85 @@ class KeyStoreContract:
 
         assert store.add_subject("service", "subject", OTHER_STREAM) == STREAM
 
+    def test_a_stream_has_no_floor_at_first(self, store: KeyStore) -> None:
+        store.raise_floor(OTHER_STREAM, 5)
+
+        assert store.floor(STREAM) == 0
+
+    def test_a_raised_floor_is_kept(self, store: KeyStore) -> None:
+        store.raise_floor(STREAM, 3)
+        store.raise_floor(STREAM, 7)
+
+        assert store.floor(STREAM) == 7
+
+    @pytest.mark.parametrize("version", [1, 6, 7])
+    def test_a_floor_is_never_lowered(self, store: KeyStore, version: int) -> None:
+        store.raise_floor(STREAM, 7)
+
+        store.raise_floor(STREAM, version)
+
+        assert store.floor(STREAM) == 7
+
+    def test_a_floor_stays_when_the_keyring_goes(self, store: KeyStore) -> None:
+        store.store_keyring(STREAM, new_keyring())
+        store.raise_floor(STREAM, 7)
+
+        store.delete_keyring(STREAM)
+
+        assert store.floor(STREAM) == 7
+
+    def test_of_floors_that_are_raised_at_once_the_largest_stands(
+        self, open_store: Callable[[], KeyStore]
+    ) -> None:
+        stores = [open_store(), open_store()]
+        versions = list(range(1, 65))
+        seed = randrange(2**32)
+        Random(seed).shuffle(versions)
+
+        def raise_and_look(version: int) -> bool:
+            store = stores[version % 2]
+            store.raise_floor(STREAM, version)
+            return store.floor(STREAM) >= version
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            assert all(pool.map(raise_and_look, versions)), f"seed {seed}"
+        assert [store.floor(STREAM) for store in stores] == [64, 64], f"seed {seed}"
+
+    def test_floors_that_processes_acknowledged_outlive_them(
+        self, open_store: Callable[[], KeyStore], named: Sequence[str]
+    ) -> None:
+        open_store()
+        with ExitStack() as running:
+            processes = [running.enter_context(raising(STREAM, named)) for _ in range(2)]
+            acknowledged = []
+            for process in processes:
+                assert process.stdout is not None
+                acknowledged += [process.stdout.readline() for _ in range(20)]
+            for process in processes:
+                process.send_signal(signal.SIGKILL)
+            for process in processes:
+                assert process.stdout is not None
+                acknowledged += process.stdout.readlines()
+                assert process.wait() == -signal.SIGKILL
+
+        # The last line may be cut off in the middle.
+        kept = [int(line) for line in acknowledged if line.endswith("\n")]
+        assert len(kept) >= 40
+        assert open_store().floor(STREAM) >= max(kept)
+
     def test_everything_is_there_after_a_restart(self, open_store: Callable[[], KeyStore]) -> None:
         first = open_store()
         keyring = first.store_keyring(STREAM, new_keyring())
         first.add_identity(ISSUER, "sub", IDENTITY)
         first.add_subject("service", "subject", STREAM)
+        first.raise_floor(STREAM, 7)
 
         second = open_store()
 
         assert second.load_keyring(STREAM) == keyring
         assert second.find_identity(ISSUER, "sub") == IDENTITY
         assert second.find_subject("service", "subject") == STREAM
+        assert second.floor(STREAM) == 7
 
     def test_the_secrets_are_drawn_once(self, open_store: Callable[[], KeyStore]) -> None:
         assert open_store().secrets() == open_store().secrets()

@@ -3,6 +3,8 @@
 
 import base64
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -70,6 +72,10 @@ class TestSQLiteKeyStore(KeyStoreContract):
     def open_store(self, open_store: Open) -> Open:
         return open_store
 
+    @pytest.fixture
+    def named(self, tmp_path: Path, path: Path) -> list[str]:
+        return [str(tmp_path / "wrapping.key"), "sqlite", str(path)]
+
 
 def files_of(path: Path) -> bytes:
     """Return what stands in the database's own files: the file, its log, its index of the log."""
@@ -82,6 +88,22 @@ def sealed_row(database: apsw.Connection, stream: str) -> tuple[bytes, bytes]:
     assert isinstance(wrapped_key, bytes)
     assert isinstance(sealed, bytes)
     return wrapped_key, sealed
+
+
+def of_the_first_form(path: Path, open_store: Open) -> Keyring:
+    """Make a file as it was before there were floors, and return the keyring in it."""
+    store = open_store()
+    keyring = store.store_keyring(STREAM, new_keyring())
+    store.close()
+    with closing(apsw.Connection(str(path))) as database:
+        database.execute("DROP TABLE floors")
+        database.pragma("user_version", 1)
+    return keyring
+
+
+def version_of(path: Path) -> int:
+    with closing(apsw.Connection(str(path))) as database:
+        return int(database.pragma("user_version"))
 
 
 class TestFiles:
@@ -304,11 +326,48 @@ class TestOpening:
     def test_a_newer_form_is_refused(self, path: Path, open_store: Open) -> None:
         open_store().close()
         newer = apsw.Connection(str(path))
-        newer.pragma("user_version", 2)
+        newer.pragma("user_version", 3)
         newer.close()
 
-        with pytest.raises(KeyStoreError, match="has the form 2"):
+        with pytest.raises(KeyStoreError, match="has the form 3"):
             open_store()
+
+    def test_a_file_of_the_first_form_is_brought_up_and_loses_nothing(
+        self, path: Path, open_store: Open
+    ) -> None:
+        keyring = of_the_first_form(path, open_store)
+
+        store = open_store()
+
+        store.raise_floor(STREAM, 7)
+        assert store.load_keyring(STREAM) == keyring
+        assert (store.floor(STREAM), open_store().floor(STREAM)) == (7, 7)
+        assert version_of(path) == 2
+
+    def test_of_those_who_bring_a_file_up_at_once_none_fails(
+        self, path: Path, open_store: Open
+    ) -> None:
+        keyring = of_the_first_form(path, open_store)
+
+        with ThreadPoolExecutor(8) as pool:
+            stores = list(pool.map(lambda _: open_store(), range(8)))
+
+        assert [store.load_keyring(STREAM) for store in stores] == [keyring] * 8
+        assert [store.floor(STREAM) for store in stores] == [0] * 8
+
+    def test_a_file_that_cannot_be_brought_up_stays_as_it_was(
+        self, path: Path, open_store: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        keyring = of_the_first_form(path, open_store)
+        broken = "CREATE TABLE floors (stream TEXT); CREATE TABLE keyrings (stream TEXT)"
+        monkeypatch.setattr("vault.sealing.sqlite._CHANGES", {1: broken})
+
+        with pytest.raises(KeyStoreError, match="cannot be opened"):
+            open_store()
+
+        assert version_of(path) == 1
+        monkeypatch.undo()
+        assert open_store().load_keyring(STREAM) == keyring
 
     def test_a_file_that_is_no_database_is_refused(self, path: Path, open_store: Open) -> None:
         path.touch(mode=0o600)
@@ -347,7 +406,7 @@ class TestOpening:
     def test_an_interrupted_creation_leaves_no_store(
         self, path: Path, wrapper: FileKeyWrapper, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("vault.sealing.sqlite.new_secrets", None)
+        monkeypatch.setattr("vault.sealing.sqlite.draw_secrets", None)
 
         with pytest.raises(TypeError):
             SQLiteKeyStore(path, wrapper)

@@ -13,7 +13,7 @@ from eventsourcing.tests import persistence
 from projections import change_feed, consent_register
 from projections.change_feed import START, ChangeFeed
 from projections.consent_register import ConsentRegister
-from projections.tracking import SQLiteView, VersionedProjection
+from projections.tracking import Place, SQLiteView, VersionedProjection
 from tests.builders import SERVICE
 from tests.contracts.test_event_store_sqlite import run_sql
 from tests.contracts.view_change_feed import ChangeFeedContract
@@ -22,10 +22,12 @@ from vault.domain.errors import StoreUnavailableError
 from vault.store.errors import StoreFileError
 
 FILE = "view.db"
+PLACE = Place("vaults/0", 7)
 
 
 class _OnSQLite:
     def open_view(self, place: Path, projection_class: type[VersionedProjection]) -> SQLiteView:
+        place.mkdir(exist_ok=True)
         return SQLiteView(place / FILE, projection_class.schema)
 
 
@@ -61,7 +63,7 @@ def view(path: Path) -> Iterator[SQLiteView]:
 
 
 async def test_files_are_their_owners_alone(view: SQLiteView, path: Path) -> None:
-    view.mark_whole()
+    view.mark_whole("vaults/0")
     await ChangeFeed(view).changes(SERVICE, START, 1)
 
     modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
@@ -93,22 +95,47 @@ def test_a_folder_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
         SQLiteView(tmp_path / "nowhere" / FILE, "")
 
 
-def test_clearing_keeps_nothing_and_is_not_whole(view: SQLiteView, path: Path) -> None:
-    view.write("INSERT INTO requests VALUES ('a', 'b', 'c', TRUE)")
-    view.mark_whole()
+async def test_clearing_keeps_nothing_and_is_not_whole(view: SQLiteView, path: Path) -> None:
+    view.write("INSERT INTO requests VALUES ('a', 'b', 'c', NULL)")
+    view.insert_tracking(PLACE)
+    view.insert_tracking(Place("vaults/1", 3))
+    view.mark_whole("vaults/0")
+    view.mark_whole("vaults/1")
 
-    view.clear()
+    view.clear(PLACE)
 
-    assert not view.is_whole
+    assert not view.is_whole("vaults/0")
+    assert not view.is_whole("vaults/1")
+    assert view.generation == 1
+    assert await view.sizes() == {}
     assert run_sql(path, "SELECT count(*) FROM requests") == [(0,)]
-    assert run_sql(path, "PRAGMA user_version") == [(0,)]
+
+
+async def test_each_lane_has_a_place_of_its_own(view: SQLiteView) -> None:
+    view.insert_tracking(PLACE)
+    view.insert_tracking(Place("vaults/12", 3))
+
+    assert await view.sizes() == {0: 7, 12: 3}
+
+
+def test_what_another_process_began_anew_is_not_cleared_again(view: SQLiteView, path: Path) -> None:
+    other = SQLiteView(path, ChangeFeed.schema)
+    view.insert_tracking(PLACE)
+    other.clear(PLACE)
+    other.insert_tracking(Place("vaults/0", 3))
+
+    view.clear(PLACE)
+
+    assert view.max_tracking_id("vaults/0") == 3
+    other.close()
 
 
 def test_whether_it_is_whole_outlasts_a_restart(path: Path) -> None:
     for expected in (False, True):
         view = SQLiteView(path, ChangeFeed.schema)
-        assert view.is_whole is expected
-        view.mark_whole()
+        assert view.is_whole("vaults/0") is expected
+        assert not view.is_whole("vaults/1")
+        view.mark_whole("vaults/0")
         view.close()
 
 
@@ -121,7 +148,9 @@ async def test_a_view_that_cannot_be_read_says_so(view: SQLiteView) -> None:
     assert isinstance(caught.value.__cause__, apsw.SQLError)
 
 
-CHANGES = change_feed._AFTER  # noqa: SLF001
+REVEALED = change_feed._REVEALED  # noqa: SLF001
+WENT_ON = change_feed._WENT_ON  # noqa: SLF001
+LANES = change_feed._LANES  # noqa: SLF001
 CONSENTS = consent_register._CONSENTS  # noqa: SLF001
 REQUESTS = consent_register._ALL_REQUESTS  # noqa: SLF001
 
@@ -129,19 +158,39 @@ REQUESTS = consent_register._ALL_REQUESTS  # noqa: SLF001
 @pytest.mark.parametrize(
     ("schema", "question", "index"),
     [
-        (ChangeFeed.schema, CHANGES, "changes_as_shown (service=? AND (shown,position)>(?,?))"),
-        (ConsentRegister.schema, CONSENTS, "consents_of_service (service=? AND position<?)"),
-        (ConsentRegister.schema, REQUESTS, "requests_of_service (service=? AND position<?)"),
+        (ChangeFeed.schema, REVEALED, "changes_as_shown (service=? AND (shown,lane,position)>(?"),
+        (
+            ChangeFeed.schema,
+            WENT_ON,
+            "sqlite_autoindex_changes_1 (service=? AND lane=? AND position>?",
+        ),
+        (
+            ChangeFeed.schema,
+            LANES,
+            "sqlite_autoindex_changes_1 (service=? AND lane=? AND position>?",
+        ),
+        (
+            ConsentRegister.schema,
+            CONSENTS,
+            "consents_of_service (service=? AND (granted,lane,position)<(?,?,?))",
+        ),
+        (
+            ConsentRegister.schema,
+            REQUESTS,
+            "requests_of_service (service=? AND (made,lane,position)<(?,?,?))",
+        ),
     ],
 )
 def test_a_page_is_found_by_index(path: Path, schema: str, question: str, index: str) -> None:
     """A service with a hundred thousand consents has none read but those of the page."""
     view = SQLiteView(path, schema)
-    bindings = dict.fromkeys(("service", "shown", "position", "before", "limit"), 1)
+    names = ("service", "shown", "lane", "position", "before", "limit", "reached", "told", "size")
+    bindings = {**dict.fromkeys(names, 1), "sizes": "{}", "stretches": "{}"}
 
     rows = view._writer.execute(f"EXPLAIN QUERY PLAN {question}", bindings).fetchall()  # noqa: SLF001
     view.close()
 
     said = [str(row[3]) for row in rows]
-    assert any(f"USING INDEX {index}" in line for line in said)
-    assert not any("TEMP B-TREE" in line or line.startswith("SCAN") for line in said)
+    assert any(f"INDEX {index}" in line for line in said)
+    assert not any("TEMP B-TREE" in line for line in said)
+    assert not any(line.startswith("SCAN") and "VIRTUAL TABLE" not in line for line in said)

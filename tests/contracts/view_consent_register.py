@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from projections.consent_register import ConsentRegister
@@ -49,6 +51,11 @@ class ConsentRegisterContract(ViewContract[ConsentRegister]):
     """What a service's own lists hold."""
 
     projection_class = ConsentRegister
+
+    @staticmethod
+    async def all_shown(projection: ConsentRegister) -> list[Any]:
+        consents = await projection.consents(SERVICE, 100)
+        return [*consents, *await projection.requests(SERVICE, 100)]
 
     async def test_a_consent_is_shown_whole(
         self, story: Story, followed: Followed[ConsentRegister]
@@ -192,8 +199,9 @@ class ConsentRegisterContract(ViewContract[ConsentRegister]):
         register = followed.catch_up()
 
         first = await register.consents(SERVICE, 2)
-        second = await register.consents(SERVICE, 9, before=first[-1].position)
-        older = await register.requests(SERVICE, 2, before=second[0].position)
+        second = await register.consents(SERVICE, 9, before=first[-1].key)
+        newer = await register.requests(SERVICE, 2)
+        older = await register.requests(SERVICE, 2, before=newer[-1].key)
 
         found = [row.consent.consent_request_id for row in (*first, *second)]
         assert found == ids[::-1]
@@ -211,4 +219,4 @@ class ConsentRegisterContract(ViewContract[ConsentRegister]):
         followed.catch_up()
 
         assert followed.rows() == before
-        assert followed.follower.seen == story.vaults.store.tree_size()
+        assert followed.follower.seen == story.lane.store.tree_size()

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from eventsourcing.persistence import Notification
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -23,9 +22,10 @@ from vault.domain import state as vaults
 from vault.domain.amendment import difference
 from vault.domain.consent import Consent, ConsentGranted
 from vault.domain.events import Draft
-from vault.domain.request import Request, RequestMade, RequestState
+from vault.domain.lane import in_lane
+from vault.domain.request import ConsentRequestCancelled, Request, RequestMade, RequestState
 from vault.domain.state import VaultState
-from vault.domain.values import Recipient, Terms
+from vault.domain.values import Recipient, Terms, Time
 from vault.store.record import read_event
 
 WAYS: Final = ("link", "code", "known")
@@ -76,6 +76,7 @@ class Asking:
     """One request: who asks, how it reaches her, and how far it came."""
 
     number: int
+    lanes: int = 1
     done: set[str] = field(default_factory=set)
     terms: Terms | None = None
     lengthened: int = 0
@@ -98,8 +99,10 @@ class Asking:
 
     @property
     def vault(self) -> str:
-        """One of two citizens."""
-        return f"{builders.VAULT[:-2]}a{self.number % 2}"
+        """One of two citizens; with several lanes, neither is where requests are."""
+        citizen = self.number % 2
+        lane = 1 + citizen if self.lanes > 1 else 0
+        return in_lane(f"{builders.VAULT[:-2]}a{citizen}", lane)
 
     @property
     def subject(self) -> str:
@@ -174,29 +177,39 @@ class Asking:
         return self.terms
 
 
-def play(story: Story, history: Sequence[Step]) -> Iterator[None]:
-    """Let a history happen; yield whenever somebody looks."""
-    askings = [Asking(number) for number in range(ASKED)]
+def play(story: Story, history: Sequence[Step]) -> Iterator[int]:
+    """Let a history happen; yield whenever somebody looks, and which of several looks it is."""
+    lanes = len(story.vaults.lanes)
+    askings = [Asking(number, lanes) for number in range(ASKED)]
     for number, (which, pick) in enumerate(history, start=1):
         if pick == LOOK:
             story.flush()
-            yield
+            yield which
             continue
         acts = askings[which].acts()
         draft, stream = askings[which].does(acts[pick % len(acts)])
         story.comes(told(draft, time=at(number)), stream)
     story.flush()
-    yield
+    yield 0
 
 
 class Model:
     """What a service may know, from the folds of all streams."""
 
-    def __init__(self, records: Sequence[Notification]) -> None:
-        self._events = [(record.id, read_event(record.state)) for record in records]
+    def __init__(self, story: Story) -> None:
+        records = [
+            record
+            for lane in story.vaults.lanes.values()
+            for record in lane.store.select_notifications(1, 1000)
+        ]
+        events = [(record.id, read_event(record.state)) for record in records]
+        # In these histories all that happens has a time of its own.
+        self._events = sorted(events, key=lambda found: found[1].facts.time)
         self._asked: dict[str, RequestState] = {}
-        self._known: dict[str, int] = {}
-        """The tree size from which on the service may know what became of a request."""
+        self._known: dict[str, Time] = {}
+        """When the service might first know what became of a request."""
+        self._known_at: dict[str, int] = {}
+        """The size of lane 0 from then on."""
         self._vaults: dict[str, VaultState] = {}
         for position, event in self._events:
             stream = event.link.stream
@@ -206,7 +219,8 @@ class Model:
             else:
                 self._asked[stream] = asked
                 if asked.is_known:
-                    self._known.setdefault(stream, position)
+                    self._known.setdefault(stream, event.facts.time)
+                    self._known_at.setdefault(stream, position)
 
     def consents(self, service: str) -> list[Consent]:
         """Return the consents that a service may know, newest first."""
@@ -233,7 +247,6 @@ class Model:
     def changes(self, service: str) -> list[Change]:
         """Return all that a service may be told, in order."""
         told: list[Change] = []
-        cancelled: set[str] = set()
         terms: dict[str, Terms] = {}
         answers: dict[str, str] = {}
         for position, event in self._events:
@@ -250,20 +263,14 @@ class Model:
             before, after = terms.get(consent), getattr(facts, "terms", None)
             if after is not None:
                 terms[consent] = after
-            is_first = request not in cancelled
-            if kind == "cancelled":
-                cancelled.add(request)
             known = self._known.get(request)
-            is_known = known is not None and known <= position
-            shown = position if is_known or kind == "cancelled" else known
+            is_known = known is not None and known <= event.facts.time
             asked = self._asked[request]
-            if (
-                shown
-                and asked.asked.recipient.service == service
-                and (is_first or kind != "cancelled")
-            ):
+            is_told = known is not None or kind == "cancelled"
+            if is_told and asked.asked.recipient.service == service:
+                is_late = known is not None and not is_known and kind != "cancelled"
                 change = Change(
-                    cursor=Cursor(shown, position),
+                    cursor=Cursor(self._known_at[request] if is_late else position, 0, position),
                     kind=kind,
                     time=facts.time,
                     consent_request_id=request,
@@ -281,8 +288,10 @@ class Model:
             if getattr(facts, "consent_request_id", "") != asked.stream:
                 continue
             match KINDS.get(type(facts).__name__):
-                case "cancelled":
-                    answers["cancelled"] = min(asked.cancelled or facts.time, facts.time)
+                case None:
+                    # A request is cancelled in its own stream, in her vault, or in both.
+                    if isinstance(facts, ConsentRequestCancelled):
+                        answers["cancelled"] = min(asked.cancelled or facts.time, facts.time)
                 case "refused" if asked.is_known:
                     answers["refused"] = facts.time
                 case "granted" if asked.is_known:
@@ -301,7 +310,6 @@ KINDS: Final[dict[str, ChangeKind]] = {
     "ConsentGranted": "granted",
     "ConsentRefused": "refused",
     "RequestCancelled": "cancelled",
-    "ConsentRequestCancelled": "cancelled",
     "ConsentNarrowed": "narrowed",
     "ConsentExtended": "extended",
     "ConsentPaused": "paused",

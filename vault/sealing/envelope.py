@@ -11,6 +11,7 @@ Where keys and sealed bytes are kept, is left to others.
 import hmac
 import os
 import uuid
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -54,7 +55,7 @@ class Context(msgspec.Struct, frozen=True):
     key_id: str = ""
 
 
-class Key(msgspec.Struct, frozen=True):
+class Key(msgspec.Struct, frozen=True, dict=True):
     """A secret of 32 random bytes and the id by which events name it. `repr` hides the secret."""
 
     key_id: str
@@ -63,6 +64,14 @@ class Key(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if len(self.secret) != SECRET_BYTES:
             raise ValueError(f"a key has {SECRET_BYTES} bytes")
+
+    @cached_property
+    def commitment(self) -> str:
+        """What binds sealed bytes to this key and no other, without telling the key.
+
+        HMAC-SHA256 of "commit/1", as base64url without padding.
+        """
+        return canonical.b64(hmac.digest(self.secret, b"commit/1", "sha256"))
 
     def __repr__(self) -> str:
         return f"Key(key_id={self.key_id!r})"
@@ -77,15 +86,6 @@ def new_key() -> Key:
     return Key(str(uuid.uuid4()), os.urandom(SECRET_BYTES))
 
 
-def commitment(key: Key) -> str:
-    """Return what binds sealed bytes to this key and no other, without telling the key.
-
-    Returns:
-        HMAC-SHA256 of "commit/1", as base64url without padding.
-    """
-    return canonical.b64(hmac.digest(key.secret, b"commit/1", "sha256"))
-
-
 def require_commitment(key: Key, expected: str) -> None:
     """Refuse a key that is not the one which was committed to.
 
@@ -94,7 +94,7 @@ def require_commitment(key: Key, expected: str) -> None:
     """
     # In bytes: `compare_digest` refuses text that is not ASCII with an error of its own.
     expected_bytes = expected.encode("ascii", "replace")
-    if not hmac.compare_digest(commitment(key).encode("ascii"), expected_bytes):
+    if not hmac.compare_digest(key.commitment.encode("ascii"), expected_bytes):
         raise SealError
 
 

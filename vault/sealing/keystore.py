@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The key store: keyrings, identities, and the deployment's own secrets, apart from all events.
+"""The key store: keyrings, identities, floors and the deployment's secrets, apart from all events.
 
 The port, and the values that cross it. A key store is a database of its own with backups of its
 own: keys that must die may not live in the event database, its journal, replicas or backups.
@@ -105,6 +105,19 @@ class KeyStore(Protocol):
 
         Returns:
             The vault id that stands: this one, or the one that was first.
+        """
+
+    def raise_floor(self, stream: str, version: int) -> None:
+        """Keep that a stream has reached a version, unless it is known to have reached a later one.
+
+        An event store that was restored from a backup and ends below lacks what was acknowledged.
+        """
+
+    def floor(self, stream: str) -> int:
+        """Return the version that a stream is known to have reached, whatever became of its keys.
+
+        Returns:
+            The largest version ever given to `raise_floor`; 0 if none was.
         """
 
     def secrets(self) -> Secrets:

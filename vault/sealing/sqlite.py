@@ -11,27 +11,20 @@ import threading
 import time
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import apsw
-import msgspec
 
-from vault.sealing.errors import (
-    KeyRemnantError,
-    KeyringConflictError,
-    KeyStoreError,
-    SealError,
-)
-from vault.sealing.keyring import Keyring, StoredKeyring
-from vault.sealing.keystore import Identity, Secrets, identity_name, new_secrets
+from vault.sealing.errors import KeyRemnantError, KeyStoreError
 from vault.sealing.private_file import new_private_file, privacy_fault
-from vault.sealing.row import Place, Row, open_row, seal_row
+from vault.sealing.row import Row
+from vault.sealing.sealed_store import SealedKeyStore, draw_secrets
 from vault.sealing.wrapper import KeyWrapper, WrappedKey
 
 _APPLICATION_ID: Final = 0x43564B53
 """Marks the file as a key store ("CVKS")."""
 
-_SCHEMA_VERSION: Final = 1
+_SCHEMA_VERSION: Final = 2
 
 # When SQLite balances its tree it leaves copies of moved rows in the gaps of pages, whatever
 # `secure_delete` says (seen: 1 of 4,400 replaced rows). Only what does not fit beside the tree is
@@ -43,6 +36,12 @@ _SEALED_COLUMNS: Final = """
     sealed BLOB NOT NULL,
     filler BLOB NOT NULL DEFAULT (zeroblob(128)),
     wrapped_key BLOB NOT NULL
+"""
+_FLOORS: Final = """
+CREATE TABLE floors (
+    stream TEXT NOT NULL PRIMARY KEY,
+    version INTEGER NOT NULL CHECK (version > 0)
+) STRICT;
 """
 _SCHEMA: Final = f"""
 CREATE TABLE keyrings (
@@ -58,7 +57,10 @@ CREATE TABLE secrets (
     id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
     {_SEALED_COLUMNS}
 ) STRICT;
+{_FLOORS}
 """
+_CHANGES: Final = {1: _FLOORS}
+"""What brings a file of a version up to the next."""
 
 # What the promises stand on: read back, for SQLite ignores what it does not know.
 _WRITER_SETTINGS: Final = (
@@ -70,11 +72,10 @@ _WRITER_SETTINGS: Final = (
 
 _PAUSE_SECONDS: Final = 0.002
 
-_Identity = TypeVar("_Identity", Identity, str)
 _Bindings = tuple[str | int | bytes, ...]
 
 
-class SQLiteKeyStore:
+class SQLiteKeyStore(SealedKeyStore):
     """A `KeyStore` in one SQLite file, readable by its owner alone.
 
     One connection writes and one reads, each under a lock of its own: a read waits for no fsync.
@@ -93,6 +94,7 @@ class SQLiteKeyStore:
                 was written by a newer program, or was made with another wrapping key.
         """
         self._path = path
+        self._where = str(path)
         self._wrapper = wrapper
         self._patience_seconds = patience_seconds
         self._writing = threading.Lock()
@@ -105,13 +107,16 @@ class SQLiteKeyStore:
                         _create(path, wrapper)
                 self._check_file()
                 self._writer = self._connect(apsw.SQLITE_OPEN_READWRITE, opened)
-                self._check_schema()
+                version = self._check_schema()
                 self._apply_settings()
+                if version < _SCHEMA_VERSION:
+                    self._bring_up()
                 self._truncate_log()
                 self._reader = self._connect(apsw.SQLITE_OPEN_READONLY, opened)
             except (apsw.Error, OSError) as error:
                 raise self._error("cannot be opened", error) from error
-            self._secrets = self._load_secrets()
+            found = self._read("SELECT epoch, wrapped_key, sealed FROM secrets WHERE id = 1", ())
+            self._secrets = self._open_secrets(_row(*found) if found else None)
             self._connections = opened.pop_all()
 
     def close(self) -> None:
@@ -119,82 +124,58 @@ class SQLiteKeyStore:
         with self._writing, self._reading:
             self._connections.close()
 
-    def load_keyring(self, stream: str) -> Keyring | None:
-        """Return the keyring as last stored; see `KeyStore`."""
+    def delete_keyring(self, stream: str) -> None:
+        """Delete a keyring; see `KeyStore`."""
+        self._write("DELETE FROM keyrings WHERE stream = ?", (stream,), replaces=True)
+
+    def raise_floor(self, stream: str, version: int) -> None:
+        """Keep that a stream has reached a version; see `KeyStore`."""
+        self._write(
+            "INSERT INTO floors (stream, version) VALUES (?, ?)"
+            " ON CONFLICT (stream) DO UPDATE SET version = max(version, excluded.version)",
+            (stream, version),
+        )
+
+    def floor(self, stream: str) -> int:
+        """Return the version that a stream is known to have reached; see `KeyStore`."""
+        found = self._read("SELECT version FROM floors WHERE stream = ?", (stream,))
+        return found[0] if found else 0
+
+    def _select_keyring(self, stream: str) -> tuple[int, Row] | None:
         found = self._read(
             "SELECT number, epoch, wrapped_key, sealed FROM keyrings WHERE stream = ?", (stream,)
         )
-        if found is None:
-            return None
-        number, *columns = found
-        place = Place("keyrings", stream, number)
-        return open_row(self._wrapper, place, _row(*columns), StoredKeyring).keyring(number)
+        return (found[0], _row(*found[1:])) if found else None
 
-    def store_keyring(self, stream: str, keyring: Keyring) -> Keyring:
-        """Store a keyring by compare-and-set on its number; see `KeyStore`."""
-        number = keyring.number + 1
-        place = Place("keyrings", stream, number)
-        row = _columns(seal_row(self._wrapper, place, StoredKeyring.of(keyring)))
-        if keyring.number == 0:
+    def _store_keyring(self, stream: str, number: int, row: Row) -> bool:
+        if number == 1:
             changes = self._write(
                 "INSERT INTO keyrings (stream, number, epoch, wrapped_key, sealed)"
                 " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                (stream, number, *row),
+                (stream, number, *_columns(row)),
             )
         else:
             changes = self._write(
                 "UPDATE keyrings SET number = ?, epoch = ?, wrapped_key = ?, sealed = ?"
                 " WHERE stream = ? AND number = ?",
-                (number, *row, stream, keyring.number),
+                (number, *_columns(row), stream, number - 1),
                 replaces=True,
             )
-        if changes != 1:
-            raise KeyringConflictError
-        return msgspec.structs.replace(keyring, number=number)
+        return changes == 1
 
-    def delete_keyring(self, stream: str) -> None:
-        """Delete a keyring; see `KeyStore`."""
-        self._write("DELETE FROM keyrings WHERE stream = ?", (stream,), replaces=True)
-
-    def find_identity(self, issuer: str, sub: str) -> Identity | None:
-        """Return what a sign-in leads to, if anything; see `KeyStore`."""
-        return self._find(self._place("sign-ins", issuer, sub), Identity)
-
-    def add_identity(self, issuer: str, sub: str, identity: Identity) -> Identity:
-        """Store what a sign-in leads to, if it leads nowhere yet; see `KeyStore`."""
-        return self._add(self._place("sign-ins", issuer, sub), identity)
-
-    def find_subject(self, service_id: str, subject_id: str) -> str | None:
-        """Return the vault that a service knows by a subject; see `KeyStore`."""
-        return self._find(self._place("subjects", service_id, subject_id), str)
-
-    def add_subject(self, service_id: str, subject_id: str, vault_id: str) -> str:
-        """Store the vault that a service knows by a subject, if none yet; see `KeyStore`."""
-        return self._add(self._place("subjects", service_id, subject_id), vault_id)
-
-    def secrets(self) -> Secrets:
-        """Return the deployment's secrets; see `KeyStore`."""
-        return self._secrets
-
-    def _place(self, kind: str, authority: str, name: str) -> Place:
-        return Place(kind, identity_name(self._secrets, authority, name))
-
-    def _find(self, place: Place, form: type[_Identity]) -> _Identity | None:
+    def _select_identity(self, name: str) -> Row | None:
         found = self._read(
-            "SELECT epoch, wrapped_key, sealed FROM identities WHERE name = ?", (place.name,)
+            "SELECT epoch, wrapped_key, sealed FROM identities WHERE name = ?", (name,)
         )
-        return None if found is None else open_row(self._wrapper, place, _row(*found), form)
+        return _row(*found) if found else None
 
-    def _add(self, place: Place, value: _Identity) -> _Identity:
+    def _insert_identity(self, name: str, row: Row) -> bool:
         changes = self._write(
             "INSERT INTO identities (name, epoch, wrapped_key, sealed)"
             " VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (place.name, *_columns(seal_row(self._wrapper, place, value))),
+            (name, *_columns(row)),
         )
-        standing = value if changes == 1 else self._find(place, type(value))
-        if standing is None:
-            raise KeyStoreError(f"{self._path}: an identity was deleted meanwhile: ask again.")
-        return standing
+        return changes == 1
 
     def _read(self, statement: str, bindings: _Bindings) -> tuple[Any, ...] | None:
         try:
@@ -241,34 +222,37 @@ class SQLiteKeyStore:
         if fault := privacy_fault(self._path.stat()):
             raise KeyStoreError(f"{self._path} {fault}.")
 
-    def _check_schema(self) -> None:
+    def _check_schema(self) -> int:
+        """Return the version of the file's form, which is one that this program can use."""
         if self._writer.pragma("application_id") != _APPLICATION_ID:
             raise KeyStoreError(f"{self._path} is another program's file, not a key store.")
         version = self._writer.pragma("user_version")
-        if version != _SCHEMA_VERSION:
+        if version != _SCHEMA_VERSION and version not in _CHANGES:
             raise KeyStoreError(
                 f"{self._path} has the form {version} of a key store; this program knows"
                 f" {_SCHEMA_VERSION}: use the program that wrote it, or a newer one."
             )
+        return int(version)
+
+    def _bring_up(self) -> None:
+        """Bring a file of an earlier form up to this one, whole or not at all."""
+        # A transaction from the start: another process may be doing the same.
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            for version in range(self._check_schema(), _SCHEMA_VERSION):
+                self._writer.execute(_CHANGES[version])
+            self._writer.pragma("user_version", _SCHEMA_VERSION)
+            self._writer.execute("COMMIT")
+        except BaseException:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            raise
 
     def _apply_settings(self) -> None:
         for name, value, expected in _WRITER_SETTINGS:
             self._writer.pragma(name, value)
             if self._writer.pragma(name) != expected:
                 raise KeyStoreError(f"{self._path} does not take the setting {name} = {value}.")
-
-    def _load_secrets(self) -> Secrets:
-        found = self._read("SELECT epoch, wrapped_key, sealed FROM secrets WHERE id = 1", ())
-        if found is None:
-            raise KeyStoreError(f"{self._path} has lost its secrets: restore it from a backup.")
-        row = _row(*found)
-        try:
-            return open_row(self._wrapper, Place("secrets"), row, Secrets)
-        except SealError:
-            raise KeyStoreError(
-                f"{self._path} is sealed under the epoch {row.key.epoch}, which the wrapping key of"
-                f" {self._wrapper.epoch} does not open: give the key it was made with."
-            ) from None
 
     def _error(self, what: str, error: Exception) -> KeyStoreError:
         # SQLite's own messages name tables and reasons, never values.
@@ -291,7 +275,7 @@ def _create(path: Path, wrapper: KeyWrapper) -> None:
         connection.execute(_SCHEMA)
         connection.execute(
             "INSERT INTO secrets (id, epoch, wrapped_key, sealed) VALUES (1, ?, ?, ?)",
-            _columns(seal_row(wrapper, Place("secrets"), new_secrets())),
+            _columns(draw_secrets(wrapper)),
         )
 
 

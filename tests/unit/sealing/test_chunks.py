@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vault.sealing.chunks import CHUNK_BYTES, ChunkOpener, ChunkSealer
-from vault.sealing.envelope import Context, Key, commitment, new_key, open_sealed, seal
+from vault.sealing.envelope import Context, Key, new_key, open_sealed, seal
 from vault.sealing.errors import SealError
 
 KEY = Key("6d4e7bd5-3c5f-4a44-9f3e-0d2f5b8f8f01", bytes(range(32)))
@@ -50,13 +50,13 @@ def sealed_of(content: bytes, key: Key = KEY, context: Context = CONTEXT) -> byt
 
 
 def opened(sealed: bytes, size: int = PIECE) -> bytes:
-    opener = ChunkOpener(KEY, CONTEXT, commitment(KEY))
+    opener = ChunkOpener(KEY, CONTEXT, KEY.commitment)
     return b"".join([*map(opener.update, pieces_of(sealed, size)), opener.finish()])
 
 
 def given_out(sealed: bytes) -> bytes:
     """Return what is given out before the error, after which nothing more is."""
-    opener = ChunkOpener(KEY, CONTEXT, commitment(KEY))
+    opener = ChunkOpener(KEY, CONTEXT, KEY.commitment)
     content = bytearray()
 
     def give_out(pieces: Iterable[bytes]) -> None:
@@ -108,7 +108,7 @@ def test_no_content_is_taken_for_padding(content: bytes) -> None:
 @given(cuts=st.lists(st.integers(0, len(OBJECT)), max_size=9))
 def test_pieces_may_be_cut_anywhere(cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(OBJECT)]
-    opener = ChunkOpener(KEY, CONTEXT, commitment(KEY))
+    opener = ChunkOpener(KEY, CONTEXT, KEY.commitment)
 
     content = b"".join(opener.update(OBJECT[start:end]) for start, end in pairwise(places))
 
@@ -126,7 +126,7 @@ def test_content_may_come_in_any_pieces(content: bytes, cuts: list[int]) -> None
 
 
 def test_content_comes_out_as_soon_as_its_chunk_is_known_not_to_be_the_last() -> None:
-    opener = ChunkOpener(KEY, CONTEXT, commitment(KEY))
+    opener = ChunkOpener(KEY, CONTEXT, KEY.commitment)
 
     assert opener.update(OBJECT[: HEADER + SEALED]) == b""
     assert opener.update(OBJECT[HEADER + SEALED :][:1]) == DOCUMENT[:CONTENT]
@@ -136,7 +136,7 @@ def test_25_mebibytes_pass_in_a_few() -> None:
     """Sealed and opened a mebibyte at a time, and never held whole."""
     piece = bytes(1024 * 1024)
     sealer = ChunkSealer(KEY, CONTEXT)
-    opener = ChunkOpener(KEY, CONTEXT, commitment(KEY))
+    opener = ChunkOpener(KEY, CONTEXT, KEY.commitment)
     size = 0
     tracemalloc.start()
 
@@ -239,7 +239,7 @@ def test_the_last_chunk_is_not_given_out_after_bytes_were_appended() -> None:
     """Not even to one who goes on after the error and says that the object ends."""
     sealed = sealed_of(a_document(CHUNK_BYTES - 1 - 5))
     assert len(sealed) == HEADER + SEALED
-    opener = ChunkOpener(KEY, CONTEXT, commitment(KEY))
+    opener = ChunkOpener(KEY, CONTEXT, KEY.commitment)
     with pytest.raises(SealError):
         opener.update(sealed + b"\0")
 
@@ -260,7 +260,7 @@ def test_an_envelope_and_an_object_do_not_pass_for_each_other() -> None:
 
     assert given_out(envelope) == b""
     with pytest.raises(SealError):
-        open_sealed(KEY, CONTEXT, sealed_of(b"plaintext"), commitment(KEY))
+        open_sealed(KEY, CONTEXT, sealed_of(b"plaintext"), KEY.commitment)
 
 
 # --- Keys and contexts
@@ -269,7 +269,7 @@ def test_an_envelope_and_an_object_do_not_pass_for_each_other() -> None:
 @given(context=contexts, other=contexts)
 def test_another_context_does_not_open(context: Context, other: Context) -> None:
     sealed = sealed_of(b"plaintext", context=context)
-    opener = ChunkOpener(KEY, other, commitment(KEY))
+    opener = ChunkOpener(KEY, other, KEY.commitment)
     opener.update(sealed)
 
     if context == other:
@@ -291,7 +291,7 @@ def test_another_context_does_not_open(context: Context, other: Context) -> None
     ids=str,
 )
 def test_each_field_of_the_context_is_bound(moved: dict[str, str | int]) -> None:
-    opener = ChunkOpener(KEY, msgspec.structs.replace(CONTEXT, **moved), commitment(KEY))
+    opener = ChunkOpener(KEY, msgspec.structs.replace(CONTEXT, **moved), KEY.commitment)
 
     with pytest.raises(SealError):
         opener.update(OBJECT)
@@ -300,7 +300,7 @@ def test_each_field_of_the_context_is_bound(moved: dict[str, str | int]) -> None
 @given(secret=st.binary(min_size=32, max_size=32).filter(lambda secret: secret != KEY.secret))
 def test_another_key_does_not_open(secret: bytes) -> None:
     other = Key(KEY.key_id, secret)
-    opener = ChunkOpener(other, CONTEXT, commitment(other))
+    opener = ChunkOpener(other, CONTEXT, other.commitment)
 
     with pytest.raises(SealError):
         opener.update(OBJECT)
@@ -310,12 +310,10 @@ def test_the_same_secret_under_another_id_does_not_open() -> None:
     renamed = Key(new_key().key_id, KEY.secret)
 
     with pytest.raises(SealError):
-        ChunkOpener(renamed, CONTEXT, commitment(KEY)).update(OBJECT)
+        ChunkOpener(renamed, CONTEXT, KEY.commitment).update(OBJECT)
 
 
-@pytest.mark.parametrize(
-    "expected", ["", "A" * 43, commitment(KEY) + "=", "ü", "\ud800"], ids=ascii
-)
+@pytest.mark.parametrize("expected", ["", "A" * 43, KEY.commitment + "=", "ü", "\ud800"], ids=ascii)
 def test_another_commitment_is_refused_before_a_byte_is_seen(expected: str) -> None:
     with pytest.raises(SealError):
         ChunkOpener(KEY, CONTEXT, expected)
@@ -327,7 +325,7 @@ def test_a_context_that_names_another_key_is_refused() -> None:
     with pytest.raises(SealError):
         ChunkSealer(KEY, other)
     with pytest.raises(SealError):
-        ChunkOpener(KEY, other, commitment(KEY))
+        ChunkOpener(KEY, other, KEY.commitment)
 
 
 # --- The form
@@ -410,7 +408,7 @@ def test_sealed_twice_shows_no_repetition() -> None:
 
 def test_a_finished_object_is_not_gone_on_with() -> None:
     sealer = ChunkSealer(KEY, CONTEXT)
-    opener = ChunkOpener(KEY, CONTEXT, commitment(KEY))
+    opener = ChunkOpener(KEY, CONTEXT, KEY.commitment)
     opener.update(sealer.finish())
     opener.finish()
 
@@ -422,14 +420,14 @@ def test_a_finished_object_is_not_gone_on_with() -> None:
 
 
 def test_neither_says_the_key() -> None:
-    said = repr(ChunkSealer(KEY, CONTEXT)) + repr(ChunkOpener(KEY, CONTEXT, commitment(KEY)))
+    said = repr(ChunkSealer(KEY, CONTEXT)) + repr(ChunkOpener(KEY, CONTEXT, KEY.commitment))
 
     assert KEY.secret.hex() not in said
     assert repr(KEY.secret) not in said
 
 
 def test_an_error_tells_nothing() -> None:
-    opener = ChunkOpener(KEY, CONTEXT, commitment(KEY))
+    opener = ChunkOpener(KEY, CONTEXT, KEY.commitment)
     opener.update(OBJECT[:5000])
 
     with pytest.raises(SealError) as raised:

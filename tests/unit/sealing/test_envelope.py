@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vault.sealing.envelope import Context, Key, commitment, new_key, open_sealed, seal
+from vault.sealing.envelope import Context, Key, new_key, open_sealed, seal
 from vault.sealing.errors import SealError
 
 KEY = Key("6d4e7bd5-3c5f-4a44-9f3e-0d2f5b8f8f01", bytes(range(32)))
@@ -30,7 +30,7 @@ contexts = st.builds(
 def test_what_is_sealed_opens_to_the_same_bytes(plaintext: bytes, context: Context) -> None:
     sealed = seal(KEY, context, plaintext)
 
-    assert open_sealed(KEY, context, sealed, commitment(KEY)) == plaintext
+    assert open_sealed(KEY, context, sealed, KEY.commitment) == plaintext
 
 
 @given(context=contexts, other=contexts)
@@ -39,7 +39,7 @@ def test_another_context_does_not_open(context: Context, other: Context) -> None
 
     if context != other:
         with pytest.raises(SealError):
-            open_sealed(KEY, other, sealed, commitment(KEY))
+            open_sealed(KEY, other, sealed, KEY.commitment)
 
 
 @pytest.mark.parametrize(
@@ -60,21 +60,21 @@ def test_each_field_of_the_context_is_bound(moved: dict[str, str | int]) -> None
     sealed = seal(KEY, CONTEXT, b"plaintext")
 
     with pytest.raises(SealError):
-        open_sealed(KEY, msgspec.structs.replace(CONTEXT, **moved), sealed, commitment(KEY))
+        open_sealed(KEY, msgspec.structs.replace(CONTEXT, **moved), sealed, KEY.commitment)
 
 
 def test_another_key_does_not_open() -> None:
     other = new_key()
 
     with pytest.raises(SealError):
-        open_sealed(other, CONTEXT, seal(KEY, CONTEXT, b"plaintext"), commitment(other))
+        open_sealed(other, CONTEXT, seal(KEY, CONTEXT, b"plaintext"), other.commitment)
 
 
 def test_the_same_secret_under_another_id_does_not_open() -> None:
     renamed = Key("6d4e7bd5-3c5f-4a44-9f3e-0d2f5b8f8f02", KEY.secret)
 
     with pytest.raises(SealError):
-        open_sealed(renamed, CONTEXT, seal(KEY, CONTEXT, b"plaintext"), commitment(KEY))
+        open_sealed(renamed, CONTEXT, seal(KEY, CONTEXT, b"plaintext"), KEY.commitment)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_changed_bit_does_not_open(data: st.DataObject) -> None:
     sealed[bit // 8] ^= 1 << bit % 8
 
     with pytest.raises(SealError):
-        open_sealed(KEY, CONTEXT, bytes(sealed), commitment(KEY))
+        open_sealed(KEY, CONTEXT, bytes(sealed), KEY.commitment)
 
 
 def test_no_part_of_the_sealed_bytes_opens() -> None:
@@ -110,12 +110,12 @@ def test_no_part_of_the_sealed_bytes_opens() -> None:
 
     for size in range(len(sealed)):
         with pytest.raises(SealError):
-            open_sealed(KEY, CONTEXT, sealed[:size], commitment(KEY))
+            open_sealed(KEY, CONTEXT, sealed[:size], KEY.commitment)
 
 
 def test_trailing_bytes_do_not_open() -> None:
     with pytest.raises(SealError):
-        open_sealed(KEY, CONTEXT, seal(KEY, CONTEXT, b"plaintext") + b"\0", commitment(KEY))
+        open_sealed(KEY, CONTEXT, seal(KEY, CONTEXT, b"plaintext") + b"\0", KEY.commitment)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_other_padding_does_not_open(padded: bytes) -> None:
     sealed = b"\x01" + nonce + AESGCM(KEY.secret).encrypt(nonce, padded, ASSOCIATED_DATA)
 
     with pytest.raises(SealError):
-        open_sealed(KEY, CONTEXT, sealed, commitment(KEY))
+        open_sealed(KEY, CONTEXT, sealed, KEY.commitment)
 
 
 def test_associated_data_is_the_canonical_context() -> None:
@@ -151,7 +151,7 @@ def test_associated_data_says_none_with_empty_text() -> None:
 def test_an_unnamed_key_is_the_key_that_is_used() -> None:
     named = msgspec.structs.replace(CONTEXT, key_id=KEY.key_id)
 
-    assert open_sealed(KEY, named, seal(KEY, CONTEXT, b"x"), commitment(KEY)) == b"x"
+    assert open_sealed(KEY, named, seal(KEY, CONTEXT, b"x"), KEY.commitment) == b"x"
 
 
 def test_a_context_that_names_another_key_is_not_sealed() -> None:
@@ -160,7 +160,7 @@ def test_a_context_that_names_another_key_is_not_sealed() -> None:
 
 
 def test_commitment_is_the_known_answer() -> None:
-    assert commitment(KEY) == KNOWN_COMMITMENT
+    assert KEY.commitment == KNOWN_COMMITMENT
 
 
 def test_sealed_twice_shows_no_repetition() -> None:
@@ -203,7 +203,7 @@ def test_new_keys_differ() -> None:
 
 def test_an_error_tells_nothing() -> None:
     with pytest.raises(SealError) as raised:
-        open_sealed(KEY, CONTEXT, b"\x01" * 300, commitment(KEY))
+        open_sealed(KEY, CONTEXT, b"\x01" * 300, KEY.commitment)
 
     assert str(raised.value) == str(SealError())
     assert raised.value.__suppress_context__

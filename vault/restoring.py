@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`citizen-vault-server tail`: what an operator runs between restoring a backup and serving again.
+
+`tail save` takes the last records out of the store that was damaged, or of whatever still has
+them; `tail replay` puts them back into the one that was restored.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vault.config import Config
+
+
+def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add what can be done with the tail to the commands of the program."""
+    kinds = commands.add_parser(
+        "tail",
+        help="bring back what a restored event store lacks",
+        description="Bring back what a restored event store lacks: save the last records of the "
+        "one that was damaged, and replay them before any server uses the restored one.",
+    ).add_subparsers(dest="kind", required=True, metavar="COMMAND")
+    saving = kinds.add_parser("save", help="write the last records of an event store to a file")
+    saving.add_argument(
+        "--from",
+        dest="first",
+        type=int,
+        default=0,
+        metavar="POSITION",
+        help="where the restored store ends, or any position before it (0)",
+    )
+    replaying = kinds.add_parser("replay", help="append them to the event store that lacks them")
+    for command in (saving, replaying):
+        command.add_argument("file", type=Path, metavar="FILE")
+        command.add_argument("--data", metavar="DIR", help="the folder of the databases")
+        command.add_argument("--lane", type=int, default=0, metavar="NUMBER", help="which lane (0)")
+
+
+def run(options: argparse.Namespace, config: Config) -> str:
+    """Do it, and return what is to be told.
+
+    Raises:
+        PersistenceError: if it is not possible.
+        OSError: if it is not, because of the file.
+    """
+    from vault.store import tail  # noqa: PLC0415
+    from vault.stores import open_recorder  # noqa: PLC0415
+
+    recorder = open_recorder(config, options.lane)
+    try:
+        if options.kind == "save":
+            count = tail.save(recorder, options.file, first=options.first)
+            return f"Saved {count} records. Keep the file private, and delete it afterwards."
+        replayed = tail.replay(recorder, options.file)
+    finally:
+        recorder.close()
+    return f"Put {replayed.appended} records back; {replayed.found} were there already."

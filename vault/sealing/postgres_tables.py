@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of a key store on PostgreSQL, who may do what with them, and how they are changed.
+
+Every change asks in its own statement whether it will be durable, and is none where it will not. No
+statement does anything more when it is repeated, so that one whose outcome was lost may be.
+"""
+
+from typing import Final
+
+import psycopg
+
+from vault.sealing.errors import KeyStoreError
+
+MEMBER: Final = "citizen_vault_keys"
+"""The group role of those who use the key store: the server's role must be in it."""
+
+FORM: Final = 1
+"""The form of the tables."""
+
+_SEALED_COLUMNS: Final = "epoch text NOT NULL, wrapped_key bytea NOT NULL, sealed bytea NOT NULL"
+
+# The order of bytes compares fastest, and is the same under every version of every library.
+_TABLES: Final = f"""
+CREATE SCHEMA IF NOT EXISTS vault_keys;
+CREATE TABLE IF NOT EXISTS vault_keys.form (
+    version integer PRIMARY KEY
+);
+INSERT INTO vault_keys.form SELECT {FORM} WHERE NOT EXISTS (SELECT FROM vault_keys.form);
+CREATE TABLE IF NOT EXISTS vault_keys.keyrings (
+    stream text COLLATE "C" PRIMARY KEY,
+    number bigint NOT NULL CHECK (number > 0),
+    {_SEALED_COLUMNS}
+);
+CREATE TABLE IF NOT EXISTS vault_keys.identities (
+    name text COLLATE "C" PRIMARY KEY,
+    {_SEALED_COLUMNS}
+);
+CREATE TABLE IF NOT EXISTS vault_keys.secrets (
+    id integer PRIMARY KEY CHECK (id = 1),
+    {_SEALED_COLUMNS}
+);
+CREATE TABLE IF NOT EXISTS vault_keys.floors (
+    stream text COLLATE "C" PRIMARY KEY,
+    version bigint NOT NULL CHECK (version > 0)
+);
+DO $$ BEGIN
+    CREATE ROLE {MEMBER};
+-- Another database of the same server may have made it, perhaps at this moment.
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+END $$;
+GRANT USAGE ON SCHEMA vault_keys TO {MEMBER};
+GRANT SELECT ON vault_keys.form TO {MEMBER};
+GRANT SELECT, INSERT, UPDATE, DELETE ON vault_keys.keyrings TO {MEMBER};
+GRANT SELECT, INSERT ON vault_keys.identities, vault_keys.secrets TO {MEMBER};
+GRANT SELECT, INSERT, UPDATE ON vault_keys.floors TO {MEMBER};
+"""  # noqa: S608  # our own tables
+
+# Two who prepare one database at once take turns.
+_TURN: Final = "SELECT pg_advisory_xact_lock(hashtext('citizen-vault-keys'))"
+
+WEAK: Final = """
+SELECT name FROM (VALUES
+    ('fsync', current_setting('fsync') = 'on'),
+    ('full_page_writes', current_setting('full_page_writes') = 'on'),
+    ('synchronous_commit', current_setting('synchronous_commit') IN ('on', 'remote_apply')),
+    ('default_transaction_isolation',
+        current_setting('default_transaction_isolation') = 'read committed'),
+    ('synchronous_standby_names',
+        NOT %(needs_standby)s OR current_setting('synchronous_standby_names') <> ''),
+    ('a primary: it is a standby', NOT pg_is_in_recovery())
+) AS needed (name, holds) WHERE NOT holds
+"""
+_IS_DURABLE: Final = f"NOT EXISTS ({WEAK})"
+
+# COMMIT writes it to the log and waits for it to be as durable as any change, and with it, since a
+# log has one order, whatever was committed before.
+BARRIER: Final = "SELECT pg_logical_emit_message(true, 'citizen-vault-keys', '')"
+
+INSERT_KEYRING: Final = f"""
+INSERT INTO vault_keys.keyrings (stream, number, epoch, wrapped_key, sealed)
+SELECT %(stream)s, %(number)s, %(epoch)s, %(wrapped_key)s, %(sealed)s WHERE {_IS_DURABLE}
+ON CONFLICT DO NOTHING
+"""
+
+REPLACE_KEYRING: Final = f"""
+UPDATE vault_keys.keyrings
+SET number = %(number)s, epoch = %(epoch)s, wrapped_key = %(wrapped_key)s, sealed = %(sealed)s
+WHERE stream = %(stream)s AND number = %(number)s - 1 AND {_IS_DURABLE}
+"""  # noqa: S608  # likewise
+
+DELETE_KEYRING: Final = f"""
+DELETE FROM vault_keys.keyrings WHERE stream = %(stream)s AND {_IS_DURABLE}
+"""  # noqa: S608  # likewise
+
+INSERT_IDENTITY: Final = f"""
+INSERT INTO vault_keys.identities (name, epoch, wrapped_key, sealed)
+SELECT %(name)s, %(epoch)s, %(wrapped_key)s, %(sealed)s WHERE {_IS_DURABLE}
+ON CONFLICT DO NOTHING
+"""
+
+# Never drawn for a store that has been used: others would orphan every identity and retry.
+INSERT_SECRETS: Final = f"""
+INSERT INTO vault_keys.secrets (id, epoch, wrapped_key, sealed)
+SELECT 1, %(epoch)s, %(wrapped_key)s, %(sealed)s WHERE {_IS_DURABLE}
+    AND NOT EXISTS (SELECT FROM vault_keys.keyrings)
+    AND NOT EXISTS (SELECT FROM vault_keys.identities)
+    AND NOT EXISTS (SELECT FROM vault_keys.floors)
+ON CONFLICT DO NOTHING
+"""  # noqa: S608  # likewise
+
+RAISE_FLOOR: Final = f"""
+INSERT INTO vault_keys.floors AS kept (stream, version)
+SELECT %(stream)s, %(version)s WHERE {_IS_DURABLE}
+ON CONFLICT (stream) DO UPDATE SET version = greatest(kept.version, excluded.version)
+"""
+
+
+def prepare(conninfo: str) -> None:
+    """Make the tables of a key store and the role of those who use it; again does no harm.
+
+    Args:
+        conninfo: how the owner connects, who may make roles and schemas. The server's own role is
+            then granted `MEMBER`, and nothing else.
+
+    Raises:
+        KeyStoreError: The database cannot be reached, or refuses.
+    """
+    try:
+        with psycopg.connect(conninfo) as connection:
+            connection.execute(_TURN)
+            connection.execute(_TABLES)
+    except psycopg.Error as error:
+        said = error.diag.message_primary or str(error)
+        raise KeyStoreError(f"The key database cannot be prepared: {said}") from error
