@@ -76,6 +76,16 @@ class CallError(Exception):
         self.call_id = call_id
         self.receipt = receipt
 
+    @classmethod
+    def of_status(cls, data: bytes) -> CallError:
+        """Return what a serialized google.rpc.Status says: how one of many ended."""
+        from google.rpc.code_pb2 import Code  # noqa: PLC0415
+        from google.rpc.status_pb2 import Status  # noqa: PLC0415
+
+        status = Status.FromString(data)
+        reason, fields, receipt = _told(status.details)
+        return cls(Code.Name(status.code), reason, status.message, fields, receipt=receipt)
+
 
 @dataclasses.dataclass(frozen=True)
 class CallRecord:
@@ -220,6 +230,7 @@ def _interceptor(
         grpc.UnaryUnaryClientInterceptor,
         grpc.UnaryStreamClientInterceptor,
         grpc.StreamUnaryClientInterceptor,
+        grpc.StreamStreamClientInterceptor,
     ):
         def intercept_unary_unary(
             self, continuation: Any, client_call_details: grpc.ClientCallDetails, request: Any
@@ -269,6 +280,19 @@ def _interceptor(
                 raise error
             call.ended(outcome.result(), None)
             return outcome
+
+        def intercept_stream_stream(
+            self,
+            continuation: Any,
+            client_call_details: grpc.ClientCallDetails,
+            request_iterator: Any,
+        ) -> Any:
+            requests = iter(request_iterator)
+            first = next(requests)
+            call = _Call(client_call_details.method, first, on_call)
+            allowed = client_call_details.timeout or timeout_seconds
+            whole = itertools.chain([first], requests)
+            return call.read(continuation(Details(client_call_details, allowed), whole))
 
     return Interceptor()
 
@@ -324,21 +348,31 @@ def _pause_seconds(attempt: int) -> float:
 
 def _error_of(failure: Any) -> CallError:
     """Read google.rpc.Status and the call id from a failed call."""
-    from google.rpc.error_details_pb2 import BadRequest, ErrorInfo  # noqa: PLC0415
     from google.rpc.status_pb2 import Status  # noqa: PLC0415
 
-    from vault.api.v1.log_pb2 import Receipt  # noqa: PLC0415
-
     code: str = failure.code().name
-    reason, call_id = "", ""
-    fields: tuple[tuple[str, str], ...] = ()
-    receipt: Receipt | None = None
+    call_id = ""
     details: list[Any] = []
     for key, value in failure.trailing_metadata() or ():
         if key in _CALL_ID_KEYS:
             call_id = str(value)
         elif key == "grpc-status-details-bin":
             details = _details_of(Status, value)
+    reason, fields, receipt = _told(details)
+    # What gRPC itself says ("failed to connect to all addresses; ...") helps nobody.
+    message = (failure.details() or "") if reason else ""
+    return CallError(code, reason, message or _PLAIN.get(code, code), fields, call_id, receipt)
+
+
+def _told(details: Iterable[Any]) -> tuple[str, tuple[tuple[str, str], ...], Receipt | None]:
+    """Return the reason, the offending fields and the receipt that the details of a status tell."""
+    from google.rpc.error_details_pb2 import BadRequest, ErrorInfo  # noqa: PLC0415
+
+    from vault.api.v1.log_pb2 import Receipt  # noqa: PLC0415
+
+    reason = ""
+    fields: tuple[tuple[str, str], ...] = ()
+    receipt: Receipt | None = None
     for detail in details:
         if detail.Is(ErrorInfo.DESCRIPTOR):
             info = ErrorInfo()
@@ -351,9 +385,7 @@ def _error_of(failure: Any) -> CallError:
         elif detail.Is(Receipt.DESCRIPTOR):
             receipt = Receipt()
             detail.Unpack(receipt)
-    # What gRPC itself says ("failed to connect to all addresses; ...") helps nobody.
-    message = (failure.details() or "") if reason else ""
-    return CallError(code, reason, message or _PLAIN.get(code, code), fields, call_id, receipt)
+    return reason, fields, receipt
 
 
 def _details_of(kind: Any, value: bytes) -> list[Any]:

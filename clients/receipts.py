@@ -3,7 +3,9 @@
 
 leaf = SHA-256(0x00 ‖ 0x01 ‖ link_hash ‖ SHA-256(facts)), as RFC 6962 section 2.1 hashes a leaf; the
 signature is Ed25519 (RFC 8032) over the canonical JSON
-["citizen-vault/receipt/1",origin,leaf_index,leaf_hash].
+["citizen-vault/receipt/1",origin,leaf_index,leaf_hash]. Receipts that were signed together have one
+signature, over ["citizen-vault/receipts/1",size,root]: the root of the tree (RFC 6962 section 2.1)
+whose leaves are those messages.
 """
 
 from __future__ import annotations
@@ -14,12 +16,15 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from vault.transparency.tree import leaf_hash, root_of_path
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vault.api.v1.log_pb2 import Receipt
 
 _CONTEXT: Final = "citizen-vault/receipt/1"
+_TOGETHER: Final = "citizen-vault/receipts/1"
 
 _SENTENCES: Final = {
     "form": "it is not in the expected form.",
@@ -39,8 +44,43 @@ class ReceiptError(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
+class SignedTogether:
+    """The place of a receipt in the tree of those that were signed together."""
+
+    index: int
+    size: int
+    path: tuple[bytes, ...]
+
+    @classmethod
+    def read(cls, found: Mapping[str, Any]) -> SignedTogether:
+        """Return it from its part of a file.
+
+        Raises:
+            ValueError: if it is something else; KeyError and TypeError likewise.
+        """
+        path = tuple(unb64(one) for one in found["path"])
+        return cls(index=int(found["index"]), size=int(found["size"]), path=path)
+
+    def as_form(self) -> dict[str, Any]:
+        """Return its part of a file."""
+        return {"index": self.index, "size": self.size, "path": [b64(one) for one in self.path]}
+
+    def signed(self, message: bytes) -> bytes:
+        """Return what was signed, if this is the place of a receipt with that message.
+
+        Raises:
+            ValueError: if there is no such place.
+        """
+        root = root_of_path(leaf_hash(message), self.index, self.size, self.path)
+        return _canonical([_TOGETHER, self.size, b64(root)])
+
+
+@dataclasses.dataclass(frozen=True)
 class SignedRecord:
-    """A receipt as a value, apart from the wire."""
+    """A receipt as a value, apart from the wire.
+
+    `batch` is None if it was signed alone.
+    """
 
     facts: bytes
     link_hash: bytes
@@ -49,10 +89,12 @@ class SignedRecord:
     leaf_hash: bytes
     key_id: str
     signature: bytes
+    batch: SignedTogether | None = None
 
     @classmethod
     def of(cls, receipt: Receipt) -> SignedRecord:
         """Return a receipt from the wire."""
+        place = receipt.batch
         return cls(
             facts=receipt.facts,
             link_hash=receipt.link_hash,
@@ -61,6 +103,9 @@ class SignedRecord:
             leaf_hash=receipt.leaf_hash,
             key_id=receipt.key_id,
             signature=receipt.signature,
+            batch=SignedTogether(place.index, place.size, tuple(place.path))
+            if receipt.HasField("batch")
+            else None,
         )
 
     @classmethod
@@ -80,13 +125,14 @@ class SignedRecord:
                 leaf_hash=unb64(found["leaf_hash"]),
                 key_id=str(found["key_id"]),
                 signature=unb64(found["signature"]),
+                batch=SignedTogether.read(found["batch"]) if "batch" in found else None,
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             raise ReceiptError("form") from None
 
     def as_file(self) -> bytes:
         """Return the bytes of its file."""
-        form = {
+        form: dict[str, Any] = {
             "facts": self.facts.decode("utf-8"),
             "link_hash": b64(self.link_hash),
             "origin": self.origin,
@@ -95,6 +141,8 @@ class SignedRecord:
             "key_id": self.key_id,
             "signature": b64(self.signature),
         }
+        if self.batch:
+            form["batch"] = self.batch.as_form()
         return (json.dumps(form, indent=1) + "\n").encode("ascii")
 
     def verify(self, keys: Mapping[str, bytes]) -> dict[str, Any]:
@@ -118,14 +166,14 @@ class SignedRecord:
         key = keys.get(self.key_id)
         if key is None:
             raise ReceiptError("key")
-        signed = [_CONTEXT, self.origin, self.leaf_index, b64(self.leaf_hash)]
-        canonical = json.dumps(signed, separators=(",", ":"), ensure_ascii=False).encode()
         try:
-            Ed25519PublicKey.from_public_bytes(key).verify(self.signature, canonical)
-        except InvalidSignature:
-            raise ReceiptError("signature") from None
+            public_key = Ed25519PublicKey.from_public_bytes(key)
         except ValueError:
             raise ReceiptError("key") from None
+        try:
+            public_key.verify(self.signature, self._signed())
+        except (InvalidSignature, ValueError):
+            raise ReceiptError("signature") from None
         try:
             facts = json.loads(self.facts)
         except ValueError:
@@ -133,6 +181,10 @@ class SignedRecord:
         if not isinstance(facts, dict):
             raise ReceiptError("form")
         return facts
+
+    def _signed(self) -> bytes:
+        message = _canonical([_CONTEXT, self.origin, self.leaf_index, b64(self.leaf_hash)])
+        return self.batch.signed(message) if self.batch else message
 
 
 def verify_bundle(record: SignedRecord, bundle: bytes, keys: Mapping[str, bytes]) -> dict[str, Any]:
@@ -145,6 +197,10 @@ def verify_bundle(record: SignedRecord, bundle: bytes, keys: Mapping[str, bytes]
     if facts.get("bundle_hash") != b64(hashlib.sha256(bundle).digest()):
         raise ReceiptError("content")
     return facts
+
+
+def _canonical(value: list[str | int]) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def b64(data: bytes) -> str:

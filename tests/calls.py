@@ -23,6 +23,8 @@ from vault.api.v1 import audit_service_pb2, vault_service_pb2
 from vault.api.v1.disclosure_service_pb2 import (
     DiscloseDocumentRequest,
     DiscloseDocumentResponse,
+    DiscloseEvidenceBatchRequest,
+    DiscloseEvidenceBatchResponse,
     DiscloseEvidenceRequest,
     DiscloseEvidenceResponse,
 )
@@ -38,7 +40,7 @@ from vault.server.call import Call
 from vault.server.call_logging import make_logger
 from vault.server.connect import Connect, refuse
 from vault.server.development_issuer import ISSUER, DevelopmentIssuer
-from vault.server.gate import Gate
+from vault.server.gate import gates_of
 from vault.server.grpc_methods import add_methods
 from vault.server.http import HttpServer
 from vault.server.identity import Verifier
@@ -54,6 +56,7 @@ GET: Final = "/vault.api.v1.VaultService/GetVault"
 GET_EVIDENCE: Final = "/vault.api.v1.EvidenceService/GetEvidence"
 HISTORY: Final = "/vault.api.v1.VaultService/ListHistory"
 DISCLOSE: Final = "/vault.api.v1.DisclosureService/DiscloseEvidence"
+DISCLOSE_BATCH: Final = "/vault.api.v1.DisclosureService/DiscloseEvidenceBatch"
 DISCLOSE_DOCUMENT: Final = "/vault.api.v1.DisclosureService/DiscloseDocument"
 UPLOAD: Final = "/vault.api.v1.EvidenceService/UploadDocument"
 REPLAY: Final = "/vault.api.v1.AuditService/ReplayVault"
@@ -68,6 +71,7 @@ class Seen:
     part: asyncio.Event = field(default_factory=asyncio.Event)
     full: asyncio.Event = field(default_factory=asyncio.Event)
     door: asyncio.Event = field(default_factory=asyncio.Event)
+    batches: list[DiscloseEvidenceBatchRequest] = field(default_factory=list)
     disclosing: int = 0
     is_closed: bool = False
 
@@ -100,6 +104,14 @@ class Handler:
             self.seen.full.set()
         await self.seen.door.wait()
         return DiscloseEvidenceResponse()
+
+    async def DiscloseEvidenceBatch(self, request: Any, call: Call) -> Any:
+        self.seen.batches.append(request)
+        first = request.disclosures[0].case_ref
+        if first == "wait":
+            await self.seen.door.wait()
+        padding = "x" * LARGEST_MESSAGE_BYTES if first == "much" else str(len(self.seen.batches))
+        return DiscloseEvidenceBatchResponse(position_token=padding)
 
     async def DiscloseDocument(self, request: Any, call: Call) -> AsyncIterator[Any]:
         try:
@@ -199,7 +211,7 @@ async def calls() -> AsyncIterator[Running]:
     issuer = DevelopmentIssuer(config.environment, config.audience)
     log, seen = io.BytesIO(), Seen()
     verifier = Verifier(ISSUER, config.audience, FixedKeys(issuer.jwks))
-    passage = Passage(verifier, Gate(WIDTH, 0), make_logger(log))
+    passage = Passage(verifier, gates_of(WIDTH, 0), make_logger(log))
     services = {method.containing_service for method in METHODS.values()}
     methods = methods_of(services, {service.name: Handler(seen) for service in services})
     server = grpc.aio.server()
@@ -227,6 +239,15 @@ def disclosing() -> bytes:
     request = DiscloseEvidenceRequest(request_id=ID, subject_id=ID, purpose_code="care")
     request.authority.consent_id = ID
     request.fields.add(evidence_type="income", names=["amount"])
+    return request.SerializeToString()
+
+
+def batching(case_ref: str = "", count: int = 1) -> bytes:
+    """Return what discloses evidence so many times."""
+    request = DiscloseEvidenceBatchRequest()
+    for _ in range(count):
+        request.disclosures.add().ParseFromString(disclosing())
+    request.disclosures[0].case_ref = case_ref
     return request.SerializeToString()
 
 

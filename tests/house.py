@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,8 @@ from vault.application.disputes import Disputes
 from vault.application.documents import Documents
 from vault.application.evidence import EvidenceKeeper, Provided
 from vault.application.identifiers import Identifiers
-from vault.application.keyrings import Keyrings
+from vault.application.keyrings import Keyrings, floors_of
+from vault.application.lanes import Lanes
 from vault.application.receipts import Receipts
 from vault.application.registry import PurposeTexts, Registry
 from vault.application.requests import Requests
@@ -60,9 +61,11 @@ from vault.store.clock import Clock
 from vault.store.committer import Committer
 from vault.store.document_folder import FolderDocumentStore
 from vault.store.errors import AppendFailedError
+from vault.store.lane import Lane
 from vault.store.record import read_event
 from vault.store.vaults import Vaults
 
+DEPLOYMENT: Final = "test"
 ORIGIN: Final = "test/0"
 SEEDS: Final = Path(__file__).parents[1] / "vault" / "evidence_types"
 HERSELF: Final = ActingFor()
@@ -115,6 +118,11 @@ class House:
     disclosures: Disclosures
     audits: Audits
 
+    @property
+    def lane(self) -> Lane:
+        """Return its first lane, which is the only one unless a test says otherwise."""
+        return self.vaults.lanes[0]
+
     async def records(self, stream: str) -> list[StoredRecord]:
         """Return what is stored of a stream."""
         return await self.vaults.records(stream, limit=10_000)
@@ -130,28 +138,46 @@ class House:
 
 
 @asynccontextmanager
-async def opened(folder: Path, clock: Clock | None = None) -> AsyncIterator[House]:
-    """Open a house over the files of a folder, made on the first occasion."""
+async def opened(
+    folder: Path,
+    clock: Clock | None = None,
+    *,
+    first: Mapping[str, str] | None = None,
+    further: Sequence[Mapping[str, str]] = (),
+    full: Collection[int] = (),
+) -> AsyncIterator[House]:
+    """Open a house over the files of a folder, made on the first occasion.
+
+    Args:
+        first: the database of lane 0, a file in the folder if it is not given.
+        further: the databases of lanes 1, 2, ...
+        full: lanes in which no vault is opened.
+    """
     key_file = folder / "kek"
     if not key_file.exists():
         create_key_file(key_file)
     key_store = SQLiteKeyStore(folder / "keys.db", FileKeyWrapper(key_file))
     secrets = key_store.secrets()
     fatal: list[BaseException] = []
-    vaults = Vaults(
-        ORIGIN,
-        clock or AdjustableClock(),
-        lambda recorder: Committer(recorder, on_fatal=fatal.append),
-        {
-            "PERSISTENCE_MODULE": "vault.store.sqlite",
-            "SQLITE_DBNAME": str(folder / "events.db"),
-        },
+    clock = clock or AdjustableClock()
+    first_lane, *others = (
+        Lane(
+            DEPLOYMENT,
+            number,
+            clock,
+            lambda recorder: Committer(recorder, on_fatal=fatal.append),
+            environment,
+            floor_of=floors_of(key_store),
+        )
+        for number, environment in enumerate((first or sqlite(folder, "events.db"), *further))
     )
-    vaults.committer.start()
+    vaults = Vaults(first_lane, others=[lane.number for lane in others], full=full)
+    first_lane.start()
     keyrings = Keyrings(key_store)
-    identifiers, receipts = Identifiers(secrets, ORIGIN), Receipts(secrets, ORIGIN)
+    identifiers, receipts = Identifiers(secrets, ORIGIN), Receipts(secrets)
     desk = Desk(vaults, keyrings, identifiers)
     registry = Registry(vaults, identifiers, receipts)
+    admitting = Lanes(vaults, identifiers)
     requests = Requests(desk, registry)
     evidence = EvidenceKeeper(desk, registry, receipts)
     store = FolderDocumentStore(folder / "documents")
@@ -159,6 +185,9 @@ async def opened(folder: Path, clock: Clock | None = None) -> AsyncIterator[Hous
     disclosures = Disclosures(desk, registry, receipts, documents)
     try:
         await registry.list_receipt_key()
+        for lane in others:
+            lane.start()
+            await admitting.admit(lane)
         yield House(
             folder=folder,
             clock=vaults.clock,
@@ -187,6 +216,11 @@ async def opened(folder: Path, clock: Clock | None = None) -> AsyncIterator[Hous
         await vaults.aclose()
         key_store.close()
     assert not fatal
+
+
+def sqlite(folder: Path, name: str) -> dict[str, str]:
+    """Return how a lane is found that lies in a file of a folder."""
+    return {"PERSISTENCE_MODULE": "vault.store.sqlite", "SQLITE_DBNAME": str(folder / name)}
 
 
 # --- The story -----------------------------------------------------------------------------------
@@ -405,9 +439,12 @@ async def revoke(house: House, shared: Shared) -> None:
     await house.amendments.revoke(shared.citizen, HERSELF, new_id(), shared.consent_id)
 
 
-def fail_once(monkeypatch: pytest.MonkeyPatch, house: House, stored_name: str) -> None:
+def fail_once(
+    monkeypatch: pytest.MonkeyPatch, house: House, stored_name: str, *, lane: int = 0
+) -> None:
     """Let the next append of an event of this name fail, as if the process had died before it."""
-    append = house.vaults.committer.append
+    committer = house.vaults.lanes[lane].committer
+    append = committer.append
     failed: list[Append] = []
 
     async def failing(what: Append, **options: Any) -> Commit:
@@ -416,5 +453,5 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, house: House, stored_name: str) -
             raise AppendFailedError
         return await append(what, **options)
 
-    assert isinstance(house.vaults.committer, Committer)
-    monkeypatch.setattr(house.vaults.committer, "append", failing)
+    assert isinstance(committer, Committer)
+    monkeypatch.setattr(committer, "append", failing)

@@ -30,6 +30,7 @@ from tests.world import (
     World,
     asking,
     assisted,
+    batching,
     checking,
     disclosing,
     disclosing_document,
@@ -405,6 +406,9 @@ _MAKE: Final[dict[Key, Callable[[Samples], Any]]] = {
     ),
     ("ConsentService/ListConsents", "service"): lambda _: consent.ListConsentsRequest(page_size=2),
     ("DisclosureService/DiscloseEvidence", "service"): lambda s: disclosing(s.shared),
+    ("DisclosureService/DiscloseEvidenceBatch", "service"): lambda s: [
+        batching(disclosing(s.shared))
+    ],
     ("DisclosureService/DiscloseDocument", "service"): lambda s: disclosing_document(s.letter),
     ("DisclosureService/CheckDisclosures", "service"): lambda s: checking(s.shared),
     ("DisclosureService/ListChanges", "service"): lambda _: disclosure.ListChangesRequest(

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,15 +76,7 @@ class Server:
             **self.settings,
         }
         command = [sys.executable, *self.program, "serve", "--data", str(self.data), *self.options]
-        with self.written.open("ab") as written:
-            self.process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=written,
-                stderr=written,
-            )
+        self.process = self.spawn(command, environment)
         give_up = time.monotonic() + START_SECONDS
         while not self.address_file.exists():
             assert self.process.poll() is None, self.written.read_text(errors="replace")
@@ -92,6 +84,20 @@ class Server:
             time.sleep(0.005)
         address = json.loads(self.address_file.read_text(encoding="utf-8"))
         self.target, self.http = str(address["target"]), str(address["http"])
+
+    def spawn(
+        self, command: Sequence[str], environment: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
+        """Start its process."""
+        with self.written.open("ab") as written:
+            return subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=written,
+                stderr=written,
+            )
 
     def kill(self) -> None:
         """Kill it at once, as a crash would."""

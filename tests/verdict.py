@@ -35,7 +35,9 @@ _LAST: Final = """
 SELECT position FROM records WHERE topic <> 'disclosure-refused.1' ORDER BY position DESC LIMIT 1
 """
 
-FAULTS: Final = frozenset({"INTERNAL", "HISTORY_BROKEN", "STORE_UNAVAILABLE", "CLOCK_UNSURE"})
+FAULTS: Final = frozenset(
+    {"INTERNAL", "HISTORY_BROKEN", "VAULT_FROZEN", "STORE_UNAVAILABLE", "CLOCK_UNSURE"}
+)
 """Reasons that no input may ever be answered with."""
 
 

@@ -46,6 +46,9 @@ METHODS: Final[dict[str, MethodDescriptor]] = {
 }
 """Every RPC of the contract, by `Service/Method`."""
 
+BATCH: Final = "DisclosureService/DiscloseEvidenceBatch"
+_CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
+
 Request: TypeAlias = Message | bytes | Sequence[Message | bytes]
 
 
@@ -57,6 +60,7 @@ class Answer:
         code: the name of the gRPC status.
         status: the bytes of google.rpc.Status, b"" if none came.
         answers: the bytes of each message that came, before an error too.
+        within: where in the request its fields are, if they are told from there.
     """
 
     method: str
@@ -64,6 +68,7 @@ class Answer:
     message: str
     status: bytes
     answers: tuple[bytes, ...]
+    within: str = ""
 
     @property
     def is_ok(self) -> bool:
@@ -90,7 +95,7 @@ class Answer:
         for detail in Status.FromString(self.status).details:
             bad = BadRequest()
             if detail.Unpack(bad):
-                return [violation.field for violation in bad.field_violations]
+                return [f"{self.within}{found.field}" for found in bad.field_violations]
         return []
 
     @property
@@ -137,13 +142,17 @@ class Caller:
                 answers.append(unary(sent[0], metadata=self._metadata, timeout=seconds))
         except grpc.RpcError as error:
             return failed(method, error, tuple(answers))
-        return Answer(method, "OK", "", b"", tuple(answers))
+        answer = Answer(method, "OK", "", b"", tuple(answers))
+        return _of_first(answer) if method == BATCH else answer
 
     def begin(self, method: str, sent: Iterable[bytes], seconds: float = 20.0) -> Any:
         """Begin to call an RPC that has a stream; return gRPC's call, to be read or given up."""
         path = f"/{PACKAGE}.{method}"
         said = {"metadata": self._metadata, "timeout": seconds}
         call: Any
+        if METHODS[method].client_streaming and METHODS[method].server_streaming:
+            call = self._channel.stream_stream(path)
+            return call(iter(sent), **said)
         if METHODS[method].client_streaming:
             call = self._channel.stream_unary(path)
             return call.future(iter(sent), **said)
@@ -161,6 +170,17 @@ def failed(method: str, error: Any, answers: tuple[bytes, ...] = ()) -> Answer:
     trailing = dict(error.trailing_metadata() or ())
     status = trailing.get("grpc-status-details-bin", b"")
     return Answer(method, error.code().name, error.details() or "", status, answers)
+
+
+def _of_first(answer: Answer) -> Answer:
+    """Return what became of the first disclosure of a batch, if all of them failed."""
+    results = [result for message in answer.messages() for result in message.results]
+    if not results or not all(result.WhichOneof("outcome") == "failed" for result in results):
+        return answer
+    data = results[0].failed
+    status = Status.FromString(data)
+    code = _CODES[status.code].name
+    return Answer(answer.method, code, status.message, data, answer.answers, "disclosures[0].")
 
 
 def written(request: Request) -> list[bytes]:
@@ -194,7 +214,7 @@ class Place:
         """
         at = request
         if isinstance(request, list):
-            at = next((part for part in request if part.HasField(self.steps[0])), request[0])
+            at = next((part for part in request if _has(part, self.steps[0])), request[0])
         for name in self.steps[:-1]:
             inner = getattr(at, name)
             if at.DESCRIPTOR.fields_by_name[name].is_repeated:
@@ -214,6 +234,10 @@ class Place:
         else:
             setattr(at, name, value)
         return request
+
+
+def _has(message: Message, name: str) -> bool:
+    return any(field.name == name for field, _ in message.ListFields())
 
 
 def places(message: Descriptor, path: str = "", steps: tuple[str, ...] = ()) -> Iterator[Place]:

@@ -424,6 +424,13 @@ def disclosing(shared: Shared, **changed: Any) -> disclosure.DiscloseEvidenceReq
     return disclosure.DiscloseEvidenceRequest(**{**standard, **changed})
 
 
+def batching(
+    *disclosures: disclosure.DiscloseEvidenceRequest,
+) -> disclosure.DiscloseEvidenceBatchRequest:
+    """Return one message of several disclosures."""
+    return disclosure.DiscloseEvidenceBatchRequest(disclosures=disclosures)
+
+
 def disclosing_document(shared: Shared, **changed: Any) -> disclosure.DiscloseDocumentRequest:
     """Return what fetches a document under a consent."""
     standard = {

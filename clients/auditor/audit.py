@@ -111,8 +111,8 @@ def audit(
                 Where("registry", None, None), "it does not fit", "a pinned key is not listed"
             )
     chain, vault, then = desk.read_vault(vault_records, registry, as_of or AsOf())
-    if _deployment(chain.origin) != _deployment(registry.origin):
-        desk.find(Where("registry", None, None), "it does not fit", "it is another deployment's")
+    if misplaced := registry.misplaced(chain.stream, chain.origin):
+        desk.find(Where("registry", None, None), "it does not fit", misplaced)
     answers = desk.hold_receipts(receipts, chain, vault, registry, receipt_keys)
     at_end = _snapshot(vault, registry, chain.version, chain.time)
     return Report(
@@ -297,8 +297,3 @@ def _snapshot(vault: Vault, registry: Registry, version: int, time: str) -> _Sna
         for consent_id, consent in vault.consents.items()
     }
     return _Snapshot(Moment(version, time), standings)
-
-
-def _deployment(origin: str) -> str:
-    """Return the deployment's name: an origin is that ‖ "/" ‖ lane."""
-    return origin.rpartition("/")[0]

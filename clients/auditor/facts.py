@@ -506,6 +506,14 @@ class ReceiptKeyListed(Facts):
     public_key: Hash
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneListed(Facts):
+    """From now on vaults may be opened in this lane, whose log has this origin."""
+
+    lane: int
+    origin: str
+
+
 VAULT_FACTS: Final[dict[str, type[Facts]]] = {
     "vault-opened.1": VaultOpened,
     "vault-read.1": VaultRead,
@@ -537,6 +545,7 @@ REGISTRY_FACTS: Final[dict[str, type[Facts]]] = {
     "purpose-withdrawn.1": PurposeWithdrawn,
     "evidence-type-published.1": EvidenceTypePublished,
     "receipt-key-listed.1": ReceiptKeyListed,
+    "lane-listed.1": LaneListed,
 }
 
 

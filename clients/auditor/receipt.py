@@ -2,8 +2,9 @@
 """Receipts: what somebody was promised, held against what the history shows.
 
 A receipt signs canonical `["citizen-vault/receipt/1", origin, leaf_index, leaf_hash]` with Ed25519
-(RFC 8032), by a key that the registry lists. One that names no record of the history says what is
-missing and where: it carries the facts.
+(RFC 8032), by a key that the registry lists. Receipts that were signed together share the signature
+of canonical `["citizen-vault/receipts/1", size, root]`, where those messages are the leaves of a
+tree. One that names no record of the history says what is missing and where: it carries the facts.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from clients.auditor.canonical import FormError, Hash, encode, parse, read, unb64
+from clients.auditor.canonical import FormError, Hash, b64, encode, parse, read, unb64
 from clients.auditor.chain import Chain, Place
 from clients.auditor.facts import (
     REGISTRY_FACTS,
@@ -27,6 +28,7 @@ from clients.auditor.facts import (
 )
 from clients.auditor.history import Vault
 from clients.auditor.record import entry_of, leaf_of, read_facts
+from clients.auditor.tree import root_from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +45,24 @@ class ReceiptFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceFile:
+    """The place of a receipt among those that were signed with it."""
+
+    index: int
+    size: int
+    path: tuple[Hash, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchReceiptFile(ReceiptFile):
+    """The fields of the file of a receipt that was not signed alone."""
+
+    batch: PlaceFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """A receipt that was read."""
+    """A receipt that was read; `batch` is None if it was signed alone."""
 
     origin: str
     leaf_index: int
@@ -52,6 +70,7 @@ class Receipt:
     leaf_hash: str
     key_id: str
     signature: bytes
+    batch: PlaceFile | None
     facts: Facts
 
 
@@ -98,7 +117,9 @@ def read_receipt(data: bytes) -> Receipt:
     Raises:
         FormError: if it is none.
     """
-    file = read(ReceiptFile, parse(data), "the receipt")
+    value = parse(data)
+    is_batch = isinstance(value, dict) and "batch" in value
+    file = read(BatchReceiptFile if is_batch else ReceiptFile, value, "the receipt")
     return Receipt(
         origin=file.origin,
         leaf_index=file.leaf_index,
@@ -106,6 +127,7 @@ def read_receipt(data: bytes) -> Receipt:
         leaf_hash=file.leaf_hash,
         key_id=file.key_id,
         signature=unb64(file.signature, 64),
+        batch=file.batch if isinstance(file, BatchReceiptFile) else None,
         facts=read_facts(file.facts, VAULT_FACTS | REGISTRY_FACTS),
     )
 
@@ -144,12 +166,24 @@ def _invalid(receipt: Receipt, listed: Mapping[str, str], pinned: Collection[byt
     key = unb64(listed[receipt.key_id], 32)
     if pinned and key not in pinned:
         return "its key is one of the registry's, but no pinned one"
-    message = ["citizen-vault/receipt/1", receipt.origin, receipt.leaf_index, receipt.leaf_hash]
     try:
-        Ed25519PublicKey.from_public_bytes(key).verify(receipt.signature, encode(message).encode())
+        Ed25519PublicKey.from_public_bytes(key).verify(receipt.signature, _signed(receipt))
+    except FormError as error:
+        return str(error)
     except (InvalidSignature, ValueError):
         return "its signature does not verify"
     return ""
+
+
+def _signed(receipt: Receipt) -> bytes:
+    """Return what was signed for a receipt, alone or together with others."""
+    own = ["citizen-vault/receipt/1", receipt.origin, receipt.leaf_index, receipt.leaf_hash]
+    message = encode(own).encode()
+    if receipt.batch is None:
+        return message
+    path = [unb64(sibling, 32) for sibling in receipt.batch.path]
+    root = root_from(message, receipt.batch.index, receipt.batch.size, path)
+    return encode(["citizen-vault/receipts/1", receipt.batch.size, b64(root)]).encode()
 
 
 def _contradicted(receipt: Receipt, place: Place | None, chain: Chain, vault: Vault) -> str:

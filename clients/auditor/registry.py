@@ -20,6 +20,7 @@ from clients.auditor.facts import (
     Bounds,
     EvidenceTypePublished,
     Frequency,
+    LaneListed,
     OrganisationRegistered,
     PurposePublished,
     PurposeWithdrawn,
@@ -33,6 +34,8 @@ from clients.auditor.record import Record
 
 SECOND: Final = 1_000_000
 DAY: Final = 86_400 * SECOND
+_OWN_LANE: Final = 0
+"""The lane of the registry itself."""
 CLOCKS_APART: Final = 4 * SECOND
 """Two clocks, each at most two seconds off."""
 
@@ -85,6 +88,8 @@ class Registry:
     field_names: dict[tuple[str, int], frozenset[str]] = field(default_factory=dict)
     """By evidence type and schema version."""
     receipt_keys: dict[str, str] = field(default_factory=dict)
+    lanes: dict[int, str] = field(default_factory=dict)
+    """The origin of each lane that was listed; the registry's own is not."""
     stops: list[Stop] = field(default_factory=list)
 
     @property
@@ -122,7 +127,22 @@ class Registry:
                 wrong = self._take_evidence_type(facts)
             case ReceiptKeyListed():
                 wrong = self._take_receipt_key(facts)
+            case LaneListed():
+                wrong = self._take_lane(facts)
         return wrong
+
+    def misplaced(self, stream: str, origin: str) -> str:
+        """Say why a stream does not belong into the log of this origin; "" if it does.
+
+        A stream's lane is the first 16 bits of its id.
+        """
+        if _deployment(origin) != _deployment(self.origin):
+            return "it is another deployment's"
+        origins = {_OWN_LANE: self.origin, **self.lanes}
+        listed = {f"{lane:04x}": listed for lane, listed in origins.items()}.get(stream[:4])
+        if listed is None:
+            return "its lane is not listed"
+        return "" if origin == listed else "its lane has another origin"
 
     def permission(self, terms: Terms, size: int, decided: str) -> Iterator[str]:
         """Say why the registry, at a version, does not permit a use under these terms.
@@ -229,6 +249,20 @@ class Registry:
             wrong.append("a receipt key of this id is listed already")
         self.receipt_keys.setdefault(facts.key_id, facts.public_key)
         return wrong
+
+    def _take_lane(self, facts: LaneListed) -> list[str]:
+        wrong = []
+        if facts.lane == _OWN_LANE or facts.lane in self.lanes:
+            wrong.append("the lane is listed already")
+        if facts.origin != f"{_deployment(self.origin)}/{facts.lane}":
+            wrong.append("the lane's origin is not of this deployment")
+        self.lanes.setdefault(facts.lane, facts.origin)
+        return wrong
+
+
+def _deployment(origin: str) -> str:
+    """Return the deployment's name: an origin is that ‖ "/" ‖ lane."""
+    return origin.rpartition("/")[0]
 
 
 def _beyond(terms: Terms | AskedTerms, purpose: Purpose, decided: str) -> Iterator[str]:

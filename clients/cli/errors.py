@@ -95,6 +95,7 @@ _NEXT_STEPS: Final = {
     "STORE_UNAVAILABLE": _TRY_AGAIN,
     "CLOCK_UNSURE": _TRY_AGAIN,
     "DEADLINE_PASSED": _TRY_AGAIN,
+    "VAULT_FROZEN": "Tell the operator at once; then try again with the same --request-id.",
     "HISTORY_BROKEN": "Tell the operator at once; keep the call id.",
     "INTERNAL": "Tell the operator; keep the call id.",
 }

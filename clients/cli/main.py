@@ -25,6 +25,7 @@ from clients.cli import (
     service_ask,
     service_document,
     service_fetch,
+    service_fetch_many,
     service_lists,
     share,
     sharing,
@@ -65,6 +66,7 @@ app.add_typer(help_code.app, name="help-code", rich_help_panel=FOR_CITIZENS)
 service.app.add_typer(service_ask.top)
 service.app.add_typer(service_lists.top)
 service.app.add_typer(service_fetch.top)
+service.app.add_typer(service_fetch_many.top)
 service.app.add_typer(service_document.top)
 app.add_typer(service.app, name="service", rich_help_panel=_FOR_OTHERS)
 app.add_typer(assist.app, name="assist", rich_help_panel=_FOR_OTHERS)

@@ -14,15 +14,28 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def progress(output: Output, text: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on stderr while something goes on; call what it yields with each step."""
+def progress(
+    output: Output, text: str, total: int, *, of_bytes: bool = True
+) -> Iterator[Callable[[int], None]]:
+    """Show a bar on stderr while something goes on; call what it yields with each step.
+
+    Args:
+        of_bytes: what is counted are bytes.
+    """
     on = console(is_error=True)
     if output.is_json or not on.is_terminal:
         yield _nothing
         return
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    count = DownloadColumn() if of_bytes else MofNCompleteColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), count)
     with Progress(*columns, console=on, transient=True) as bar:
         task = bar.add_task(text, total=total)
         yield lambda step: bar.advance(task, step)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`citizen-vault service`: a service takes back, redeems the code that comes back, and looks.
 
-Asking is in `service_ask.py`, lists in `service_lists.py`, fetching in `service_fetch.py` and
-`service_document.py`.
+Asking is in `service_ask.py`, lists in `service_lists.py`, fetching in `service_fetch.py`,
+`service_fetch_many.py` and `service_document.py`.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ Exit codes: 0 if everything came out as expected, 1 if not, 2 for wrong argument
 """
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from typing import Final, NoReturn
 from clients.connection import CallError, CallRecord
 from clients.demo import keeping, telling
 from clients.demo.checker import CheckerError
+from clients.demo.deployment import DatabaseError, Deployment, OnSQLite
 from clients.demo.expectations import UnexpectedError
 from clients.demo.explain import explained
 from clients.demo.over_http import Exchange
@@ -45,9 +47,9 @@ def main() -> int:
     try:
         with _folder(keep) as folder:
             if tells:
-                telling.tell(folder, screen, listener, is_full=given.full)
+                telling.tell(_deployment(given.store, folder), screen, listener, is_full=given.full)
             else:
-                keeping.keep(folder, screen, listener)
+                keeping.keep(_deployment(given.store, folder), screen, listener)
     except KeyboardInterrupt:
         return _INTERRUPTED if tells else 0
     except UnexpectedError as error:
@@ -59,7 +61,7 @@ def main() -> int:
     except CallError as error:
         fields = [f"{path}: {why}" for path, why in error.fields]
         return _failed(f"A call was refused: {error.code} {error.reason}", error.message, *fields)
-    except (ServerError, CheckerError) as error:
+    except (ServerError, CheckerError, DatabaseError) as error:
         return _failed(str(error))
     return 0
 
@@ -75,6 +77,12 @@ def _parser() -> argparse.ArgumentParser:
         choices=("tell", "run"),
         default="tell",
         help="tell the story (the default), or set up its people and keep the server running",
+    )
+    parser.add_argument(
+        "--store",
+        choices=("sqlite", "postgres"),
+        default="sqlite",
+        help="on files, or on the two PostgreSQL databases that the environment names",
     )
     parser.add_argument("--full", action="store_true", help="tell how it goes on, too")
     parser.add_argument("--explain", action="store_true", help="show each call as it goes")
@@ -96,6 +104,16 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="citizen-vault-demo-") as name:
         yield Path(name)
+
+
+def _deployment(store: str, folder: Path) -> Deployment:
+    data = folder / "data"
+    if store == "sqlite":
+        return OnSQLite(data)
+    # Not for everybody: it needs the driver.
+    from clients.demo.on_postgres import on_postgres  # noqa: PLC0415
+
+    return on_postgres(data, os.environ)
 
 
 def _explainer(screen: Screen) -> Listener:

@@ -1,45 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
 """Chapters 7 and 8: a use is removed from a copy of the database, and found; an honest copy holds.
 
-The cheat has every right that a database administrator has: it drops the triggers that guard the
-tables, and deletes the entry, its record and what lies sealed beside it.
+The cheat has every right that a database administrator has: it takes away the triggers that guard
+the tables, and deletes the entry, its record and what lies sealed beside it.
 """
 
-import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
-
-import apsw
 
 from clients.connection import Connection
 from clients.demo import checker
 from clients.demo.checker import Report
 from clients.demo.counter import DISCLOSED
+from clients.demo.deployment import Deployment
 from clients.demo.people import CHECKER, MAIR
 from clients.demo.server import running
 from clients.demo.stage import Listener, Stage
 from clients.demo.story import Story, count
 from clients.demo.wording import clock, moment
 from vault.api.v1.consent_pb2 import CONSENT_STATE_ACTIVE, CONSENT_STATE_REVOKED
-from vault.api.v1.log_pb2 import Receipt
 from vault.api.v1.vault_pb2 import HistoryEntry
 from vault.api.v1.vault_service_pb2 import ListHistoryRequest
-
-_DATABASE: Final = "events.db"
-_TABLES: Final = ("entries", "records", "payloads")
 
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """Where the stopped server's data lies, and whose history is looked at."""
+    """What the stopped server stands on, and whose history is looked at."""
 
-    folder: Path
-    data: Path
+    deployment: Deployment
     vault_id: str
     listener: Listener | None
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder beside which copies lie."""
+        return self.deployment.data.parent
 
 
 def remove_a_use(story: Story, copies: Copies, uses: tuple[HistoryEntry, ...]) -> Report:
@@ -53,11 +50,12 @@ def remove_a_use(story: Story, copies: Copies, uses: tuple[HistoryEntry, ...]) -
         "On a copy of the database, with every right on it, we remove the entry that says that "
         f"{team.organisation} saw her address, and start the server again."
     )
-    data = _copy(copies, "cheated")
+    cheated = copies.deployment.copy("cheated")
     for use in hidden:
-        removed = _remove(data / _DATABASE, use.receipt)
+        lane = int(use.receipt.origin.rpartition("/")[2])
+        removed = cheated.remove(lane, use.receipt.leaf_index)
         expect.equal("entries and records that are removed", removed[:2], (1, 1))
-    with _opened(data, copies.listener) as (auditor, mair):
+    with _opened(cheated, copies.listener) as (auditor, mair):
         left = count(mair, story.directory, story.typing.answers)
         expect.equal("who saw any of it, says her list", left.seen_by, _others(story))
         replayed = checker.replay(auditor, copies.vault_id, copies.folder / "cheated-replay")
@@ -96,7 +94,7 @@ def check_honest_copy(
     who = story.directory.organisation(latest.service_id)
     screen.begin("An honest copy")
     screen.say("On a copy that nobody touched, the checker goes through everything again.")
-    with _opened(_copy(copies, "honest"), copies.listener) as (auditor, mair):
+    with _opened(copies.deployment.copy("honest"), copies.listener) as (auditor, mair):
         then = checker.permission(auditor, copies.vault_id, latest.consent_id, used_token)
         now = checker.permission(auditor, copies.vault_id, latest.consent_id)
         replayed = checker.replay(auditor, copies.vault_id, copies.folder / "honest-replay")
@@ -143,31 +141,12 @@ def check_honest_copy(
     return report
 
 
-def _copy(copies: Copies, name: str) -> Path:
-    target = copies.folder / name
-    shutil.copytree(copies.data, target)
-    return target
-
-
-def _remove(database: Path, receipt: Receipt) -> tuple[int, ...]:
-    """Remove an entry and what lies beside it; return how many rows went from each table."""
-    lane = int(receipt.origin.rpartition("/")[2])
-    with closing(apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
-        triggers = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
-        for (name,) in triggers.fetchall():
-            connection.execute(f'DROP TRIGGER "{name}"')
-        removed = []
-        for table in _TABLES:
-            statement = f"DELETE FROM {table} WHERE lane = ? AND position = ?"  # noqa: S608 - a constant
-            connection.execute(statement, (lane, receipt.leaf_index))
-            removed.append(connection.changes())
-    return tuple(removed)
-
-
 @contextmanager
-def _opened(data: Path, listener: Listener | None) -> Iterator[tuple[Connection, Connection]]:
+def _opened(
+    deployment: Deployment, listener: Listener | None
+) -> Iterator[tuple[Connection, Connection]]:
     """Run a server on a copy; yield the checker's connection to it, and Mair's."""
-    with running(data) as server, Stage(server, listener) as stage:
+    with running(deployment) as server, Stage(server, listener) as stage:
         yield stage.enter("auditor", CHECKER, "Checker"), stage.enter("citizen", MAIR, "Mair")
 
 

@@ -14,7 +14,7 @@ from clients.demo.slow_line import SlowLine
 from clients.demo.story import Story, new_id
 from clients.demo.things import things_of
 from clients.demo.traces import typed_texts
-from clients.demo.wording import clock, counted, megabytes, moment, said
+from clients.demo.wording import clock, megabytes, moment, said
 from clients.receipts import unb64
 from vault.api.v1 import consent_service_pb2 as wire
 from vault.api.v1.consent_pb2 import ConsentRequest, Frequency, RequestedScope
@@ -78,7 +78,7 @@ def _add(story: Story, document: bytes, texts: frozenset[bytes]) -> None:
         [
             ("Added", f"{LETTER.answers['title']}; it comes back as it went in"),
             ("Its fingerprint", _fingerprint(document)),
-            ("On the disk", f"no line and no piece of it, in {counted(found.files, 'file')}"),
+            ("On the disk", f"no line and no piece of it, in {found.where}"),
         ]
     )
 

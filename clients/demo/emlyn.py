@@ -79,7 +79,7 @@ def help_him(story: Story, official: Connection, typing: Typing) -> Helped:
     screen.letter(helping.letter(code))
     screen.facts(
         [
-            ("On the disk", f"neither code nor address, in {counted(found.files, 'file')}"),
+            ("On the disk", f"neither code nor address, in {found.where}"),
             ("BrightCare gave him", f"a slip of paper for the counter: {short_code}"),
             ("She reads to him", _read_aloud(story)),
             ("He says yes", f"until {day(moment(consent.end_time))}; she notes it down"),

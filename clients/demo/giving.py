@@ -82,7 +82,7 @@ def give(story: Story) -> int:
     found = story.search()
     screen.say(
         "Nobody can see them yet. They are locked: none of what she typed can be read in any of "
-        f"the {counted(found.files, 'file')} that were written."
+        f"the {found.where} that were written."
     )
     story.end_screen(typed=typed, shared=0, seen=())
     return typed

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from clients.demo.deployment import Deployment
 from clients.demo.giving import begin, fill_in, list_evidence
 from clients.demo.people import CHECKER, MAIR, OFFICIAL, OPERATOR, forms
 from clients.demo.registration import register
@@ -23,20 +24,19 @@ _SHELL_FILE: Final = "people.sh"
 _ADDRESS: Final = "postal_address:streetName,postalCode"
 
 
-def keep(folder: Path, screen: Screen, listener: Listener | None = None) -> None:
+def keep(deployment: Deployment, screen: Screen, listener: Listener | None = None) -> None:
     """Set up the people and services, and keep the server running until it is interrupted.
 
     Raises:
         KeyboardInterrupt: on Ctrl-C, after the server was stopped.
         ServerError: if the server ends by itself.
     """
-    folder = folder.resolve()
-    data = folder / "data"
-    data.mkdir(mode=0o700, exist_ok=True)
-    with running(data) as server:
+    folder = deployment.data.parent.resolve()
+    deployment.data.mkdir(mode=0o700, exist_ok=True)
+    with running(deployment) as server:
         with Stage(server, listener) as stage:
             register(stage.enter("operator", OPERATOR, "Operator"))
-            story = enter(stage, screen, folder)
+            story = enter(stage, screen, deployment)
             vault_id = begin(story.mair)
             if not list_evidence(story.mair):
                 fill_in(story.mair, forms(story.today))

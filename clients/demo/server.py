@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from clients.demo.deployment import Deployment
+
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 15.0
 _ADDRESS_FILE: Final = "server.json"
@@ -36,12 +38,13 @@ class Server:
 
 
 @contextmanager
-def running(data: Path) -> Iterator[Server]:
-    """Run a development server on a data folder; it is stopped on the way out, cleanly if it can.
+def running(deployment: Deployment) -> Iterator[Server]:
+    """Run a development server; it is stopped on the way out, cleanly if it can.
 
     Raises:
         ServerError: if it does not accept calls in time, or does not end well.
     """
+    data = deployment.data
     address_file = data / _ADDRESS_FILE
     # A killed server leaves its address behind.
     address_file.unlink(missing_ok=True)
@@ -53,7 +56,7 @@ def running(data: Path) -> Iterator[Server]:
             stderr=subprocess.STDOUT,
             # Ctrl-C in the terminal is for us; we stop the server when we are done with it.
             start_new_session=True,
-            env=_environment(),
+            env={**_environment(), **deployment.settings},
         )
     try:
         yield _wait_until_ready(process, address_file, data / _LOG_FILE)
@@ -68,7 +71,8 @@ def running(data: Path) -> Iterator[Server]:
 
 
 def _environment() -> dict[str, str]:
-    # Settings of another deployment on this machine must not reach into the story's own.
+    # Settings of another deployment on this machine must not reach into the story's own, unless
+    # they were asked for.
     return {
         name: value for name, value in os.environ.items() if not name.startswith("CITIZEN_VAULT_")
     }

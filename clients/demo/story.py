@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 from clients.connection import Connection
 from clients.demo.counter import REFUSED, Counter, Typing, seen_by, shared_things
+from clients.demo.deployment import Deployment
 from clients.demo.directory import Asker, Directory
 from clients.demo.expectations import Expectations
 from clients.demo.people import forms
@@ -31,7 +32,7 @@ _ALL: Final = 500
 class Story:
     """One telling of the story: everything that it writes lies in one folder."""
 
-    folder: Path
+    deployment: Deployment
     today: dt.date
     screen: Screen
     directory: Directory
@@ -40,6 +41,11 @@ class Story:
     brightcare: Connection
     typing: Typing
     expect: Expectations = field(default_factory=Expectations)
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder of the story."""
+        return self.deployment.data.parent
 
     @property
     def council_team(self) -> Asker:
@@ -72,9 +78,9 @@ class Story:
         return attempt
 
     def search(self, more: frozenset[bytes] = frozenset()) -> Search:
-        """Look in every file for what she and the others typed; expect not to find it."""
+        """Look everywhere for what she and the others typed; expect not to find it."""
         texts = typed_texts(forms(self.today), self.directory.definitions) | more
-        found = search(self.folder, texts)
+        found = search(self.folder, texts, self.deployment.tables())
         self.expect.true("texts are looked for in files", came=bool(found.texts and found.files))
         self.expect.equal("files in which they stand", found.found_in, ())
         return found

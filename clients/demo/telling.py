@@ -3,11 +3,11 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from clients.demo import cheating, council, giving, going_on, provider, seen
 from clients.demo.counter import REFUSED, Counter, Typing
+from clients.demo.deployment import Deployment
 from clients.demo.directory import read_directory
 from clients.demo.expectations import Expectations
 from clients.demo.people import MAIR, OPERATOR
@@ -37,9 +37,13 @@ class Told:
 
 
 def tell(
-    folder: Path, screen: Screen, listener: Listener | None = None, *, is_full: bool = False
+    deployment: Deployment,
+    screen: Screen,
+    listener: Listener | None = None,
+    *,
+    is_full: bool = False,
 ) -> None:
-    """Tell the story on servers whose data lies in a folder.
+    """Tell the story on a deployment that holds nothing yet; copies of it lie beside it.
 
     Args:
         is_full: tell how it goes on, too.
@@ -49,13 +53,12 @@ def tell(
         CallError: if a call is refused that the story needs.
         ServerError, CheckerError: if a program does not do its part.
     """
-    data = folder / "data"
-    data.mkdir(mode=0o700)
-    with running(data) as server, Stage(server, listener) as stage:
+    deployment.data.mkdir(mode=0o700)
+    with running(deployment) as server, Stage(server, listener) as stage:
         register(stage.enter("operator", OPERATOR, "Operator"))
-        story = enter(stage, screen, folder)
+        story = enter(stage, screen, deployment)
         told = _tell_first_chapters(story)
-    copies = cheating.Copies(folder=folder, data=data, vault_id=told.vault_id, listener=listener)
+    copies = cheating.Copies(deployment, told.vault_id, listener)
     cheated = cheating.remove_a_use(story, copies, told.uses)
     screen.counter(told.counter)
     used_token = told.visited.fetched.position_token
@@ -68,8 +71,8 @@ def tell(
         texts=frozenset(),
     )
     if is_full:
-        with running(data) as server, Stage(server, listener) as stage:
-            again = enter(stage, screen, folder, story)
+        with running(deployment) as server, Stage(server, listener) as stage:
+            again = enter(stage, screen, deployment, story)
             outcome = going_on.go_on(again, stage, told.shared.permission, outcome.typed)
     searched = story.search(outcome.texts)
     screen.end(
@@ -84,13 +87,15 @@ def tell(
             ("Removed entry", f"found: {cheated.verdict}"),
             ("Honest copy", f"{sum(u.allowed for u in honest.uses)} of {len(honest.uses)} allowed"),
             *outcome.lines,
-            ("On the disk", f"none of what she typed, in {searched.files} files"),
+            ("On the disk", f"none of what she typed, in {searched.where}"),
             ("Compared on the way", f"{story.expect.met} answers with what was expected"),
         ]
     )
 
 
-def enter(stage: Stage, screen: Screen, folder: Path, before: Story | None = None) -> Story:
+def enter(
+    stage: Stage, screen: Screen, deployment: Deployment, before: Story | None = None
+) -> Story:
     """Sign everybody in.
 
     Args:
@@ -102,7 +107,7 @@ def enter(stage: Stage, screen: Screen, folder: Path, before: Story | None = Non
     council_team = directory.asker_for("care-at-home")
     brightcare_team = directory.asker_for("home-visits")
     return Story(
-        folder=folder,
+        deployment=deployment,
         # In UTC, where the server would take a letter of her own tomorrow for one of the future.
         today=dt.datetime.now(dt.UTC).date(),
         screen=screen,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looks for what people typed in every file that was written: databases, keys, logs, exports.
+"""Looks for what people typed in all that was written: databases, keys, logs, exports.
 
 Only texts that nobody else writes are looked for: no dates, which every log holds, no codes, which
 the published definitions hold too, and no short ones, which any file may hold by chance.
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from clients.demo.people import Form
+from clients.demo.wording import counted
 
 _SHORTEST: Final = 6
 _DATE: Final = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -19,11 +20,18 @@ _DATE: Final = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """How many texts were looked for in how many files, and in which one stood."""
+    """How many texts were looked for where, and in which file or table one stood."""
 
     texts: int
     files: int
+    tables: int
     found_in: tuple[str, ...]
+
+    @property
+    def where(self) -> str:
+        """Say in how many files and tables it was looked."""
+        files = counted(self.files, "file")
+        return f"{files} and {counted(self.tables, 'table')}" if self.tables else files
 
 
 def typed_texts(filled_in: Iterable[Form], published: bytes) -> frozenset[bytes]:
@@ -36,11 +44,18 @@ def typed_texts(filled_in: Iterable[Form], published: bytes) -> frozenset[bytes]
     )
 
 
-def search(folder: Path, texts: frozenset[bytes]) -> Search:
-    """Look for texts in every file under a folder."""
+def search(
+    folder: Path, texts: frozenset[bytes], tables: Iterable[tuple[str, bytes]] = ()
+) -> Search:
+    """Look for texts in every file under a folder, and in tables that lie elsewhere."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    found_in = tuple(path.name for path in files if _holds(path.read_bytes(), texts))
-    return Search(texts=len(texts), files=len(files), found_in=found_in)
+    found_in = [path.name for path in files if _holds(path.read_bytes(), texts)]
+    looked_in = 0
+    for name, content in tables:
+        looked_in += 1
+        if _holds(content, texts):
+            found_in.append(name)
+    return Search(texts=len(texts), files=len(files), tables=looked_in, found_in=tuple(found_in))
 
 
 def _holds(content: bytes, texts: frozenset[bytes]) -> bool:

@@ -51,6 +51,7 @@ CELLS: Final[dict[str, tuple[str, str]]] = {
     "ConsentService/GetConsent": (f"{HELPED} service", "consent"),
     "ConsentService/ListConsents": (f"{HELPED} service", "consent"),
     "DisclosureService/DiscloseEvidence": ("service", "disclosure"),
+    "DisclosureService/DiscloseEvidenceBatch": ("service", "disclosure"),
     "DisclosureService/DiscloseDocument": ("service", "disclosure"),
     "DisclosureService/CheckDisclosures": ("service", "disclosure"),
     "DisclosureService/ListChanges": ("service", "disclosure"),

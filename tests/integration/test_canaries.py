@@ -27,6 +27,7 @@ from tests.world import (
     Service,
     Shared,
     World,
+    batching,
     connected,
     disclosing,
     new_id,
@@ -144,6 +145,8 @@ def refused_disclosures(world: World, shared: Shared) -> Iterator[Answer]:
     """Fetch what may not be fetched, with references all the same."""
     selection = disclosure_pb2.FieldSelection(evidence_type="care_needs", names=["diagnoses"])
     yield world.disclose(shared, fields=[selection], **REFERENCES)
+    batch = [batching(disclosing(shared, fields=[selection], **REFERENCES))]
+    yield shared.service.caller.call("DisclosureService/DiscloseEvidenceBatch", batch)
     yield world.disclose(shared, purpose_code="none", **REFERENCES)
     yield world.disclose(shared, subject_id=new_id(), **REFERENCES)
     yield world.disclose(shared, case_ref=CASE * 100)

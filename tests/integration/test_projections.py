@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from eventsourcing.persistence import Tracking
 
+from projections import follower as followers
 from projections import runner as runners
 from projections.change_feed import START, ChangeFeed
 from projections.consent_register import ConsentRegister
@@ -43,14 +44,14 @@ from vault.domain.errors import DeadlinePassedError
 from vault.domain.events import Event
 from vault.store.errors import StoreFileError
 
-FILE = "change-feed.1.db"
+FILE = "change-feed.2.db"
 
 
 class NextFeed(ChangeFeed):
     """The feed of the next program, whose rows have another form."""
 
     name = ChangeFeed.name
-    version = 2
+    version = 3
 
 
 @pytest.fixture
@@ -85,8 +86,13 @@ def soon() -> float:
     return time.monotonic() + 20
 
 
+def sizes(story: Story) -> dict[int, int]:
+    """Return the place that a story has reached."""
+    return {number: lane.store.tree_size() for number, lane in story.vaults.lanes.items()}
+
+
 async def kinds(runner: Runner[ChangeFeed], story: Story) -> list[str]:
-    feed = await runner.wait(story.vaults.store.tree_size(), soon())
+    feed = await runner.wait(sizes(story), soon())
     return [change.kind for change in (await feed.changes(SERVICE, START, 100)).changes]
 
 
@@ -129,10 +135,10 @@ async def test_what_was_committed_before_and_after_the_start_is_shown(
 
 
 async def test_waiting_ends_once_the_place_is_visible(story: Story, folder: Path) -> None:
-    size = story.vaults.store.tree_size()
+    size = story.lane.store.tree_size()
     async with running(story, folder) as runner:
-        await runner.wait(size, soon())
-        waiting = [asyncio.create_task(runner.wait(size + n, soon())) for n in (1, 1, 2)]
+        await runner.wait({0: size}, soon())
+        waiting = [asyncio.create_task(runner.wait({0: size + n}, soon())) for n in (1, 1, 2)]
         await asyncio.sleep(0.05)
         done = [task.done() for task in waiting]
         story.happens(consent_paused())
@@ -155,19 +161,19 @@ async def test_a_place_that_concerns_no_service_can_be_waited_for(
 
 async def test_waiting_ends_with_the_deadline(story: Story, folder: Path) -> None:
     async with running(story, folder) as runner:
-        size = story.vaults.store.tree_size()
+        size = story.lane.store.tree_size()
         with pytest.raises(DeadlinePassedError):
-            await runner.wait(size + 1, time.monotonic() + 0.05)
+            await runner.wait({0: size + 1}, time.monotonic() + 0.05)
         with pytest.raises(DeadlinePassedError):
-            await runner.wait(size + 1, time.monotonic() - 1)
+            await runner.wait({0: size + 1}, time.monotonic() - 1)
 
         assert await kinds(runner, story) == ["granted"]
 
 
 async def test_a_caller_who_gives_up_disturbs_nobody(story: Story, folder: Path) -> None:
-    size = story.vaults.store.tree_size() + 1
+    size = story.lane.store.tree_size() + 1
     async with running(story, folder) as runner:
-        gone, stays = (asyncio.create_task(runner.wait(size, soon())) for _ in range(2))
+        gone, stays = (asyncio.create_task(runner.wait({0: size}, soon())) for _ in range(2))
         await asyncio.sleep(0.01)
         gone.cancel()
         story.happens(consent_paused())
@@ -177,13 +183,13 @@ async def test_a_caller_who_gives_up_disturbs_nobody(story: Story, folder: Path)
 
 
 async def test_two_pages_at_once_wake_a_caller_once(story: Story, folder: Path) -> None:
-    size = story.vaults.store.tree_size() + 1
+    size = story.lane.store.tree_size() + 1
     async with running(story, folder) as runner:
-        waiting = asyncio.create_task(runner.wait(size, soon()))
+        waiting = asyncio.create_task(runner.wait({0: size}, soon()))
         await asyncio.sleep(0)
 
-        runner._shows(size)  # noqa: SLF001
-        runner._shows(size + 1)  # noqa: SLF001
+        runner._learn(0, {0: size})  # noqa: SLF001
+        runner._learn(0, {0: size + 1})  # noqa: SLF001
 
         assert isinstance(await waiting, ChangeFeed)
 
@@ -192,14 +198,14 @@ async def test_commits_of_another_process_are_followed(story: Story, folder: Pat
     other = views.open_vaults(folder)
     try:
         async with running(story, folder) as runner:
-            await runner.wait(0, soon())
+            await runner.wait({}, soon())
             mine, story.vaults = story.vaults, other
             story.happens(consent_paused())
             story.vaults = mine
 
             assert await kinds(runner, story) == ["granted", "paused"]
     finally:
-        other.close()
+        other.lanes[0].close()
 
 
 async def test_the_lag_counts_what_is_not_followed_yet(
@@ -211,21 +217,21 @@ async def test_the_lag_counts_what_is_not_followed_yet(
     async with running(story, folder) as runner:
         behind = await runner.lag()
         may_go_on.set()
-        await runner.wait(story.vaults.store.tree_size(), soon())
+        await runner.wait(sizes(story), soon())
         caught_up = await runner.lag()
 
-    assert behind == story.vaults.store.tree_size()
-    assert caught_up == 0
+    assert behind == sizes(story)
+    assert caught_up == {0: 0}
 
 
 async def test_deleted_records_at_the_end_hold_nobody_up(story: Story, folder: Path) -> None:
-    size = story.vaults.store.tree_size()
+    size = story.lane.store.tree_size()
     run_sql(folder / "events.db", f"DELETE FROM records WHERE position >= {size - 2}")  # noqa: S608
 
     async with running(story, folder) as runner:
-        await runner.wait(size, soon())
+        await runner.wait({0: size}, soon())
 
-        assert await runner.lag() == 0
+        assert await runner.lag() == {0: 0}
 
 
 # --- Restarts
@@ -236,7 +242,7 @@ async def test_a_restart_goes_on_where_it_ended(
 ) -> None:
     async with running(story, folder) as runner:
         await kinds(runner, story)
-    first, size = set(taken), story.vaults.store.tree_size()
+    first, size = set(taken), story.lane.store.tree_size()
     taken.clear()
     story.happens(consent_paused())
 
@@ -252,15 +258,15 @@ async def test_what_concerns_no_service_is_tracked_now_and_then(
     story: Story, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or a restart would read everything since the last change again."""
-    monkeypatch.setattr(runners, "PAGE", 4)
+    monkeypatch.setattr(followers, "PAGE", 4)
     async with running(story, folder) as runner:
         for _ in range(10):
             story.happens(vault_read())
-            await runner.wait(story.vaults.store.tree_size(), soon())
+            await runner.wait(sizes(story), soon())
 
     ((tracked,),) = run_sql(folder / FILE, "SELECT notification_id FROM tracking")
     assert isinstance(tracked, int)
-    assert story.vaults.store.tree_size() - 4 < tracked
+    assert story.lane.store.tree_size() - 4 < tracked
 
 
 async def test_a_view_may_be_asked_before_it_has_caught_up_again(
@@ -273,7 +279,7 @@ async def test_a_view_may_be_asked_before_it_has_caught_up_again(
     before_each(monkeypatch, lambda _: may_go_on.wait(20) or None)
 
     async with running(story, folder) as runner:
-        feed = await runner.wait(0, soon())
+        feed = await runner.wait({}, soon())
         changes = (await feed.changes(SERVICE, START, 9)).changes
         may_go_on.set()
 
@@ -290,7 +296,7 @@ async def test_a_runner_that_waits_stops(story: Story, folder: Path) -> None:
 async def test_a_runner_that_has_far_to_go_stops_after_the_page_under_way(
     story: Story, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runners, "PAGE", 1)
+    monkeypatch.setattr(followers, "PAGE", 1)
     under_way, may_go_on = threading.Event(), threading.Event()
 
     def act(tracking: Tracking) -> None:
@@ -309,7 +315,7 @@ async def test_a_runner_that_has_far_to_go_stops_after_the_page_under_way(
     await closing
 
     assert run_sql(folder / FILE, "SELECT notification_id FROM tracking") == [(1,)]
-    assert story.vaults.store.tree_size() > 1
+    assert story.lane.store.tree_size() > 1
 
 
 async def test_a_runner_that_never_started_closes(story: Story, folder: Path) -> None:
@@ -324,7 +330,7 @@ async def test_a_store_that_closes_first_ends_the_thread(folder: Path) -> None:
     story = Story(folder)
     runner = Runner(ChangeFeed, story.vaults, folder)
     runner.start()
-    await runner.wait(0, soon())
+    await runner.wait({}, soon())
 
     story.close()
     followers = [thread for thread in threading.enumerate() if thread.name == ChangeFeed.name]
@@ -402,19 +408,19 @@ async def test_a_damaged_record_is_not_passed_over(
     """Rows that leave something out would be wrong; rows that are old say so by their lag."""
     async with running(story, folder) as runner:
         await kinds(runner, story)
-    size = story.vaults.store.tree_size()
+    size = story.lane.store.tree_size()
     story.happens(consent_paused())
     damage(folder, position=size)
     story.happens(consent_revoked())
 
     async with running(story, folder) as runner:
-        feed = await runner.wait(size, soon())
+        feed = await runner.wait({0: size}, soon())
         with pytest.raises(DeadlinePassedError):
-            await runner.wait(size + 1, time.monotonic() + 0.1)
+            await runner.wait({0: size + 1}, time.monotonic() + 0.1)
         changes = (await feed.changes(SERVICE, START, 9)).changes
 
         assert [change.kind for change in changes] == ["granted"]
-        assert await runner.lag() == 2
+        assert await runner.lag() == {0: 2}
     said = f"change-feed stands still at {size}: MapperDeserialisationError"
     assert set(caplog.messages) == {said}
 
@@ -439,7 +445,7 @@ async def test_a_view_ahead_of_a_restored_store_is_built_again(
     async with running(story, folder) as runner:
         assert await kinds(runner, story) == ["granted", "paused"]
     restored = tmp_path_factory.mktemp("restored")
-    story.copy_to(restored, story.vaults.store.tree_size() - 1)
+    story.copy_to(restored, story.lane.store.tree_size() - 1)
     (restored / FILE).write_bytes((folder / FILE).read_bytes())
 
     await told_after_restoring(restored, ["granted"])
@@ -450,7 +456,7 @@ async def test_a_restored_store_that_went_on_otherwise_is_followed_anew(
     story: Story, folder: Path, tmp_path_factory: pytest.TempPathFactory, *, elsewhere: bool
 ) -> None:
     """As long as before, or longer: that something stands at that place is not enough."""
-    before = story.vaults.store.tree_size()
+    before = story.lane.store.tree_size()
     story.happens(consent_paused())
     async with running(story, folder) as runner:
         assert await kinds(runner, story) == ["granted", "paused"]
@@ -462,7 +468,7 @@ async def test_a_restored_store_that_went_on_otherwise_is_followed_anew(
         went_on.happens(request_of_known(), request_cancelled(), stream=OTHER_REQUEST)
     else:
         event = linked([*a_consent(), consent_revoked()])[-1]
-        went_on.vaults.store.insert_events([went_on.vaults.mapper.to_stored_event(event)])
+        went_on.lane.store.insert_events([went_on.lane.mapper.to_stored_event(event)])
     went_on.close()
 
     await told_after_restoring(restored, ["granted", "cancelled" if elsewhere else "revoked"])
@@ -514,7 +520,7 @@ async def test_another_version_is_built_in_the_shadow_and_then_shown(
 
         async with running(story, folder, NextFeed) as later:
             with pytest.raises(DeadlinePassedError):
-                await later.wait(0, time.monotonic() + 0.1)
+                await later.wait({}, time.monotonic() + 0.1)
             beside = files(folder, ".db")
             told_earlier = await kinds(earlier, story)
             may_go_on.set()
@@ -522,9 +528,9 @@ async def test_another_version_is_built_in_the_shadow_and_then_shown(
             # The earlier program still runs, and is not disturbed.
             assert await kinds(earlier, story) == told_earlier
 
-    assert beside == {"change-feed.1.db", "change-feed.2.db"}
+    assert beside == {"change-feed.2.db", "change-feed.3.db"}
     assert told_earlier == told_later == ["granted"]
-    assert files(folder) == {"change-feed.2.db"}
+    assert files(folder) == {"change-feed.3.db"}
 
 
 def files(folder: Path, ending: str = "") -> set[str]:
@@ -535,18 +541,18 @@ def files(folder: Path, ending: str = "") -> set[str]:
 async def test_versions_of_other_views_are_left_alone(story: Story, folder: Path) -> None:
     register = Runner(ConsentRegister, story.vaults, folder)
     register.start()
-    await register.wait(story.vaults.store.tree_size(), soon())
+    await register.wait(sizes(story), soon())
     async with running(story, folder, NextFeed) as runner:
         await kinds(runner, story)
     await register.aclose()
 
-    assert files(folder, ".db") == {"change-feed.2.db", "consent-register.1.db"}
+    assert files(folder, ".db") == {"change-feed.3.db", "consent-register.2.db"}
 
 
 async def test_what_was_half_built_is_not_shown_and_is_finished(
     story: Story, folder: Path, monkeypatch: pytest.MonkeyPatch, taken: list[int]
 ) -> None:
-    monkeypatch.setattr(runners, "PAGE", 2)
+    monkeypatch.setattr(followers, "PAGE", 2)
     story.happens(consent_paused(), consent_resumed(), consent_revoked())
     with monkeypatch.context() as patched:
 
@@ -557,7 +563,7 @@ async def test_what_was_half_built_is_not_shown_and_is_finished(
         before_each(patched, fail)
         async with running(story, folder) as runner:
             with pytest.raises(DeadlinePassedError):
-                await runner.wait(0, time.monotonic() + 0.2)
+                await runner.wait({}, time.monotonic() + 0.2)
     first = set(taken)
     taken.clear()
 
@@ -604,7 +610,7 @@ def test_killed_while_following_rows_and_place_belong_together(
         places.append(place)
         assert followed == rebuilt
         assert run_sql(folder / "view.db", "PRAGMA integrity_check") == [("ok",)]
-    assert 0 < places[0] < places[1] < places[2] < story.vaults.store.tree_size()
+    assert 0 < places[0] < places[1] < places[2] < story.lane.store.tree_size()
 
 
 def found(file: Path, story: Story, *, follow: bool = False) -> tuple[dict[str, Any], int]:
@@ -614,6 +620,6 @@ def found(file: Path, story: Story, *, follow: bool = False) -> tuple[dict[str, 
     if follow:
         followed.catch_up()
     try:
-        return followed.rows(), view.max_tracking_id("vaults") or 0
+        return followed.rows(), view.max_tracking_id("vaults/0") or 0
     finally:
         view.close()

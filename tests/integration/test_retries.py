@@ -52,6 +52,7 @@ FOR_SOMEBODY: Final = {
     ("VaultService/OpenVault", "official"): ["sign-in-linked.1", "vault-opened.1"]
 }
 DISCLOSE: Final = "DisclosureService/DiscloseEvidence"
+DISCLOSE_BATCH: Final = "DisclosureService/DiscloseEvidenceBatch"
 DISCLOSE_DOCUMENT: Final = "DisclosureService/DiscloseDocument"
 WRITE_KEYS: Final = [key for key in KEYS if key[0] in KINDS]
 
@@ -80,7 +81,7 @@ def recorded_by(method: str, role: str) -> list[str]:
 
 
 def test_every_write_is_tried() -> None:
-    assert set(WRITES) == {*KINDS, DISCLOSE, DISCLOSE_DOCUMENT}
+    assert set(WRITES) == {*KINDS, DISCLOSE, DISCLOSE_BATCH, DISCLOSE_DOCUMENT}
 
 
 @pytest.mark.parametrize(("method", "role"), WRITE_KEYS)
@@ -217,6 +218,10 @@ def with_another_case(request: Any) -> None:
     request.case_ref = "another case"
 
 
+def with_another_case_in_it(request: Any) -> None:
+    request[0].disclosures[0].case_ref = "another case"
+
+
 def with_other_values(request: Any) -> None:
     request.values = json.dumps({**json.loads(request.values), "buildingNumber": "15a"}).encode()
 
@@ -228,6 +233,7 @@ OTHERWISE: Final[dict[str, Callable[[Any], None]]] = {
     "RegistryService/RegisterOrganisation": with_another_name,
     "RegistryService/RegisterService": with_another_name,
     DISCLOSE: with_another_case,
+    DISCLOSE_BATCH: with_another_case_in_it,
     DISCLOSE_DOCUMENT: with_another_case,
 }
 """What makes another command to the same stream; elsewhere a new sample is one."""

@@ -1,96 +1,204 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The checker that judges the race of revoke against disclose, judged on histories made by hand."""
+"""The checker that judges races of decisions against disclosures, on histories made by hand."""
 
 from __future__ import annotations
 
 import random
 from itertools import permutations
+from typing import get_args
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.faults.linearizability import NEVER, Kind, Operation, Outcome, is_linearizable
+from tests.faults.linearizability import (
+    ASKED,
+    CHANGES,
+    DONE,
+    NEVER,
+    UNKNOWN,
+    Consent,
+    Kind,
+    Operation,
+    is_linearizable,
+    perform,
+)
+
+GRANTED = Consent(granted=True)
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
-def call(kind: Kind, outcome: Outcome, called: float, returned: float) -> Operation:
-    return Operation(kind, outcome, called, NEVER if outcome == "unknown" else returned)
+def call(kind: Kind, outcome: str, called: float, returned: float) -> Operation:
+    return Operation(kind, outcome, called, NEVER if outcome == UNKNOWN else returned)
 
 
-def sequential(*steps: tuple[Kind, Outcome]) -> list[Operation]:
+def sequential(*steps: tuple[Kind, str]) -> list[Operation]:
     return [call(kind, outcome, 2 * at, 2 * at + 1) for at, (kind, outcome) in enumerate(steps)]
+
+
+def is_right(*history: Operation) -> bool:
+    return is_linearizable(history, GRANTED)
+
+
+@pytest.mark.parametrize(
+    ("steps", "outcome"),
+    [
+        ([], DONE),
+        (["revoke"], "CONSENT_REVOKED"),
+        (["pause"], "CONSENT_PAUSED"),
+        (["pause", "resume"], DONE),
+        (["pause", "revoke"], "CONSENT_REVOKED"),
+        (["narrow"], "FIELD_NOT_GRANTED"),
+        (["narrow", "pause"], "CONSENT_PAUSED"),
+        (["shorten"], DONE),
+        (["end"], DONE),
+        (["shorten", "end"], "CONSENT_EXPIRED"),
+        (["pause", "shorten", "end"], "CONSENT_EXPIRED"),
+    ],
+)
+def test_what_may_be_disclosed_after_what(steps: list[Kind], outcome: str) -> None:
+    consent = GRANTED
+    for step in steps:
+        done, consent = perform(step, consent)
+        assert done == DONE
+
+    assert perform("disclose", consent) == (outcome, consent)
+    assert perform("check", consent) == (outcome, consent)
+    part = DONE if outcome == "FIELD_NOT_GRANTED" else outcome
+    assert perform("disclose part", consent) == (part, consent)
+    assert perform("check part", consent) == (part, consent)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_there_before_the_grant(kind: Kind) -> None:
+    assert perform(kind, ASKED)[0] == (DONE if kind in {"grant", "end"} else "NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome"),
+    [
+        ("grant", "REQUEST_ALREADY_DECIDED"),
+        ("pause", "CONSENT_PAUSED"),
+        ("resume", "CONSENT_NOT_PAUSED"),
+        ("revoke", "CONSENT_REVOKED"),
+        ("narrow", "FIELD_INVALID"),
+        ("shorten", "FIELD_INVALID"),
+    ],
+)
+def test_nothing_is_decided_twice(kind: Kind, outcome: str) -> None:
+    before = ASKED if kind == "grant" else GRANTED._replace(paused=kind == "resume")
+    done, after = perform(kind, before)
+
+    assert (done, perform(kind, after)) == (DONE, (outcome, after))
+
+
+def test_an_end_that_has_passed_cannot_be_named() -> None:
+    ended = GRANTED._replace(is_past_end=True)
+
+    assert perform("shorten", ended) == ("FIELD_INVALID", ended)
 
 
 def test_nothing_happened_is_right() -> None:
     assert is_linearizable([])
 
 
-def test_disclosing_then_revoking_then_being_refused_is_right() -> None:
-    assert is_linearizable(
-        sequential(("disclose", "done"), ("stop", "done"), ("disclose", "refused"))
-    )
+def test_a_whole_life_in_order_is_right() -> None:
+    life: list[tuple[Kind, str]] = [
+        ("disclose", "NOT_FOUND"),
+        ("grant", DONE),
+        ("disclose", DONE),
+        ("pause", DONE),
+        ("disclose", "CONSENT_PAUSED"),
+        ("resume", DONE),
+        ("disclose", DONE),
+        ("narrow", DONE),
+        ("disclose", "FIELD_NOT_GRANTED"),
+        ("disclose part", DONE),
+        ("revoke", DONE),
+        ("disclose part", "CONSENT_REVOKED"),
+    ]
+
+    assert is_linearizable(sequential(*life))
+    for left_out in (n for n, (kind, _) in enumerate(life) if kind in CHANGES):
+        assert not is_linearizable(sequential(*life[:left_out], *life[left_out + 1 :]))
 
 
 def test_disclosing_after_the_revocation_returned_is_wrong() -> None:
-    assert not is_linearizable(sequential(("stop", "done"), ("disclose", "done")))
+    assert not is_right(*sequential(("revoke", DONE), ("disclose", DONE)))
 
 
 def test_being_refused_before_anybody_revoked_is_wrong() -> None:
-    assert not is_linearizable(sequential(("disclose", "refused"), ("stop", "done")))
+    assert not is_right(*sequential(("disclose", "CONSENT_REVOKED"), ("revoke", DONE)))
 
 
-def test_revoking_twice_is_wrong() -> None:
-    assert not is_linearizable(sequential(("stop", "done"), ("stop", "done")))
+def test_being_refused_after_the_resumption_returned_is_wrong() -> None:
+    """The stale refusal."""
+    steps: list[tuple[Kind, str]] = [("pause", DONE), ("resume", DONE)]
+
+    assert not is_right(*sequential(*steps, ("disclose", "CONSENT_PAUSED")))
+    assert not is_right(*sequential(*steps, ("check", "CONSENT_PAUSED")))
 
 
-def test_a_second_revocation_that_is_refused_is_right() -> None:
-    assert is_linearizable(sequential(("stop", "done"), ("stop", "refused")))
+def test_being_refused_for_another_reason_is_wrong() -> None:
+    assert not is_right(*sequential(("revoke", DONE), ("disclose", "CONSENT_PAUSED")))
 
 
 def test_a_disclosure_beside_the_revocation_may_come_out_either_way() -> None:
-    revoked = call("stop", "done", 0, 10)
+    revoked = call("revoke", DONE, 0, 10)
 
-    assert is_linearizable([revoked, call("disclose", "done", 5, 15)])
-    assert is_linearizable([revoked, call("disclose", "refused", 5, 15)])
+    assert is_right(revoked, call("disclose", DONE, 5, 15))
+    assert is_right(revoked, call("disclose", "CONSENT_REVOKED", 5, 15))
 
 
 def test_a_refusal_beside_the_revocation_binds_what_comes_later() -> None:
     """The cached consent: one was refused already, a later one was not."""
-    revoked = call("stop", "done", 0, 100)
-    refused = call("disclose", "refused", 5, 15)
+    revoked = call("revoke", DONE, 0, 100)
+    refused = call("disclose", "CONSENT_REVOKED", 5, 15)
 
-    assert not is_linearizable([revoked, refused, call("disclose", "done", 20, 30)])
+    assert not is_right(revoked, refused, call("disclose", DONE, 20, 30))
+
+
+def test_the_end_comes_at_its_moment() -> None:
+    """By whichever clock a consent is taken for expired, it is not the one that was named."""
+    shortened, end = call("shorten", DONE, 0, 10), call("end", DONE, 49, 51)
+
+    assert is_right(shortened, end, call("disclose", DONE, 20, 60))
+    assert is_right(shortened, end, call("disclose", "CONSENT_EXPIRED", 20, 60))
+    assert not is_right(shortened, end, call("disclose", DONE, 55, 60))
+    assert not is_right(shortened, end, call("disclose", "CONSENT_EXPIRED", 20, 45))
 
 
 def test_an_unknown_revocation_may_have_happened() -> None:
-    assert is_linearizable([call("stop", "unknown", 0, 0), call("disclose", "refused", 50, 60)])
+    refused = call("disclose", "CONSENT_REVOKED", 50, 60)
+
+    assert is_right(call("revoke", UNKNOWN, 0, 0), refused)
 
 
 def test_an_unknown_revocation_may_happen_late() -> None:
-    unknown = call("stop", "unknown", 0, 0)
+    unknown = call("revoke", UNKNOWN, 0, 0)
+    refused = call("disclose", "CONSENT_REVOKED", 70, 80)
 
-    assert is_linearizable(
-        [unknown, call("disclose", "done", 50, 60), call("disclose", "refused", 70, 80)]
-    )
+    assert is_right(unknown, call("disclose", DONE, 50, 60), refused)
 
 
 def test_an_unknown_revocation_may_never_happen() -> None:
-    assert is_linearizable([call("stop", "unknown", 0, 0), call("disclose", "done", 50, 60)])
+    assert is_right(call("revoke", UNKNOWN, 0, 0), call("disclose", DONE, 50, 60))
 
 
 def test_an_unknown_revocation_does_not_come_and_go() -> None:
-    unknown = call("stop", "unknown", 0, 0)
+    refused = call("disclose", "CONSENT_REVOKED", 50, 60)
 
-    assert not is_linearizable(
-        [unknown, call("disclose", "refused", 50, 60), call("disclose", "done", 70, 80)]
-    )
+    assert not is_right(call("revoke", UNKNOWN, 0, 0), refused, call("disclose", DONE, 70, 80))
 
 
 def test_an_unknown_disclosure_says_nothing() -> None:
-    assert is_linearizable([call("stop", "done", 0, 10), call("disclose", "unknown", 20, 0)])
+    assert is_right(call("revoke", DONE, 0, 10), call("disclose", UNKNOWN, 20, 0))
 
 
 def test_an_unknown_call_does_not_happen_before_it_was_made() -> None:
-    assert not is_linearizable([call("disclose", "refused", 0, 10), call("stop", "unknown", 20, 0)])
+    refused = call("disclose", "CONSENT_REVOKED", 0, 10)
+
+    assert not is_right(refused, call("revoke", UNKNOWN, 20, 0))
 
 
 @given(seed=st.integers(0, 2**32), length=st.integers(1, 60), clients=st.integers(1, 8))
@@ -107,7 +215,7 @@ def test_the_checker_agrees_with_trying_every_order(seed: int, length: int, clie
     drawn = random.Random(seed)
     history = a_history(drawn, length, clients)
     turned = drawn.randrange(len(history))
-    history[turned] = flipped(history[turned])
+    history[turned] = flipped(history[turned], drawn)
 
     assert is_linearizable(history) == some_order_fits(history)
 
@@ -117,34 +225,36 @@ def test_flipped_results_are_mostly_found() -> None:
     found = 0
     for _ in range(500):
         history = a_history(drawn, 30, 4)
-        known = [n for n, operation in enumerate(history) if operation.outcome != "unknown"]
+        known = [n for n, operation in enumerate(history) if operation.outcome != UNKNOWN]
         turned = drawn.choice(known)
-        history[turned] = flipped(history[turned])
+        history[turned] = flipped(history[turned], drawn)
         found += not is_linearizable(history)
 
     assert found > 350
 
 
-def flipped(operation: Operation) -> Operation:
-    other: dict[Outcome, Outcome] = {"done": "refused", "refused": "done", "unknown": "unknown"}
-    outcome = other[operation.outcome]
+def flipped(operation: Operation, drawn: random.Random) -> Operation:
+    """Return a call with another answer, one that this kind of call may give."""
+    consents = (Consent(*(n >> bit & 1 == 1 for bit in range(6))) for n in range(64))
+    given = {perform(operation.kind, consent)[0] for consent in consents}
+    other = drawn.choice(sorted(given - {operation.outcome}) or [operation.outcome])
+    outcome = UNKNOWN if operation.outcome == UNKNOWN else other
     return Operation(operation.kind, outcome, operation.called, operation.returned)
 
 
 def a_history(drawn: random.Random, length: int, clients: int) -> list[Operation]:
     """Return what clients would see of calls that took effect one after the other."""
-    in_force, history = True, []
+    consent, history = ASKED, []
     free = [0.0] * clients
     for at in range(length):
         client = drawn.randrange(clients)
-        kind: Kind = drawn.choices(("disclose", "stop"), (9, 1))[0]
+        kind: Kind = drawn.choice(KINDS) if drawn.random() < 0.5 else "disclose"
         moment = float(at + 1)
-        outcome: Outcome = "done" if in_force else "refused"
+        outcome, consent = perform(kind, consent)
         called = drawn.uniform(min(max(free[client], moment - clients), moment), moment)
         returned = moment + drawn.uniform(0, clients)
-        in_force = in_force and kind != "stop"
         if drawn.random() < 0.1:
-            outcome = "unknown"
+            outcome = UNKNOWN
         history.append(call(kind, outcome, called, returned))
         free[client] = max(free[client], moment)
     return history
@@ -152,8 +262,8 @@ def a_history(drawn: random.Random, length: int, clients: int) -> list[Operation
 
 def some_order_fits(history: list[Operation]) -> bool:
     """Try every order of every choice of the unknown calls that took effect."""
-    known = [operation for operation in history if operation.outcome != "unknown"]
-    unknown = [operation for operation in history if operation.outcome == "unknown"]
+    known = [operation for operation in history if operation.outcome != UNKNOWN]
+    unknown = [operation for operation in history if operation.outcome == UNKNOWN]
     for chosen in range(1 << len(unknown)):
         happened = known + [o for n, o in enumerate(unknown) if chosen >> n & 1]
         if any(fits(order) for order in permutations(happened)):
@@ -162,13 +272,11 @@ def some_order_fits(history: list[Operation]) -> bool:
 
 
 def fits(order: tuple[Operation, ...]) -> bool:
-    in_force = True
+    consent = ASKED
     for number, operation in enumerate(order):
         if any(later.returned < operation.called for later in order[number + 1 :]):
             return False
-        if operation.outcome == "done" and not in_force:
+        outcome, consent = perform(operation.kind, consent)
+        if operation.outcome not in (outcome, UNKNOWN):
             return False
-        if operation.outcome == "refused" and in_force:
-            return False
-        in_force = in_force and (operation.kind != "stop")
     return True

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Changes of a standing consent: narrowed, paused, revoked, which are stops; resumed, extended.
 
-A stop is acknowledged when what was recorded before it has left or never will.
+A stop is acknowledged when what was recorded before it has left or never will, and when no copy of
+the store from before it would be used any more.
 """
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from vault.application.consents import (
     preview_of,
     view_of,
 )
-from vault.application.desk import STOP_SETTLES_SECONDS, Decided
+from vault.application.desk import Decided
 from vault.domain import amendment, consent
 from vault.domain.amendment import ConsentNarrowed, Difference, Narrowing
 from vault.domain.choice import Shown
@@ -32,9 +32,9 @@ from vault.domain.errors import (
     NarrowingWidensError,
     NotFoundError,
 )
-from vault.domain.state import VaultState
+from vault.domain.state import VaultState, fold
 from vault.domain.values import Stamp, Time
-from vault.store.vaults import new_salt
+from vault.store.command import new_salt
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from vault.application.receipts import Receipts
     from vault.application.registry import Registry
     from vault.domain.events import Draft
-    from vault.store.vaults import Recorded
+    from vault.store.command import Recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class Amendments:
                 difference=amendment.difference(found.terms, terms),
                 preview=preview_of(terms, found.items, shown),
             ),
-            tree_size=await self._desk.vaults.tree_size(),
+            sizes=await self._desk.vaults.sizes(citizen.vault_id),
         )
 
     async def pause(
@@ -261,10 +261,13 @@ class Amendments:
             FieldInvalidError,
             NarrowingWidensError,
         ):
-            # She may take this for an acknowledgement: it comes no sooner than one.
-            await asyncio.sleep(STOP_SETTLES_SECONDS)
+            # She may take this for an acknowledgement: it comes no sooner, and lasts as long.
+            state = await self._desk.vaults.current(citizen.vault_id, fold)
+            if state is not None:
+                await self._desk.settled(state.stream, state.version)
             raise
-        await self._desk.settled(recorded)
+        link = recorded.event.link
+        await self._desk.settled(link.stream, link.version, recorded.committed)
         return recorded
 
     async def _answer(
@@ -282,7 +285,7 @@ class Amendments:
             raise NotFoundError
         return Answer(
             value=Amended(view=answer.value, difference=changed),
-            tree_size=answer.tree_size,
+            sizes=answer.sizes,
             receipt=answer.receipt,
         )
 
@@ -297,7 +300,7 @@ class Amendments:
                 view=replace(view, consent=changed),
                 difference=amendment.difference(view.consent.terms, terms),
             ),
-            tree_size=await self._desk.vaults.tree_size(),
+            sizes=await self._desk.vaults.sizes(state.stream),
         )
 
     def _now(self) -> Time:

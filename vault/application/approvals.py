@@ -17,13 +17,13 @@ from vault.domain.canonical import b64, digest, encode
 from vault.domain.errors import FieldInvalidError
 from vault.domain.values import NO_APPROVAL, Approval
 from vault.sealing.envelope import Context
-from vault.store.vaults import new_salt
+from vault.store.command import new_salt
 
 if TYPE_CHECKING:
     from vault.application.caller import Agreement
     from vault.domain.values import Acting, ApprovalKind
     from vault.sealing.envelope import Key
-    from vault.store.vaults import SealedPayload
+    from vault.store.command import SealedPayload
 
 KIND = "approval"
 SESSION = Approval(kind="session", proof_hash="")

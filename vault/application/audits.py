@@ -20,9 +20,11 @@ from vault.domain.errors import (
     NotFoundError,
     TokenInvalidError,
 )
+from vault.domain.lane import lane_of
 from vault.domain.state import VaultState, fold
 from vault.domain.values import Acting, Time
-from vault.store.vaults import Command, Decision, event_of
+from vault.store.command import Command, Decision
+from vault.store.record import event_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,15 +37,16 @@ if TYPE_CHECKING:
     from vault.domain.registry import Purpose
     from vault.domain.values import Stamp
     from vault.store.append import StoredRecord
+    from vault.store.command import Sizes
 
 CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A moment of the past: a tree size or a time; neither is now."""
+    """A moment of the past: a place in history or a time; neither is now."""
 
-    tree_size: int | None = None
+    sizes: Sizes | None = None
     time: Time | None = None
 
 
@@ -86,9 +89,9 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
-    """The tree size up to which everything was sent, and how many records that was."""
+    """The place up to which everything was sent, and how many records that was."""
 
-    tree_size: int
+    sizes: Sizes
     count: int
 
 
@@ -117,7 +120,7 @@ class Audits:
             NotFoundError: if there is no such vault, or it is not the calling citizen's.
         """
         # Refused before the look is recorded.
-        await self._tree_size(as_of)
+        await self._tree_size(vault_id, as_of)
         await self._look(caller, vault_id, case_ref)
         async for item in self._replay(vault_id, as_of, after_version):
             yield item
@@ -138,9 +141,9 @@ class Audits:
         Raises:
             NotFoundError: if there was no such vault then, or it is not the calling citizen's.
         """
-        await self._tree_size(as_of)
+        await self._tree_size(vault_id, as_of)
         await self._look(caller, vault_id, case_ref)
-        tree_size = await self._tree_size(as_of)
+        tree_size = await self._tree_size(vault_id, as_of)
         state = await self._desk.vaults.as_of(vault_id, fold, tree_size=tree_size, time=as_of.time)
         if state is None:
             raise NotFoundError
@@ -194,7 +197,7 @@ class Audits:
         )
 
     async def _record(self, vault_id: str, version: int) -> StoredRecord | None:
-        if version > await self._desk.vaults.tree_size():
+        if version > await self._desk.vaults.tree_size(vault_id):
             return None
         records = await self._desk.vaults.records(vault_id, after_version=version - 1, limit=1)
         return records[0] if records and records[0].version == version else None
@@ -216,7 +219,7 @@ class Audits:
     async def _replay(
         self, stream: str, as_of: Moment, after_version: int
     ) -> AsyncIterator[StoredRecord | CaughtUp]:
-        tree_size = await self._tree_size(as_of)
+        tree_size = await self._tree_size(stream, as_of)
         # No version is larger; a number that is may be larger than a database can compare.
         after_version = min(after_version, tree_size)
         last = await self._record(stream, after_version) if after_version else None
@@ -227,7 +230,7 @@ class Audits:
             )
             for record in records:
                 if as_of.time is not None and _time_of(record) > as_of.time:
-                    yield CaughtUp(tree_size=reached, count=count)
+                    yield CaughtUp(sizes={lane_of(stream): reached}, count=count)
                     return
                 count += 1
                 reached = record.position + 1
@@ -235,17 +238,25 @@ class Audits:
             if len(records) < CHUNK:
                 break
             after_version = records[-1].version
-        yield CaughtUp(tree_size=tree_size, count=count)
+        yield CaughtUp(sizes={lane_of(stream): tree_size}, count=count)
 
-    async def _tree_size(self, as_of: Moment) -> int:
-        """Return the tree size to stop at: a place that this history has reached."""
+    async def _tree_size(self, stream: str, as_of: Moment) -> int:
+        """Return the size of the stream's lane to stop at: one that this history has reached.
+
+        Raises:
+            TokenInvalidError: if the place is in other lanes, which tells nothing of this one, or
+                lies beyond what this history has reached.
+        """
         if as_of.time is not None and as_of.time > self._desk.vaults.clock.now():
             raise FieldInvalidError("as_of_time", "It lies in the future: nobody knows yet.")
-        reached = await self._desk.vaults.tree_size()
-        if as_of.tree_size is not None and as_of.tree_size > reached:
-            # Ours, but of a history that was longer: this one was restored from a backup.
+        reached = await self._desk.vaults.tree_size(stream)
+        if as_of.sizes is None:
+            return reached
+        size = as_of.sizes.get(lane_of(stream))
+        if size is None or size > reached:
+            # Beyond it: ours, but of a history that was longer, before it was restored.
             raise TokenInvalidError("as_of_token")
-        return reached if as_of.tree_size is None else as_of.tree_size
+        return size
 
     async def _look(self, caller: Caller, vault_id: str, case_ref: str) -> None:
         """Let a citizen look at her own vault, and record an auditor's look.

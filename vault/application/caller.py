@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
 
 from vault.application.receipts import Receipt
 from vault.domain.errors import FieldInvalidError, NotFoundError
 from vault.domain.values import Acting, ApprovalKind, Capacity, Channel
+
+if TYPE_CHECKING:
+    from vault.store.command import Sizes
 
 Role = Literal["citizen", "service", "auditor", "operator", "official"]
 ASSISTED_CHANNELS: Final = frozenset[Channel]({"counter", "phone", "letter"})
@@ -90,8 +93,8 @@ NO_AGREEMENT: Final = Agreement()
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
-    """What a write came to: its result, the tree size after it, and its receipt."""
+    """What a write came to: its result, the place in history after it, and its receipt."""
 
     value: T
-    tree_size: int
+    sizes: Sizes
     receipt: Receipt | None = None

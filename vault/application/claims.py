@@ -28,7 +28,7 @@ from vault.domain.request import RequestState
 from vault.domain.state import VaultState
 from vault.domain.values import Acting, Stamp
 from vault.domain.vault import must_be_sound
-from vault.store.vaults import Command, Decision
+from vault.store.command import Command, Decision
 
 if TYPE_CHECKING:
     from vault.application.caller import ActingFor, Caller
@@ -123,7 +123,7 @@ class Claims:
         code = code if made.code_challenge else ""
         return Answer(
             value=Claimed(view=view, code=code, state=said.state, return_uri=said.return_uri),
-            tree_size=await self._desk.vaults.tree_size(),
+            sizes=await self._desk.vaults.sizes(stream, citizen.vault_id),
         )
 
     async def _is_hers(self, citizen: Citizen, service_id: str, subject: str) -> bool:

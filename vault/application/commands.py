@@ -15,9 +15,9 @@ from msgspec import Struct
 from vault.domain.canonical import digest, encode
 from vault.domain.errors import HistoryBrokenError, RequestIdReusedError
 from vault.domain.values import PayloadMark
-from vault.sealing.envelope import Context, Key, commitment, open_sealed, seal
+from vault.sealing.envelope import Context, Key, open_sealed, seal
 from vault.sealing.errors import SealError
-from vault.store.vaults import Recorded, SealedPayload
+from vault.store.command import Recorded, SealedPayload
 
 if TYPE_CHECKING:
     from vault.domain.events import Event
@@ -49,7 +49,7 @@ def sealed(key: Key, context: Context, plaintext: bytes) -> SealedPayload:
     """Seal a payload and make its mark."""
     content = seal(key, context, plaintext)
     mark = PayloadMark(
-        kind=context.kind, hash=digest(content), key_id=key.key_id, commitment=commitment(key)
+        kind=context.kind, hash=digest(content), key_id=key.key_id, commitment=key.commitment
     )
     return SealedPayload(mark=mark, content=content)
 

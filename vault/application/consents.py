@@ -21,7 +21,7 @@ from vault.domain.consent import Consent, ConsentStatus
 from vault.domain.errors import NotFoundError
 from vault.domain.state import VaultState, fold
 from vault.domain.values import Item, Stamp, Terms, Time
-from vault.store.vaults import new_salt
+from vault.store.command import new_salt
 
 if TYPE_CHECKING:
     from vault.application.caller import ActingFor, Agreement, Caller
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from vault.application.receipts import Receipts
     from vault.application.registry import Registry
     from vault.domain.request import Request
-    from vault.store.vaults import Recorded
+    from vault.store.command import Recorded
 
 LARGEST_PREVIEW_BYTES = 128 * 1024
 """What would be sent is shown beside the terms, in one message of 256 KiB."""
@@ -180,7 +180,7 @@ class Consents:
         state = await self._desk.state(citizen)
         return Answer(
             value=request.find_request(state, consent_request_id),
-            tree_size=recorded.position + 1,
+            sizes=recorded.sizes,
             receipt=self._receipts.of(recorded),
         )
 
@@ -228,7 +228,7 @@ async def answer_of(
     now = desk.vaults.clock.now()
     return Answer(
         value=view_of(await desk.state(citizen), consent_id, now),
-        tree_size=recorded.position + 1,
+        sizes=recorded.sizes,
         receipt=receipts.of(recorded),
     )
 

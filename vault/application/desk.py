@@ -28,7 +28,7 @@ from vault.domain.errors import NotFoundError, VaultNotOpenError
 from vault.domain.state import VaultState, fold
 from vault.domain.values import NO_APPROVAL, NO_REGISTRY, Acting, RegistryMark
 from vault.domain.vault import must_be_admitted, must_be_sound
-from vault.store.vaults import Command, Decision, Recorded, SealedPayload
+from vault.store.command import Command, Decision, Recorded, SealedPayload
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -221,10 +221,16 @@ class Desk:
             await must_be_same(self.vaults, recorded, particulars.digest, history_key)
         return recorded
 
-    async def settled(self, recorded: Recorded) -> None:
-        """Return when nothing that was permitted before a stop can still leave."""
+    async def settled(self, stream: str, version: int, committed: float = 0.0) -> None:
+        """Return when nothing permitted before a stop can still leave, nor ever be brought back.
+
+        Args:
+            stream: where it stopped; no copy of it that ends before `version` is used again.
+            committed: when, on the monotonic clock; 0: at the latest now.
+        """
         clock = self.vaults.clock
-        until = (recorded.committed or clock.monotonic()) + STOP_SETTLES_SECONDS
+        until = (committed or clock.monotonic()) + STOP_SETTLES_SECONDS
+        await self.keyrings.raise_floor(stream, version)
         await asyncio.sleep(max(0.0, until - clock.monotonic()))
 
     async def _assisted(self, caller: Caller, acting: ActingFor) -> Citizen:

@@ -41,10 +41,10 @@ from vault.domain.errors import (
 from vault.domain.state import VaultState, fold
 from vault.domain.values import Acting, Stamp
 from vault.sealing.keyring import bundle_salt
-from vault.store.vaults import Command, Decision, Recorded
+from vault.store.command import Command, Decision, Recorded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
 
     from vault.application.caller import Caller
     from vault.application.desk import Desk
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from vault.domain.events import Event
     from vault.domain.registry import RegistryState
     from vault.sealing.keyring import Keyring
+    from vault.store.command import Sizes
 
 LARGEST_BUNDLE_BYTES = 224 * 1024
 """Leaves room in a message of 256 KiB: what is recorded must be able to leave."""
@@ -73,9 +74,18 @@ class Disclosed:
     bundle: bytes
     receipt: Receipt
     is_repeat: bool
-    tree_size: int
+    sizes: Sizes
     external_reference: str
     event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One disclosure of several: what `disclose` takes for it."""
+
+    request_id: str
+    attempt: Attempt
+    said: Particulars
 
 
 @dataclass(slots=True)
@@ -84,6 +94,16 @@ class _Release:
 
     bundle: bytes = b""
     before: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A disclosure that is recorded, and what may leave for it."""
+
+    recorded: Recorded
+    release: _Release
+    external_reference: str
+    is_repeat: bool
 
 
 class Disclosures:
@@ -119,6 +139,37 @@ class Disclosures:
             StateError: with the reason of the refusal, which is then recorded.
             ReleaseTooLateError: if it was recorded but may not leave any more.
         """
+        ready = await self._make_ready(caller, Order(request_id, attempt, said), deadline)
+        return self._release(ready, self._receipts.of(ready.recorded))
+
+    async def disclose_many(
+        self, caller: Caller, orders: Sequence[Order], deadline: float | None = None
+    ) -> list[Disclosed | Exception]:
+        """Disclose each of several as `disclose` does, and return what became of each.
+
+        One that fails stops no other, also by a fault of ours. Their receipts have one signature.
+        """
+        outcomes = await asyncio.gather(
+            *(self._make_ready(caller, order, deadline) for order in orders),
+            return_exceptions=True,
+        )
+        recorded = [outcome.recorded for outcome in outcomes if isinstance(outcome, _Ready)]
+        receipts = iter(self._receipts.of_all(recorded))
+        results: list[Disclosed | Exception] = []
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                results.append(outcome)
+            elif isinstance(outcome, BaseException):
+                raise outcome
+            else:
+                try:
+                    results.append(self._release(outcome, next(receipts)))
+                except ReleaseTooLateError as late:
+                    results.append(late)
+        return results
+
+    async def _make_ready(self, caller: Caller, order: Order, deadline: float | None) -> _Ready:
+        attempt, said = order.attempt, order.said
         vault_id = await self._desk.keyrings.vault_of(caller.sub, attempt.subject)
         try:
             _must_be_published((await self._registry.confirmed()).state, attempt)
@@ -131,7 +182,7 @@ class Disclosures:
             stream=vault_id,
             acting=Acting(actor=caller.sub, capacity="service", mandate="", channel="api"),
             request_key=self._desk.identifiers.request_key(
-                caller.sub, f"DiscloseEvidence/{attempt.subject}", request_id
+                caller.sub, f"DiscloseEvidence/{attempt.subject}", order.request_id
             ),
             deadline=deadline,
         )
@@ -142,7 +193,7 @@ class Disclosures:
             self._refuse(command, keyring, attempt, particulars, refused)
             raise
         if not recorded.is_repeat:
-            return self._release(recorded, release, particulars, is_repeat=False)
+            return _Ready(recorded, release, said.external_reference, is_repeat=False)
 
         await must_be_same(self._desk.vaults, recorded, expected, keyring.history)
         again = Command(stream=vault_id, acting=command.acting, deadline=deadline)
@@ -155,7 +206,7 @@ class Disclosures:
             refused.receipt = self._receipts.of(recorded)
             self._refuse(command, keyring, attempt, particulars, refused)
             raise
-        return self._release(repeated, release, particulars, is_repeat=True)
+        return _Ready(repeated, release, said.external_reference, is_repeat=True)
 
     async def disclose_document(
         self,
@@ -273,19 +324,16 @@ class Disclosures:
         release.before = min(release.before, recorded.commit_sent + RELEASE_AFTER_COMMIT_SECONDS)
         return recorded, release
 
-    def _release(
-        self, recorded: Recorded, release: _Release, particulars: Particulars, *, is_repeat: bool
-    ) -> Disclosed:
-        receipt = self._receipts.of(recorded)
-        if self._desk.vaults.clock.monotonic() > release.before:
+    def _release(self, ready: _Ready, receipt: Receipt) -> Disclosed:
+        if self._desk.vaults.clock.monotonic() > ready.release.before:
             raise ReleaseTooLateError
         return Disclosed(
-            bundle=release.bundle,
+            bundle=ready.release.bundle,
             receipt=receipt,
-            is_repeat=is_repeat,
-            tree_size=recorded.position + 1,
-            external_reference=particulars.external_reference,
-            event=recorded.event,
+            is_repeat=ready.is_repeat,
+            sizes=ready.recorded.sizes,
+            external_reference=ready.external_reference,
+            event=ready.recorded.event,
         )
 
     def _refuse(

@@ -84,7 +84,7 @@ class Disputes:
         piece = evidence.find(state, evidence_id)
         return Answer(
             value=Disputed(state=state, evidence=piece, dispute_id=dispute_id),
-            tree_size=recorded.position + 1,
+            sizes=recorded.sizes,
             receipt=self._receipts.of(recorded),
         )
 
@@ -121,7 +121,7 @@ class Disputes:
         piece = evidence.find(state, evidence_id)
         return Answer(
             value=Disputed(state=state, evidence=piece, dispute_id=dispute_id),
-            tree_size=recorded.position + 1,
+            sizes=recorded.sizes,
             receipt=self._receipts.of(recorded),
         )
 

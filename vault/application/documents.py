@@ -48,10 +48,9 @@ from vault.domain.values import PayloadMark, moment_of
 from vault.domain.vault import must_be_sound
 from vault.evidence_types.document import DocumentForm, DocumentFormError
 from vault.sealing.chunks import ChunkOpener, ChunkSealer
-from vault.sealing.envelope import commitment
 from vault.sealing.errors import SealError
+from vault.store.command import SealedPayload
 from vault.store.documents import DocumentMissingError, DocumentStoreError
-from vault.store.vaults import SealedPayload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
@@ -66,8 +65,8 @@ if TYPE_CHECKING:
     from vault.domain.state import VaultState
     from vault.domain.values import Stamp
     from vault.sealing.envelope import Key
+    from vault.store.command import Recorded
     from vault.store.documents import DocumentStore, StagedDocument
-    from vault.store.vaults import Recorded
 
 T = TypeVar("T")
 
@@ -163,7 +162,7 @@ class Documents:
                     kind=KIND,
                     hash=b64(bytes.fromhex(name)),
                     key_id=planned.key.key_id,
-                    commitment=commitment(planned.key),
+                    commitment=planned.key.commitment,
                 )
                 earlier = await self._record(
                     citizen, request_key, planned, header, values=values, mark=mark, digest=digest
@@ -172,7 +171,7 @@ class Documents:
         piece = evidence.find(state, planned.evidence_id)
         return Answer(
             value=await self._keeper.view(state, piece),
-            tree_size=earlier.position + 1,
+            sizes=earlier.sizes,
             receipt=self._receipts.of(earlier),
         )
 

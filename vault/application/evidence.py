@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from vault.application.registry import Registry
     from vault.domain.registry import EvidenceType
     from vault.domain.values import Source, Stamp, Time
-    from vault.store.vaults import Recorded
+    from vault.store.command import Recorded
 
 DOCUMENT = "document"
 """The type whose content is bytes of its own, which are uploaded."""
@@ -202,7 +202,7 @@ class EvidenceKeeper:
         state = await self._desk.state(citizen)
         return Answer(
             value=await self.view(state, evidence.find(state, evidence_id)),
-            tree_size=recorded.position + 1,
+            sizes=recorded.sizes,
             receipt=self._receipts.of(recorded),
         )
 

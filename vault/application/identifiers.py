@@ -14,6 +14,7 @@ from uuid import UUID
 
 from vault.domain.canonical import b64, encode
 from vault.domain.errors import NotFoundError
+from vault.domain.lane import FIRST_LANE, in_lane
 
 if TYPE_CHECKING:
     from vault.sealing.keystore import Secrets
@@ -26,9 +27,6 @@ SHORT_CODE_GROUPS = 2, 4
 ASSISTANCE_CODE_GROUPS = 4, 5
 """100 bits: it opens a vault."""
 
-LANE = 0
-"""The one lane of an embedded store."""
-
 
 class Identifiers:
     """Makes ids under the request key, which never rotates."""
@@ -36,6 +34,10 @@ class Identifiers:
     def __init__(self, secrets: Secrets, origin: str) -> None:
         self._key = secrets.request_key
         self.registry_stream = in_lane(self._uuid("registry", origin))
+
+    def lane_stream(self, origin: str, lane: int) -> str:
+        """Return the stream with which a lane begins."""
+        return in_lane(self._uuid("lane", origin), lane)
 
     def request_key(self, caller: str, method: str, request_id: str) -> str:
         """Return the key under which a command's first event stands in its stream."""
@@ -99,14 +101,9 @@ def read_spoken(code: str) -> str:
     return code.upper().translate(_READ_AS)
 
 
-def new_vault_id() -> str:
+def new_vault_id(lane: int = FIRST_LANE) -> str:
     """Draw a vault's id, at random but for its lane."""
-    return in_lane(_version_8(random.token_bytes(16)))
-
-
-def in_lane(uuid: str, lane: int = LANE) -> str:
-    """Return a stream's id: the lane in its first 16 bits, the rest as it was."""
-    return str(UUID(bytes=lane.to_bytes(2, "big") + UUID(uuid).bytes[2:]))
+    return in_lane(_version_8(random.token_bytes(16)), lane)
 
 
 def _version_8(data: bytes) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import uuid4
@@ -23,6 +22,7 @@ from vault.domain.errors import (
 from vault.sealing.errors import KeyringConflictError, SealingError
 from vault.sealing.keyring import Keyring, new_keyring
 from vault.sealing.keystore import Identity
+from vault.store.memory import REMEMBERED, Memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,6 @@ R = TypeVar("R")
 V = TypeVar("V")
 
 REMEMBERED_SECONDS = 60.0
-REMEMBERED_NUMBER = 10_000
 ATTEMPTS = 8
 ASSISTANCE = "urn:citizen-vault:assistance-code"
 SHORT_CODE = "urn:citizen-vault:short-code"
@@ -45,8 +44,8 @@ SHORT_CODE = "urn:citizen-vault:short-code"
 class Remembered(Generic[K, V]):
     """A bounded memory whose entries end after a minute."""
 
-    def __init__(self) -> None:
-        self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
+    def __init__(self, most: int) -> None:
+        self._entries: Memory[K, tuple[float, V]] = Memory(most)
 
     def get(self, key: K) -> V | None:
         """Return an entry, unless it has ended."""
@@ -54,30 +53,40 @@ class Remembered(Generic[K, V]):
         if entry is None:
             return None
         if entry[0] < time.monotonic():
-            del self._entries[key]
+            self._entries.forget(key)
             return None
         return entry[1]
 
     def forget(self, key: K) -> None:
         """Forget an entry."""
-        self._entries.pop(key, None)
+        self._entries.forget(key)
 
     def put(self, key: K, value: V) -> None:
         """Remember an entry."""
-        self._entries[key] = (time.monotonic() + REMEMBERED_SECONDS, value)
-        self._entries.move_to_end(key)
-        if len(self._entries) > REMEMBERED_NUMBER:
-            self._entries.popitem(last=False)
+        self._entries.put(key, (time.monotonic() + REMEMBERED_SECONDS, value))
+
+
+def floors_of(key_store: KeyStore) -> Callable[[str], int]:
+    """Return what tells the floor of a stream, for `Vaults`; it blocks."""
+
+    def floor_of(stream: str) -> int:
+        try:
+            return key_store.floor(stream)
+        except SealingError as error:
+            raise StoreUnavailableError from error
+
+    return floor_of
 
 
 class Keyrings:
     """The key store, for use cases."""
 
-    def __init__(self, key_store: KeyStore) -> None:
+    def __init__(self, key_store: KeyStore, *, remembered: int = REMEMBERED) -> None:
+        """Ask a key store, and remember so many keyrings and subjects."""
         self._store = key_store
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="keys")
-        self._keyrings: Remembered[str, Keyring] = Remembered()
-        self._subjects: Remembered[tuple[str, str], str] = Remembered()
+        self._keyrings: Remembered[str, Keyring] = Remembered(remembered)
+        self._subjects: Remembered[tuple[str, str], str] = Remembered(remembered)
 
     def close(self) -> None:
         """End the threads; the store is closed by whoever opened it."""
@@ -200,6 +209,10 @@ class Keyrings:
         subject = keyring.subjects[service_id]
         await self._ask(self._store.add_subject, service_id, subject, vault_id)
         return subject
+
+    async def raise_floor(self, stream: str, version: int) -> None:
+        """Keep, apart from all events, that a stream has reached a version; durable on return."""
+        await self._ask(self._store.raise_floor, stream, version)
 
     def _remember(self, stream: str, keyring: Keyring) -> None:
         """Remember a keyring, unless a later one is remembered already."""

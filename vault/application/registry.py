@@ -33,7 +33,7 @@ from vault.domain.values import Acting, PurposeVersion, RegistryMark, Stamp
 from vault.evidence_types.schema import CompiledSchema, SchemaError, Schemas
 from vault.evidence_types.subschemas import codes_of
 from vault.evidence_types.values import unfit
-from vault.store.vaults import Command, Decision, Recorded, SealedPayload
+from vault.store.command import Command, Decision, Recorded, SealedPayload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -247,7 +247,7 @@ class Registry:
                 time=stamp.time,
                 published=0,
             )
-            return Answer(value=would_be, tree_size=await self._vaults.tree_size())
+            return Answer(value=would_be, sizes=await self._vaults.sizes(self._stream))
         recorded = await self._change(
             caller, "PublishPurpose", request_id, [purpose, bounds, texts], decide, payload
         )
@@ -287,7 +287,7 @@ class Registry:
                 fields=fields,
                 published=0,
             )
-            return Answer(value=would_be, tree_size=await self._vaults.tree_size())
+            return Answer(value=would_be, sizes=await self._vaults.sizes(self._stream))
         payload = public("definition", encode(read))
         recorded = await self._change(
             caller, "PublishEvidenceType", request_id, [read], decide, payload
@@ -444,7 +444,7 @@ class Registry:
 
     @staticmethod
     def _answer(recorded: Recorded, value: T) -> Answer[T]:
-        return Answer(value=value, tree_size=recorded.position + 1)
+        return Answer(value=value, sizes=recorded.sizes)
 
 
 def _in_english(languages: list[str], field: str) -> None:

@@ -22,7 +22,6 @@ from vault.application.commands import (
     read_particulars,
     sealed_particulars,
 )
-from vault.application.identifiers import in_lane
 from vault.application.keyrings import SHORT_CODE
 from vault.domain import request, vault
 from vault.domain.errors import (
@@ -33,10 +32,12 @@ from vault.domain.errors import (
     RequestCancelledError,
     RequestExpiredError,
 )
+from vault.domain.lane import in_lane
 from vault.domain.request import Question, Request, RequestState, RequestStatus
 from vault.domain.state import VaultState, fold
 from vault.domain.values import Acting, AskedTerms, Stamp, Time
-from vault.store.vaults import Command, Decision, event_of
+from vault.store.command import Command, Decision
+from vault.store.record import event_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,7 +137,7 @@ class Requests:
             handoff_token=token,
             short_code=await self._short_code(stream) if is_by_code else "",
         )
-        return Answer(value=asked, tree_size=await self._desk.vaults.tree_size())
+        return Answer(value=asked, sizes=await self._desk.vaults.sizes(stream))
 
     async def cancel(
         self, caller: Caller, request_id: str, consent_request_id: str
@@ -252,7 +253,8 @@ class Requests:
             time=facts.time,
             expires=facts.expires,
         )
-        return Answer(value=Asked(view=view), tree_size=await self._desk.vaults.tree_size())
+        sizes = await self._desk.vaults.sizes(self._desk.identifiers.registry_stream)
+        return Answer(value=Asked(view=view), sizes=sizes)
 
     async def _short_code(self, stream: str) -> str:
         """Return the short code that leads to a request, the same at every retry."""
@@ -347,7 +349,7 @@ class Requests:
         if recorded.is_repeat:
             await must_be_same(self._desk.vaults, recorded, expected, keyring.history)
         view = await self._for_service(caller, stream)
-        return Answer(value=view, tree_size=recorded.position + 1)
+        return Answer(value=view, sizes=recorded.sizes)
 
     def _now(self) -> Time:
         return self._desk.vaults.clock.now()

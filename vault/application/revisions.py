@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vault.domain.evidence import Evidence, Revision
     from vault.domain.registry import EvidenceType
     from vault.sealing.keyring import Keyring
-    from vault.store.vaults import SealedPayload
+    from vault.store.command import SealedPayload
 
 KIND = "evidence"
 Values = dict[str, Any]

@@ -25,7 +25,8 @@ from vault.domain.errors import NotFoundError
 from vault.domain.evidence import EvidenceProvided, EvidenceReplaced
 from vault.domain.request import ConsentRequested
 from vault.domain.state import VaultState, fold
-from vault.store.vaults import Recorded, event_of
+from vault.store.command import Recorded
+from vault.store.record import event_of
 
 if TYPE_CHECKING:
     from vault.application.caller import ActingFor, Caller
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from vault.application.receipts import Receipt, Receipts
     from vault.domain.events import Event
     from vault.domain.values import Stamp
+    from vault.store.command import Sizes
 
 CHUNK = 500
 """Records read at once when looking for lines of one kind."""
@@ -91,16 +93,19 @@ class CitizenVaults:
         # Refused before a row is stored: she may name no vault but the one that she has.
         standing = await self._desk.keyrings.find_identity(caller)
         acting.as_herself("", standing.vault_id if standing else "")
-        identity = await self._desk.keyrings.claim_identity(caller, new_vault_id())
+        identity = standing or await self._desk.keyrings.claim_identity(
+            caller, await self._new_vault_id()
+        )
         who = acting.as_herself(identity.sign_in_id, identity.vault_id)
         citizen = Citizen(vault_id=identity.vault_id, acting=who)
-        return Answer(value=Opened(state=await self._open(citizen)), tree_size=await self._size())
+        opened = Opened(state=await self._open(citizen))
+        return Answer(value=opened, sizes=await self._sizes(citizen))
 
     async def get(self, caller: Caller, acting: ActingFor) -> Answer[VaultState]:
         """Return the caller's vault."""
         citizen = await self._desk.citizen(caller, acting)
-        tree_size = await self._size()
-        return Answer(value=await self._desk.shown(citizen, "history"), tree_size=tree_size)
+        sizes = await self._sizes(citizen)
+        return Answer(value=await self._desk.shown(citizen, "history"), sizes=sizes)
 
     async def create_assistance_code(
         self, caller: Caller, acting: ActingFor, request_id: str
@@ -113,7 +118,8 @@ class CitizenVaults:
         way = await self._desk.keyrings.add_code(ASSISTANCE, code, citizen.vault_id)
         await self._link(citizen, key, way.sign_in_id)
         state = await self._desk.state(citizen)
-        return Answer(value=Opened(state=state, assistance_code=code), tree_size=await self._size())
+        opened = Opened(state=state, assistance_code=code)
+        return Answer(value=opened, sizes=await self._sizes(citizen))
 
     async def unlink_sign_in(
         self, caller: Caller, acting: ActingFor, request_id: str, sign_in_id: str
@@ -131,13 +137,14 @@ class CitizenVaults:
             return Decided(draft=vault.unlink_sign_in(state, stamp, sign_in_id))
 
         recorded = await self._desk.record(citizen, key, said, decide, stops=True)
-        await self._desk.settled(recorded)
+        link = recorded.event.link
+        await self._desk.settled(link.stream, link.version, recorded.committed)
         if citizen.acting.mandate == sign_in_id:
             # The way by which the official came is closed: this is the last that they see.
             state = vault.must_be_open(await self._desk.vaults.current(citizen.vault_id, fold))
         else:
             state = await self._desk.state(citizen)
-        return Answer(value=state, tree_size=recorded.position + 1)
+        return Answer(value=state, sizes=recorded.sizes)
 
     async def history(
         self,
@@ -156,6 +163,7 @@ class CitizenVaults:
         citizen = await self._desk.citizen(caller, acting)
         state = await self._desk.shown(citizen, "history")
         history_key = (await self._desk.keyring(citizen)).history
+        origin = self._desk.vaults.origin_of(citizen.vault_id)
         bottom = before_version or state.version + 1
         lines: list[Line] = []
         while bottom > 1 and len(lines) < limit:
@@ -177,7 +185,7 @@ class CitizenVaults:
                         event=event,
                         items=_items(state, event),
                         particulars=await read_particulars(self._desk.vaults, event, history_key),
-                        receipt=self._receipts.of(Recorded(event=event, position=record.position)),
+                        receipt=self._receipts.of(Recorded(event, record.position, origin)),
                         difference=difference_made(state, event),
                     )
                 )
@@ -195,14 +203,14 @@ class CitizenVaults:
         if acting.vault_id or acting.mandate_id or acting.assistance_code:
             raise NotFoundError
         code = identifiers.assistance_code(identifiers.request_key(actor, "OpenVault", request_id))
-        way = await self._desk.keyrings.add_code(ASSISTANCE, code, new_vault_id())
+        way = await self._desk.keyrings.add_code(ASSISTANCE, code, await self._new_vault_id())
         who = acting.as_official(actor, way.sign_in_id, way.vault_id)
         citizen = Citizen(vault_id=way.vault_id, acting=who, staff_ref=caller.sub)
         await self._open(citizen)
         key = self._desk.request_key(citizen, "OpenVault/code", "")
         await self._link(citizen, key, way.sign_in_id)
         opened = Opened(state=await self._desk.state(citizen), assistance_code=code)
-        return Answer(value=opened, tree_size=await self._size())
+        return Answer(value=opened, sizes=await self._sizes(citizen))
 
     async def _open(self, citizen: Citizen) -> VaultState:
         """Open a vault, unless it is open."""
@@ -221,8 +229,12 @@ class CitizenVaults:
             lambda stamp: vault.link_sign_in(stamp, sign_in_id, "assistance-code"),
         )
 
-    async def _size(self) -> int:
-        return await self._desk.vaults.tree_size()
+    async def _sizes(self, citizen: Citizen) -> Sizes:
+        return await self._desk.vaults.sizes(citizen.vault_id)
+
+    async def _new_vault_id(self) -> str:
+        """Draw the id of a vault in one of the lanes that take new ones."""
+        return new_vault_id(await self._desk.vaults.lane_for_new())
 
 
 def _items(state: VaultState, event: Event) -> tuple[LineItem, ...]:

@@ -12,6 +12,7 @@ from vault.server.convert.audit import explanation_message, state_message
 from vault.server.convert.log import record_message
 from vault.server.convert.times import time_from
 from vault.server.services import UseCases
+from vault.store.command import Sizes
 
 
 class AuditHandler:
@@ -42,7 +43,7 @@ class AuditHandler:
     ) -> AsyncIterator[audit_service_pb2.ReplayRegistryResponse]:
         """Stream the history of the registry."""
         replay = self._use.audits.replay_registry(
-            as_of=Moment(tree_size=self._tree_size(request.as_of_token)),
+            as_of=Moment(sizes=self._sizes(request.as_of_token)),
             after_version=request.after_version,
         )
         async for item in replay:
@@ -80,12 +81,12 @@ class AuditHandler:
     ) -> Moment:
         if request.HasField("as_of_time"):
             return Moment(time=time_from(request.as_of_time, "as_of_time"))
-        return Moment(tree_size=self._tree_size(request.as_of_token))
+        return Moment(sizes=self._sizes(request.as_of_token))
 
-    def _tree_size(self, token: str) -> int | None:
+    def _sizes(self, token: str) -> Sizes | None:
         return self._use.positions.read(token, "as_of_token") if token else None
 
     def _caught_up(self, item: CaughtUp) -> audit_service_pb2.CaughtUp:
         return audit_service_pb2.CaughtUp(
-            position_token=self._use.positions.write(item.tree_size), record_count=item.count
+            position_token=self._use.positions.write(item.sizes), record_count=item.count
         )

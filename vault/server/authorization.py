@@ -92,6 +92,9 @@ _ROWS: Final[Mapping[str, Access]] = {
     "ConsentService/GetConsent": Access(_BOTH, "consent", Ownership.OWN_VAULT_OR_SERVICE),
     "ConsentService/ListConsents": Access(_BOTH, "consent", Ownership.OWN_VAULT_OR_SERVICE),
     "DisclosureService/DiscloseEvidence": Access(_SERVICE, "disclosure", Ownership.OWN_SERVICE),
+    "DisclosureService/DiscloseEvidenceBatch": Access(
+        _SERVICE, "disclosure", Ownership.OWN_SERVICE
+    ),
     "DisclosureService/DiscloseDocument": Access(_SERVICE, "disclosure", Ownership.OWN_SERVICE),
     "DisclosureService/CheckDisclosures": Access(_SERVICE, "disclosure", Ownership.OWN_SERVICE),
     "DisclosureService/ListChanges": Access(_SERVICE, "disclosure", Ownership.OWN_SERVICE),

@@ -31,6 +31,7 @@ LISTED_KEYS: Final = frozenset(
         "target",
         "http",
         "environment",
+        "process",
     }
 )
 _JSON: Final = msgspec.json.Encoder()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from base64 import b64encode
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -98,7 +99,7 @@ class Connect:
     ) -> Answer:
         async def receive(deadline: float) -> bytes:
             try:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout(deadline - time.monotonic()):
                     return await request.read(LARGEST_MESSAGE_BYTES)
             except TimeoutError:
                 raise DeadlinePassedError from None

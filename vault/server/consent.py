@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from projections.consent_register import NEWEST, ConsentRow, RequestRow
+from projections.consent_register import NEWEST, ConsentRow, RequestRow, RowKey
 from vault.api.v1 import consent_pb2, consent_service_pb2
 from vault.application.consents import ConsentView
+from vault.domain.errors import TokenInvalidError
 from vault.server.call import Call
 from vault.server.convert import consent as convert
 from vault.server.convert.log import receipt_message
@@ -39,7 +40,7 @@ class ConsentHandler:
             consent_request=convert.request_message(answer.value.view),
             handoff_token=token,
             handoff_uri=f"{self._handoff_base_uri}/{token}" if token else "",
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
             short_code=answer.value.short_code,
         )
 
@@ -52,7 +53,7 @@ class ConsentHandler:
         )
         return consent_service_pb2.CancelRequestResponse(
             consent_request=convert.request_message(answer.value),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
         )
 
     async def ClaimRequest(
@@ -72,7 +73,7 @@ class ConsentHandler:
             code=claimed.code,
             state=claimed.state,
             return_uri=claimed.return_uri,
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
         )
 
     async def RedeemCode(
@@ -88,7 +89,7 @@ class ConsentHandler:
         )
         return consent_service_pb2.RedeemCodeResponse(
             consent_request=convert.request_message(answer.value),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
         )
 
     async def GetRequest(
@@ -156,7 +157,7 @@ class ConsentHandler:
         return consent_service_pb2.GrantConsentResponse(
             consent=convert.consent_message(answer.value),
             receipt=receipt_message(answer.receipt),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
         )
 
     async def RefuseConsent(
@@ -173,7 +174,7 @@ class ConsentHandler:
         return consent_service_pb2.RefuseConsentResponse(
             consent_request=convert.request_as_of(answer.value, self._use.store.clock.now()),
             receipt=receipt_message(answer.receipt),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
         )
 
     async def NarrowConsent(
@@ -194,7 +195,7 @@ class ConsentHandler:
             consent=convert.consent_message(answer.value.view),
             difference=convert.difference_message(answer.value.difference),
             receipt=receipt_message(answer.receipt),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
         )
 
     async def ExtendConsent(
@@ -226,7 +227,7 @@ class ConsentHandler:
             shown=convert.shown_message(preview) if preview else None,
             shown_bytes=preview.shown_bytes if preview else b"",
             receipt=receipt_message(answer.receipt),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
         )
 
     async def PauseConsent(
@@ -243,7 +244,7 @@ class ConsentHandler:
         return consent_service_pb2.PauseConsentResponse(
             consent=convert.consent_message(answer.value),
             receipt=receipt_message(answer.receipt),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
         )
 
     async def ResumeConsent(
@@ -260,7 +261,7 @@ class ConsentHandler:
         return consent_service_pb2.ResumeConsentResponse(
             consent=convert.consent_message(answer.value),
             receipt=receipt_message(answer.receipt),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
         )
 
     async def RevokeConsent(
@@ -277,7 +278,7 @@ class ConsentHandler:
         return consent_service_pb2.RevokeConsentResponse(
             consent=convert.consent_message(answer.value),
             receipt=receipt_message(answer.receipt),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
         )
 
     async def GetConsent(
@@ -312,14 +313,14 @@ class ConsentHandler:
     ) -> consent_service_pb2.ListRequestsResponse:
         now = self._use.store.clock.now()
         kind = "pending" if request.only_pending else ""
-        before = self._use.pages.before(request, call, kind)
+        before = _key_from(self._use.pages.read(request.page_token, call, kind))
         register = await self._use.register.wait(
-            self._use.seen_size(request.position_token), call.deadline
+            self._use.seen_sizes(request.position_token), call.deadline
         )
         rows = await register.requests(
             call.caller.sub,
             (request.page_size or DEFAULT_SIZE) + 1,
-            NEWEST if before is None else before,
+            before,
             pending_at=now if request.only_pending else None,
         )
 
@@ -330,9 +331,7 @@ class ConsentHandler:
             )
             return message
 
-        page, token = await self._use.pages.rows(
-            rows, lambda row: row.position, request, call, build, kind=kind
-        )
+        page, token = await self._use.pages.rows(rows, _name, request, call, build, kind=kind)
         return consent_service_pb2.ListRequestsResponse(
             consent_requests=page, next_page_token=token
         )
@@ -341,14 +340,14 @@ class ConsentHandler:
         self, request: consent_service_pb2.ListConsentsRequest, call: Call
     ) -> consent_service_pb2.ListConsentsResponse:
         now = self._use.store.clock.now()
-        before = self._use.pages.before(request, call)
+        before = _key_from(self._use.pages.read(request.page_token, call))
         register = await self._use.register.wait(
-            self._use.seen_size(request.position_token), call.deadline
+            self._use.seen_sizes(request.position_token), call.deadline
         )
         rows = await register.consents(
             call.caller.sub,
             (request.page_size or DEFAULT_SIZE) + 1,
-            NEWEST if before is None else before,
+            before,
         )
 
         def build(row: ConsentRow) -> consent_pb2.Consent:
@@ -360,7 +359,24 @@ class ConsentHandler:
             )
             return convert.consent_message(view)
 
-        page, token = await self._use.pages.rows(
-            rows, lambda row: row.position, request, call, build
-        )
+        page, token = await self._use.pages.rows(rows, _name, request, call, build)
         return consent_service_pb2.ListConsentsResponse(consents=page, next_page_token=token)
+
+
+def _name(row: ConsentRow | RequestRow) -> str:
+    return f"{row.key.time}/{row.key.lane}/{row.key.position}"
+
+
+def _key_from(name: str) -> RowKey:
+    """Return where a page begins; a token from before there were lanes is not read any more.
+
+    Raises:
+        TokenInvalidError: if it is such a one.
+    """
+    if not name:
+        return NEWEST
+    time, _, place = name.partition("/")
+    lane, _, position = place.partition("/")
+    if not position:
+        raise TokenInvalidError("page_token")
+    return RowKey(time, int(lane), int(position))

@@ -3,17 +3,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 from vault.api.v1 import disclosure_service_pb2
-from vault.application.disclosures import Disclosed
+from vault.application.disclosures import Disclosed, Order
+from vault.application.positions import latest
+from vault.domain.errors import VaultError
 from vault.server.call import Call
+from vault.server.call_logging import trace_of
 from vault.server.convert.changes import change_message, cursor_from, cursor_name
-from vault.server.convert.disclosure import attempt_from, disclosed_message, said_from
+from vault.server.convert.disclosure import (
+    attempt_from,
+    disclosed_message,
+    result_messages,
+    said_from,
+)
 from vault.server.convert.paths import of_check, of_one_selection, renamed
 from vault.server.paging import DEFAULT_SIZE, exceeds_page
 from vault.server.services import UseCases
+
+_log = logging.getLogger(__name__)
 
 
 class DisclosureHandler:
@@ -34,6 +45,24 @@ class DisclosureHandler:
             call.deadline,
         )
         return self._message(disclosed)
+
+    async def DiscloseEvidenceBatch(
+        self, request: disclosure_service_pb2.DiscloseEvidenceBatchRequest, call: Call
+    ) -> disclosure_service_pb2.DiscloseEvidenceBatchResponse:
+        """Disclose fields of many subjects' evidence."""
+        orders = [
+            Order(one.request_id, attempt_from(one, call.caller.sub), said_from(one))
+            for one in request.disclosures
+        ]
+        results = await self._use.disclosures.disclose_many(call.caller, orders, call.deadline)
+        for result in results:
+            if isinstance(result, Exception) and not isinstance(result, VaultError):
+                _log.error("fault in one of a batch: %s", trace_of(result))
+        sizes = [result.sizes for result in results if isinstance(result, Disclosed)]
+        return disclosure_service_pb2.DiscloseEvidenceBatchResponse(
+            results=result_messages(results, call.call_id),
+            position_token=self._use.positions.write(latest(sizes)) if sizes else "",
+        )
 
     async def DiscloseDocument(
         self, request: disclosure_service_pb2.DiscloseDocumentRequest, call: Call
@@ -73,7 +102,7 @@ class DisclosureHandler:
     ) -> disclosure_service_pb2.ListChangesResponse:
         """List what became of the service's requests and consents."""
         feed = await self._use.changes.wait(
-            self._use.seen_size(request.position_token), call.deadline
+            self._use.seen_sizes(request.position_token), call.deadline
         )
         last = self._use.pages.read(request.cursor, call, field="cursor")
         found = await feed.changes(
@@ -99,4 +128,4 @@ class DisclosureHandler:
         return disclosure_service_pb2.DiscloseDocumentResponse(chunk=part)
 
     def _message(self, disclosed: Disclosed) -> disclosure_service_pb2.DiscloseEvidenceResponse:
-        return disclosed_message(disclosed, self._use.positions.write(disclosed.tree_size))
+        return disclosed_message(disclosed, self._use.positions.write(disclosed.sizes))

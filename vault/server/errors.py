@@ -31,6 +31,7 @@ from vault.domain.errors import (
     StateError,
     StoreUnavailableError,
     VaultError,
+    VaultFrozenError,
 )
 from vault.server.authorization import RoleNotAllowedError
 from vault.server.convert.log import receipt_message
@@ -50,6 +51,7 @@ CODES: Final[Mapping[type[VaultError], grpc.StatusCode]] = {
     LimitExceededError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     ReleaseTooLateError: grpc.StatusCode.UNAVAILABLE,
     StoreUnavailableError: grpc.StatusCode.UNAVAILABLE,
+    VaultFrozenError: grpc.StatusCode.UNAVAILABLE,
     ClockUnsureError: grpc.StatusCode.UNAVAILABLE,
     DeadlinePassedError: grpc.StatusCode.DEADLINE_EXCEEDED,
     HistoryBrokenError: grpc.StatusCode.DATA_LOSS,

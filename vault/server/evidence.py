@@ -43,7 +43,7 @@ class EvidenceHandler:
         return evidence_service_pb2.ProvideEvidenceResponse(
             evidence=evidence_message(answer.value),
             receipt=receipt_message(answer.receipt),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
         )
 
     async def ReplaceEvidence(
@@ -60,7 +60,7 @@ class EvidenceHandler:
         return evidence_service_pb2.ReplaceEvidenceResponse(
             evidence=evidence_message(answer.value),
             receipt=receipt_message(answer.receipt),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
             holders=holder_messages(answer.value.holders),
         )
 
@@ -81,7 +81,7 @@ class EvidenceHandler:
         return evidence_service_pb2.UploadDocumentResponse(
             evidence=evidence_message(answer.value),
             receipt=receipt_message(answer.receipt),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
             holders=holder_messages(answer.value.holders),
         )
 
@@ -122,7 +122,7 @@ class EvidenceHandler:
             evidence=evidence_message(view),
             dispute_id=answer.value.dispute_id,
             receipt=receipt_message(answer.receipt),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
             holders=holder_messages(view.holders),
         )
 
@@ -142,7 +142,7 @@ class EvidenceHandler:
         return evidence_service_pb2.ResolveDisputeResponse(
             evidence=evidence_message(view),
             receipt=receipt_message(answer.receipt),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
         )
 
     async def GetEvidence(

@@ -27,6 +27,8 @@ def add_methods(server: grpc.aio.Server, passage: Passage, methods: Iterable[Met
 
 
 def _handler(passage: Passage, method: Method) -> Handler:
+    if method.gives_stream and method.takes_stream:
+        return _stream_stream(passage, method)
     if method.gives_stream:
         return _unary_stream(passage, method)
     if method.takes_stream:
@@ -76,6 +78,19 @@ def _unary_stream(passage: Passage, method: Method) -> Handler:
         context.set_trailing_metadata(((CALL_ID, passing.call_id),))
 
     return grpc.unary_stream_rpc_method_handler(stream)
+
+
+def _stream_stream(passage: Passage, method: Method) -> Handler:
+    async def converse(messages: AsyncIterable[bytes], context: Context) -> None:
+        passing = _begin(passage, method, context)
+        await context.send_initial_metadata(((CALL_ID, passing.call_id),))
+        try:
+            await passing.converse(messages, context.write)
+        except CallFailedError as error:
+            await _fail(context, error)
+        context.set_trailing_metadata(((CALL_ID, passing.call_id),))
+
+    return grpc.stream_stream_rpc_method_handler(converse)
 
 
 def _begin(passage: Passage, method: Method, context: Context) -> Passing:

@@ -82,6 +82,7 @@ class HttpServer:
         answer: answers a request.
         refuse: returns how it is told that a status is the answer, and no more.
         most: so many connections at once; what comes beyond is told 503 and closed.
+        shares_port: other processes of ours listen there, too.
     """
 
     def __init__(
@@ -91,6 +92,8 @@ class HttpServer:
         refuse: Callable[[HTTPStatus], Answer],
         most: int,
         log: FilteringBoundLogger,
+        *,
+        shares_port: bool = False,
     ) -> None:
         """Bind the address.
 
@@ -101,7 +104,9 @@ class HttpServer:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         name = f"[{host}]" if ":" in host else host
         try:
-            self._socket = socket.create_server((host, port), family=family, backlog=512)
+            self._socket = socket.create_server(
+                (host, port), family=family, backlog=512, reuse_port=shares_port
+            )
         except OSError:
             message = f"{name}:{port} cannot be listened on. Is another program there?"
             raise OSError(message) from None

@@ -5,18 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
-
-from vault.server.authorization import PACKAGE
-
-DISCLOSURES: Final = frozenset(
-    f"/{PACKAGE}.DisclosureService/{name}" for name in ("DiscloseEvidence", "DiscloseDocument")
-)
-"""What waits at the gate, so that a flood of it leaves room for all other calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +20,8 @@ class Method:
         name: the full method, for instance `/vault.api.v1.VaultService/OpenVault`.
         request: the class of what is sent; of each message, where a stream is sent.
         handle: the handler. It takes the request, or an iterator of them, and the `Call`; it
-            returns a message, or an iterator of them.
+            returns a message, or an iterator of them. Where both are streams, it takes each request
+            by itself and returns its answer.
         takes_stream: whether a stream is sent.
         gives_stream: whether a stream is answered.
     """
@@ -37,11 +31,6 @@ class Method:
     handle: Callable[[Any, Any], Any]
     takes_stream: bool = False
     gives_stream: bool = False
-
-    @property
-    def is_disclosure(self) -> bool:
-        """Say whether it waits at the gate."""
-        return self.name in DISCLOSURES
 
 
 def methods_of(

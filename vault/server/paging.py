@@ -71,34 +71,26 @@ class Pages:
             raise TokenInvalidError(field)
         return last
 
-    def before(self, request: ListRequest, call: Call, kind: str = "") -> int | None:
-        """Return the key of the last row of the page before; None for the first page.
-
-        Raises:
-            TokenInvalidError: if the token is not ours for this list.
-        """
-        last = self.read(request.page_token, call, kind)
-        return int(last) if last else None
-
     async def rows(
         self,
         rows: Sequence[T],
-        key: Callable[[T], int],
+        name: Callable[[T], str],
         request: ListRequest,
         call: Call,
         build: Callable[[T], M | Awaitable[M]],
         *,
         kind: str = "",
     ) -> tuple[list[M], str]:
-        """Return a page of rows that were selected by key, as `page` does of a whole list.
+        """Return a page of rows that were selected by name, as `page` does of a whole list.
 
         Args:
             rows: one more than is wanted, if there are more.
+            name: a row's name, from which on the next page is selected.
         """
         messages = await _fitting(rows[: request.page_size or DEFAULT_SIZE], build)
         has_more = len(messages) < len(rows)
-        last = key(rows[len(messages) - 1]) if has_more else 0
-        return messages, self.write(str(last), call, kind) if has_more else ""
+        last = name(rows[len(messages) - 1]) if has_more else ""
+        return messages, self.write(last, call, kind) if has_more else ""
 
     async def page(
         self,

@@ -9,9 +9,10 @@ and constraints; the gate for disclosures. Errors are told in one place, so that
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
 from types import TracebackType
 from typing import Final, Self, TypeAlias
@@ -46,6 +47,8 @@ LONGEST_STREAM_SECONDS: Final = 600.0
 CALL_ID: Final = "call_id"
 """The name by which metadata says how the call is named."""
 
+_NO_PLACE: Final = nullcontext()
+
 Metadata: TypeAlias = Iterable[tuple[str, str | bytes]]
 
 
@@ -62,9 +65,16 @@ class CallFailedError(Exception):
 class Passage:
     """Lets calls through to their handlers. The one way to a handler, for every transport."""
 
-    def __init__(self, verifier: Verifier, gate: Gate, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self, verifier: Verifier, gates: Mapping[str, Gate], log: FilteringBoundLogger
+    ) -> None:
+        """Let calls through.
+
+        Args:
+            gates: by the full name of the method that waits there.
+        """
         self.verifier = verifier
-        self.gate = gate
+        self.gates = gates
         self.log = log
         self.is_draining = False
 
@@ -85,7 +95,8 @@ class Passage:
 class Passing:
     """One call on its way: its name, when it began, and the one line that is logged of it.
 
-    One of `answer`, `gather` and `stream` is called, once; each raises `CallFailedError`.
+    One of `answer`, `gather`, `stream` and `converse` is called, once; each raises
+    `CallFailedError`.
     """
 
     __slots__ = (
@@ -99,7 +110,7 @@ class Passing:
         self._passage = passage
         self._method = method
         self._metadata = metadata
-        self._seconds = LONGEST_CALL_SECONDS if seconds is None else seconds
+        self._seconds = math.inf if seconds is None else seconds
         self._caller: Caller | None = None
         self.call_id = secrets.token_hex(8)
 
@@ -142,13 +153,28 @@ class Passing:
                 async for item in items:
                     await send(_written(item, PROTOBUF))
 
+    async def converse(
+        self, messages: AsyncIterable[bytes], send: Callable[[bytes], Awaitable[None]]
+    ) -> None:
+        """Answer each message of a stream with one, in their order."""
+        with self:
+            call = await self._admit(LONGEST_STREAM_SECONDS)
+            async with _at_most(LONGEST_STREAM_SECONDS):
+                async for request in self._arriving(messages, call.deadline):
+                    async with self._place():
+                        answer = await self._method.handle(request, call)
+                    # What was done is told: the handler sees to it that it fits.
+                    await send(PROTOBUF.write(answer))
+
     async def _arriving(
         self, messages: AsyncIterable[bytes], deadline: float
     ) -> AsyncIterator[Message]:
         arriving = aiter(messages)
         try:
             while True:
-                async with asyncio.timeout_at(deadline):
+                # Who says nothing for so long gives the place back.
+                left_seconds = min(deadline - time.monotonic(), LONGEST_CALL_SECONDS)
+                async with asyncio.timeout(left_seconds):
                     data = await anext(arriving)
                 yield self._read(data, PROTOBUF)
         except StopAsyncIteration:
@@ -156,7 +182,7 @@ class Passing:
         except TimeoutError:
             raise DeadlinePassedError from None
 
-    async def _admit(self) -> Call:
+    async def _admit(self, longest_seconds: float = LONGEST_CALL_SECONDS) -> Call:
         if self._passage.is_draining:
             raise StoreUnavailableError(detail="The server is stopping.")
         self._caller = caller = await self._passage.verifier.caller(self._metadata)
@@ -167,11 +193,12 @@ class Passing:
             call_id=self.call_id,
             method=self._method.name,
             caller=caller,
-            deadline=time.monotonic() + min(self._seconds, LONGEST_CALL_SECONDS),
+            deadline=time.monotonic() + min(self._seconds, longest_seconds),
         )
 
     def _place(self) -> AbstractAsyncContextManager[None]:
-        return self._passage.gate.passage() if self._method.is_disclosure else nullcontext()
+        gate = self._passage.gates.get(self._method.name)
+        return gate.place() if gate else _NO_PLACE
 
     def _read(self, data: bytes, codec: Codec) -> Message:
         if len(data) > LARGEST_MESSAGE_BYTES:

@@ -30,7 +30,7 @@ class RegistryHandler:
         )
         return registry_service_pb2.RegisterOrganisationResponse(
             organisation=await self._organisation(answer.value),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
         )
 
     async def RegisterService(
@@ -45,7 +45,7 @@ class RegistryHandler:
         )
         return registry_service_pb2.RegisterServiceResponse(
             service=await self._service(answer.value),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
         )
 
     async def SuspendService(
@@ -57,7 +57,7 @@ class RegistryHandler:
         )
         return registry_service_pb2.SuspendServiceResponse(
             service=await self._service(answer.value),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
         )
 
     async def ReinstateService(
@@ -69,7 +69,7 @@ class RegistryHandler:
         )
         return registry_service_pb2.ReinstateServiceResponse(
             service=await self._service(answer.value),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
         )
 
     async def PublishPurpose(
@@ -89,7 +89,7 @@ class RegistryHandler:
         )
         return registry_service_pb2.PublishPurposeResponse(
             purpose=convert.purpose_message(answer.value, texts, is_withdrawn=False),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
             warnings=convert.warning_messages(purpose_warnings(texts)),
         )
 
@@ -102,7 +102,7 @@ class RegistryHandler:
         )
         return registry_service_pb2.WithdrawPurposeResponse(
             purpose=await self._purpose(answer.value),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
         )
 
     async def PublishEvidenceType(
@@ -117,7 +117,7 @@ class RegistryHandler:
         )
         return registry_service_pb2.PublishEvidenceTypeResponse(
             evidence_type=convert.evidence_type_message(answer.value, request.definition),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
             warnings=convert.warning_messages(self._use.registry.warnings_of(request.definition)),
         )
 

@@ -8,12 +8,7 @@ use cases stand on is closed afterwards, by whoever composed them.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import os
-from collections.abc import Iterator
 from importlib.resources import files
-from pathlib import Path
 from typing import Final
 
 import grpc
@@ -37,7 +32,7 @@ from vault.server.connect import Connect, refuse
 from vault.server.consent import ConsentHandler
 from vault.server.disclosure import DisclosureHandler
 from vault.server.evidence import EvidenceHandler
-from vault.server.gate import Gate
+from vault.server.gate import gates_of
 from vault.server.grpc_methods import add_methods
 from vault.server.http import HttpServer
 from vault.server.identity import Verifier
@@ -50,8 +45,6 @@ from vault.server.vault import VaultHandler
 # Larger ones are refused by gRPC itself; ours are refused by the passage, with a reason.
 _LARGEST_FRAME_BYTES: Final = 4 * 1024 * 1024
 _OPTIONS: Final[tuple[tuple[str, int], ...]] = (
-    # A busy port is an error, not a second server that takes half of the calls.
-    ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", _LARGEST_FRAME_BYTES),
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.absolute_max_metadata_size", 24 * 1024),
@@ -90,10 +83,16 @@ class Server:
     ) -> None:
         limits = config.limits
         self._methods = _methods(use_cases, config.handoff_uri)
-        self._passage = Passage(verifier, Gate(limits.disclosures, limits.waiting_disclosures), log)
+        self._passage = Passage(
+            verifier, gates_of(limits.disclosures, limits.waiting_disclosures), log
+        )
         self._health = health.aio.HealthServicer()
         self._drain_seconds = limits.drain_seconds
-        self._grpc = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=limits.calls)
+        # A busy port is an error, not a second server that takes half of the calls, unless this is
+        # one of several processes, whose supervisor holds the port for them.
+        shares_port = config.processes > 1
+        options = (*_OPTIONS, ("grpc.so_reuseport", int(shares_port)))
+        self._grpc = grpc.aio.server(options=options, maximum_concurrent_rpcs=limits.calls)
         add_methods(self._grpc, self._passage, self._methods)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         names = [service.full_name for service in _SERVICES]
@@ -105,7 +104,14 @@ class Server:
         self.target = f"{host}:{self._bind(f'{host}:{config.port}')}"
         description = (files("vault.api") / "openapi.json").read_bytes()
         connect = Connect(self._passage, self._methods, description)
-        self._http = HttpServer(config.http_address, connect.answer, refuse, limits.calls, log)
+        self._http = HttpServer(
+            config.http_address,
+            connect.answer,
+            refuse,
+            limits.calls,
+            log,
+            shares_port=shares_port,
+        )
         self.url = self._http.url
 
     async def start(self) -> None:
@@ -130,27 +136,6 @@ class Server:
         await asyncio.gather(
             self._grpc.stop(self._drain_seconds), self._http.drain(self._drain_seconds)
         )
-
-
-def address_file(data: Path) -> Path:
-    """Return the file that tells where the server is; a killed server leaves its own behind."""
-    return data / "server.json"
-
-
-@contextlib.contextmanager
-def announced(data: Path, server: Server, issuer: str) -> Iterator[None]:
-    """Tell, in a file of the owner's alone, where the server is, while it accepts calls."""
-    path = address_file(data)
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.unlink(missing_ok=True)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump({"target": server.target, "http": server.url, "issuer": issuer}, file)
-    unfinished.replace(path)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def _methods(use_cases: UseCases, handoff_uri: str) -> list[Method]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vault.application.vaults import CitizenVaults
     from vault.server.call import Call
     from vault.server.paging import Pages
+    from vault.store.command import Sizes
     from vault.store.vaults import Vaults
 
 
@@ -56,10 +57,10 @@ class UseCases:
         """
         await self.positions.wait(position_token, self.store, call.deadline)
 
-    def seen_size(self, position_token: str) -> int:
-        """Return how much of history a view must show for a token; 0 without one.
+    def seen_sizes(self, position_token: str) -> Sizes:
+        """Return how much of history a view must show for a token; nothing without one.
 
         Raises:
             TokenInvalidError: if it is not ours.
         """
-        return self.positions.read(position_token) if position_token else 0
+        return self.positions.read(position_token) if position_token else {}

@@ -26,7 +26,7 @@ class VaultHandler:
         )
         return vault_service_pb2.OpenVaultResponse(
             vault=vault_message(answer.value.state),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
             assistance_code=answer.value.assistance_code,
         )
 
@@ -38,7 +38,7 @@ class VaultHandler:
         answer = await self._use.vaults.get(call.caller, acting_from(request.acting))
         return vault_service_pb2.GetVaultResponse(
             vault=vault_message(answer.value),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
         )
 
     async def CreateAssistanceCode(
@@ -51,7 +51,7 @@ class VaultHandler:
         return vault_service_pb2.CreateAssistanceCodeResponse(
             assistance_code=answer.value.assistance_code,
             vault=vault_message(answer.value.state),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
         )
 
     async def UnlinkSignIn(
@@ -66,7 +66,7 @@ class VaultHandler:
         )
         return vault_service_pb2.UnlinkSignInResponse(
             vault=vault_message(answer.value),
-            position_token=self._use.positions.write(answer.tree_size),
+            position_token=self._use.positions.write(answer.sizes),
         )
 
     async def ListHistory(

@@ -80,7 +80,7 @@ async def test_a_dry_run_tells_the_difference_and_records_nothing(
     house: House, registered: Registered
 ) -> None:
     shared = await share(house, MAIR, registered.service, *BOTH)
-    before = await house.vaults.tree_size()
+    before = await house.lane.tree_size()
 
     answer = await house.amendments.narrow(
         MAIR,
@@ -93,7 +93,7 @@ async def test_a_dry_run_tells_the_difference_and_records_nothing(
 
     assert answer.value.difference.removed[0].names == ("streetName",)
     assert answer.receipt is None
-    assert await house.vaults.tree_size() == before
+    assert await house.lane.tree_size() == before
     await fetch(house, shared, *BOTH)
 
 

@@ -81,12 +81,12 @@ async def test_a_service_cannot_flood_her(
 ) -> None:
     for _ in range(PENDING_OF_ONE_SERVICE):
         await house.requests.ask(registered.service, new_id(), of(shared.subject), said())
-    before = await house.vaults.tree_size()
+    before = await house.lane.tree_size()
 
     with pytest.raises(LimitExceededError):
         await house.requests.ask(registered.service, new_id(), of(shared.subject), said())
 
-    assert await house.vaults.tree_size() == before
+    assert await house.lane.tree_size() == before
 
 
 async def test_a_request_that_did_not_arrive_is_brought_by_the_retry(
@@ -103,7 +103,7 @@ async def test_a_request_that_did_not_arrive_is_brought_by_the_retry(
 
 
 async def test_a_dry_run_is_judged_and_leaves_nothing(house: House, registered: Registered) -> None:
-    before = await house.vaults.tree_size()
+    before = await house.lane.tree_size()
 
     answer = await house.requests.ask(
         registered.service, new_id(), a_question(), said(), validate_only=True
@@ -119,7 +119,7 @@ async def test_a_dry_run_is_judged_and_leaves_nothing(house: House, registered: 
 
     assert answer.value.view.consent_request_id == ""
     assert answer.value.view.asked.end > house.clock.now()
-    assert await house.vaults.tree_size() == before
+    assert await house.lane.tree_size() == before
 
 
 async def test_a_short_code_is_claimed_by_an_official_alone(

@@ -60,14 +60,14 @@ async def test_taking_back_what_lapsed_does_not_tell_what_she_decided(
     await grant(house, MAIR, granted, a_choice(shared.evidence_id))
     refused = await claimed(house, registered)
     await house.consents.refuse(MAIR, HERSELF, new_id(), refused)
-    before = await house.vaults.tree_size()
+    before = await house.lane.tree_size()
     clock.ahead_seconds = 31 * 86_400
 
     for request_id in (unopened, waiting, granted, refused):
         with pytest.raises(RequestExpiredError):
             await house.requests.cancel(registered.service, new_id(), request_id)
 
-    assert await house.vaults.tree_size() == before
+    assert await house.lane.tree_size() == before
 
 
 @pytest.mark.usefixtures("one_waits")

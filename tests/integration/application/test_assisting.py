@@ -187,7 +187,7 @@ async def test_a_closed_way_lets_nobody_in(house: House, shared: Shared) -> None
 
     await house.citizens.unlink_sign_in(MAIR, HERSELF, new_id(), way)
 
-    before = await house.vaults.tree_size()
+    before = await house.lane.tree_size()
     for attempt in (
         house.evidence.list(OFFICIAL, who),
         house.evidence.provide(OFFICIAL, who, new_id(), "postal_address", provided()),
@@ -196,7 +196,7 @@ async def test_a_closed_way_lets_nobody_in(house: House, shared: Shared) -> None
     ):
         with pytest.raises(NotFoundError):
             await attempt
-    assert await house.vaults.tree_size() == before
+    assert await house.lane.tree_size() == before
 
 
 async def test_an_official_closes_the_way_by_which_they_came(house: House) -> None:
@@ -263,7 +263,7 @@ async def test_an_opening_that_broke_off_is_finished_by_the_retry(
     house: House, monkeypatch: pytest.MonkeyPatch, stored_name: str
 ) -> None:
     key, who = new_id(), ActingFor(capacity="official", channel="counter")
-    before = await house.vaults.tree_size()
+    before = await house.lane.tree_size()
     fail_once(monkeypatch, house, stored_name)
     with pytest.raises(StoreUnavailableError):
         await house.citizens.open(OFFICIAL, who, key)
@@ -272,7 +272,7 @@ async def test_an_opening_that_broke_off_is_finished_by_the_retry(
 
     vault_id = answer.value.state.stream
     assert await house.names(vault_id) == ["vault-opened.1", "sign-in-linked.1"]
-    assert await house.vaults.tree_size() == before + 2
+    assert await house.lane.tree_size() == before + 2
     found = await house.citizens.get(OFFICIAL, acting(answer.value.assistance_code))
     assert found.value.stream == vault_id
 

@@ -125,7 +125,7 @@ async def test_a_code_that_is_closed_in_another_process_is_closed_here(
 
     async with opened(folder) as other:
         await other.citizens.unlink_sign_in(MAIR, HERSELF, new_id(), way)
-    before = await house.vaults.tree_size()
+    before = await house.lane.tree_size()
     for attempt in (
         house.evidence.list(OFFICIAL, who),
         house.amendments.pause(OFFICIAL, who, new_id(), shared.consent_id),
@@ -134,7 +134,7 @@ async def test_a_code_that_is_closed_in_another_process_is_closed_here(
         with pytest.raises(NotFoundError):
             await attempt
 
-    assert await house.vaults.tree_size() == before
+    assert await house.lane.tree_size() == before
 
 
 async def test_a_retry_by_a_closed_code_shows_nothing(house: House) -> None:

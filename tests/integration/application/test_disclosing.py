@@ -85,7 +85,7 @@ async def test_a_receipt_is_signed_for_the_leaf_at_its_position(
     message = ["citizen-vault/receipt/1", ORIGIN, receipt.leaf_index, b64(receipt.leaf_hash)]
     public_key = Ed25519PublicKey.from_public_bytes(unb64(keys[receipt.key_id]))
     public_key.verify(receipt.signature, encode(message))
-    assert receipt.leaf_index == await house.vaults.tree_size() - 1
+    assert receipt.leaf_index == await house.lane.tree_size() - 1
 
 
 async def test_a_service_learns_nothing_of_her_history_from_a_receipt(
@@ -124,25 +124,25 @@ async def test_a_field_that_is_not_published_is_a_mistake_and_not_an_attempt(
     house: House, shared: Shared
 ) -> None:
     wanted = Selection(item=0, evidence_type="postal_address", names=("colour",))
-    before = await house.vaults.tree_size()
+    before = await house.lane.tree_size()
 
     with pytest.raises(FieldUnknownError) as refused:
         await fetch(house, shared, selections=(wanted,))
 
     await house.disclosures.drain()
     assert refused.value.field == "fields[0]"
-    assert await house.vaults.tree_size() == before
+    assert await house.lane.tree_size() == before
 
 
 async def test_a_deadline_that_passed_records_nothing(house: House, shared: Shared) -> None:
-    before = await house.vaults.tree_size()
+    before = await house.lane.tree_size()
 
     with pytest.raises(DeadlinePassedError):
         await house.disclosures.disclose(
             shared.service, new_id(), shared.attempt(), said(), house.clock.monotonic() - 1
         )
 
-    assert await house.vaults.tree_size() == before
+    assert await house.lane.tree_size() == before
 
 
 async def test_references_come_back_and_stay_sealed(house: House, shared: Shared) -> None:
@@ -241,7 +241,7 @@ async def test_another_command_under_the_same_request_id_is_refused(
 ) -> None:
     request_id = new_id()
     await fetch(house, shared, request_id=request_id)
-    before = await house.vaults.tree_size()
+    before = await house.lane.tree_size()
 
     with pytest.raises(RequestIdReusedError):
         await fetch(house, shared, "postalCode", request_id=request_id, purpose_code="loan")
@@ -250,7 +250,7 @@ async def test_another_command_under_the_same_request_id_is_refused(
             shared.service, request_id, shared.attempt(), said(staff_ref="berta")
         )
 
-    assert await house.vaults.tree_size() == before
+    assert await house.lane.tree_size() == before
 
 
 async def test_what_was_refused_may_be_tried_again_under_the_same_request_id(

@@ -116,12 +116,12 @@ async def test_what_is_no_document_is_refused_and_leaves_nothing(
     changes: dict[str, Any],
     error: type[Exception],
 ) -> None:
-    before = await house.vaults.tree_size()
+    before = await house.lane.tree_size()
 
     with pytest.raises(error):
         await upload(house, data, **changes)
 
-    assert await house.vaults.tree_size() == before
+    assert await house.lane.tree_size() == before
     assert not [path for path in (house.folder / "documents").rglob("*") if path.is_file()]
 
 
@@ -140,7 +140,7 @@ async def test_what_is_no_document_is_refused_and_leaves_nothing(
     ],
 )
 async def test_values_that_nobody_could_store_are_refused(house: House, values: bytes) -> None:
-    before = await house.vaults.tree_size()
+    before = await house.lane.tree_size()
     hostile = replace(provided(), values=values)
 
     with pytest.raises(EvidenceInvalidError):
@@ -148,7 +148,7 @@ async def test_values_that_nobody_could_store_are_refused(house: House, values: 
     with pytest.raises(EvidenceInvalidError):
         await house.evidence.provide(MAIR, HERSELF, new_id(), "postal_address", hostile)
 
-    assert await house.vaults.tree_size() == before
+    assert await house.lane.tree_size() == before
 
 
 async def test_an_address_is_no_document(house: House, shared: Shared) -> None:

@@ -11,6 +11,7 @@ import pytest
 from eventsourcing.persistence import IntegrityError
 
 from tests.house import House, Shared
+from vault.application.identifiers import new_vault_id
 from vault.domain import vault
 from vault.domain.errors import (
     ConcurrentChangeError,
@@ -23,7 +24,8 @@ from vault.domain.state import VaultState, fold
 from vault.domain.values import Acting, Stamp
 from vault.store import errors
 from vault.store.append import Append, Commit
-from vault.store.vaults import ATTEMPTS, Command, Decision, Recorded
+from vault.store.command import Command, Decision, Recorded
+from vault.store.lane import ATTEMPTS
 
 ACTING = Acting(actor="", capacity="auditor", mandate="", channel="api")
 
@@ -82,7 +84,7 @@ async def test_a_decision_on_one_stream_does_not_wait_for_another(
         return await look(state, stamp)
 
     await asyncio.gather(
-        execute(house, shared.vault_id, together), execute(house, "another stream", together)
+        execute(house, shared.vault_id, together), execute(house, new_vault_id(), together)
     )
 
 
@@ -112,7 +114,7 @@ async def test_whoever_always_loses_is_told_to_retry(
         tries += 1
         raise IntegrityError
 
-    monkeypatch.setattr(house.vaults.committer, "append", lose)
+    monkeypatch.setattr(house.lane.committer, "append", lose)
 
     with pytest.raises(ConcurrentChangeError):
         await execute(house, shared.vault_id)
@@ -141,7 +143,7 @@ async def test_what_the_store_cannot_do_is_told_by_its_reason(
         raise failure
 
     with monkeypatch.context() as failing:
-        failing.setattr(house.vaults.committer, "append", fail)
+        failing.setattr(house.lane.committer, "append", fail)
         with pytest.raises(told):
             await execute(house, shared.vault_id)
 
@@ -154,7 +156,7 @@ async def test_a_caller_who_left_is_recorded_and_the_next_knows_it(
 ) -> None:
     before = await version(house, shared.vault_id)
     under_way = asyncio.Event()
-    insert = house.vaults.store.insert_batch
+    insert = house.lane.store.insert_batch
     loop = asyncio.get_running_loop()
 
     def slowly(batch: Any) -> Any:
@@ -162,7 +164,7 @@ async def test_a_caller_who_left_is_recorded_and_the_next_knows_it(
         time.sleep(0.02)
         return insert(batch)
 
-    monkeypatch.setattr(house.vaults.store, "insert_batch", slowly)
+    monkeypatch.setattr(house.lane.store, "insert_batch", slowly)
     leaving = asyncio.create_task(execute(house, shared.vault_id))
     await asyncio.wait_for(under_way.wait(), 5)
     leaving.cancel()

@@ -147,19 +147,19 @@ async def test_a_replay_as_of_a_time_ends_there(house: House, shared: Shared) ->
     assert len(items) - 1 == names.index("consent-granted.1") + 1
     assert items[-1].count == len(items) - 1
     last = (await house.records(shared.vault_id))[len(items) - 2]
-    assert items[-1].tree_size == last.position + 1
+    assert items[-1].sizes == {0: last.position + 1}
 
 
 async def test_of_what_is_to_come_nothing_is_said(house: House, shared: Shared) -> None:
     tomorrow = Moment(time=later(house.clock.now(), days=1))
-    before = await house.vaults.tree_size()
+    before = await house.lane.tree_size()
 
     with pytest.raises(FieldInvalidError):
         await house.audits.state(AUDITOR, shared.vault_id, as_of=tomorrow)
     with pytest.raises(FieldInvalidError):
         [i async for i in house.audits.replay_vault(MAIR, shared.vault_id, as_of=tomorrow)]
 
-    assert await house.vaults.tree_size() == before
+    assert await house.lane.tree_size() == before
 
 
 async def test_a_place_beyond_all_numbers_is_behind_the_end(house: House, shared: Shared) -> None:

@@ -31,6 +31,7 @@ from vault.domain.errors import NotFoundError
 from vault.domain.values import Acting
 from vault.domain.vault import VaultRead
 from vault.store.append import StoredRecord
+from vault.store.command import Sizes
 from vault.store.record import read_event
 
 
@@ -54,7 +55,7 @@ async def whole_history(house: House, size: int, *, only_disclosures: bool = Fal
 
 
 async def replay(
-    house: House, vault_id: str, as_of: int | None = None, after_version: int = 0
+    house: House, vault_id: str, as_of: Sizes | None = None, after_version: int = 0
 ) -> tuple[list[StoredRecord], CaughtUp]:
     """Replay a vault as the auditor."""
     items = [
@@ -62,7 +63,7 @@ async def replay(
         async for item in house.audits.replay_vault(
             AUDITOR,
             vault_id,
-            as_of=Moment(tree_size=as_of),
+            as_of=Moment(sizes=as_of),
             after_version=after_version,
             case_ref="case-9",
         )
@@ -140,14 +141,14 @@ async def test_every_line_has_a_receipt_that_verifies(house: House, shared: Shar
 
 
 async def test_her_own_reading_leaves_no_line(house: House, shared: Shared) -> None:
-    before = await house.vaults.tree_size()
+    before = await house.lane.tree_size()
 
     await whole_history(house, 10)
     await house.evidence.get(MAIR, HERSELF, shared.evidence_id)
     await house.evidence.list(MAIR, HERSELF)
     await house.consents.list(MAIR, HERSELF)
 
-    assert await house.vaults.tree_size() == before
+    assert await house.lane.tree_size() == before
 
 
 # --- Auditors ------------------------------------------------------------------------------------
@@ -183,17 +184,17 @@ async def test_a_replay_shows_the_records_exactly_as_stored_its_own_look_include
 
     assert records == await house.records(shared.vault_id)
     assert records[-1].topic == "vault-read.1"
-    assert (end.count, end.tree_size) == (len(records), await house.vaults.tree_size())
+    assert (end.count, end.sizes) == (len(records), {0: await house.lane.tree_size()})
 
 
 async def test_a_replay_as_of_then_ends_there(house: House, shared: Shared) -> None:
     disclosed = await fetch(house, shared)
     await revoke(house, shared)
 
-    records, end = await replay(house, shared.vault_id, as_of=disclosed.tree_size)
+    records, end = await replay(house, shared.vault_id, as_of=disclosed.sizes)
 
     assert records[-1].topic == "evidence-disclosed.1"
-    assert end.tree_size == disclosed.tree_size
+    assert end.sizes == disclosed.sizes
 
 
 async def test_a_replay_goes_on_after_a_version(
@@ -212,7 +213,7 @@ async def test_the_state_of_then_says_what_was_true_then(house: House, shared: S
     now = house.clock.now()
 
     then = await house.audits.state(
-        AUDITOR, shared.vault_id, as_of=Moment(tree_size=disclosed.tree_size), case_ref=""
+        AUDITOR, shared.vault_id, as_of=Moment(sizes=disclosed.sizes), case_ref=""
     )
     at_last = await house.audits.state(AUDITOR, shared.vault_id, case_ref="")
 
@@ -222,18 +223,18 @@ async def test_the_state_of_then_says_what_was_true_then(house: House, shared: S
 
 async def test_before_a_vault_was_opened_there_was_none(house: House, shared: Shared) -> None:
     with pytest.raises(NotFoundError):
-        await house.audits.state(AUDITOR, shared.vault_id, as_of=Moment(tree_size=1), case_ref="")
+        await house.audits.state(AUDITOR, shared.vault_id, as_of=Moment(sizes={0: 1}), case_ref="")
 
 
 async def test_the_registry_is_replayed_without_a_trace(house: House) -> None:
-    before = await house.vaults.tree_size()
+    before = await house.lane.tree_size()
 
     items = [item async for item in house.audits.replay_registry()]
 
     names = [item.topic for item in items if isinstance(item, StoredRecord)]
     assert names[0] == "receipt-key-listed.1"
     assert names[-1] == "purpose-published.1"
-    assert await house.vaults.tree_size() == before
+    assert await house.lane.tree_size() == before
 
 
 # --- Evidence ------------------------------------------------------------------------------------

@@ -59,13 +59,13 @@ async def test_a_definition_is_read_back_whole(house: House) -> None:
 async def test_what_is_no_definition_is_refused_and_changes_nothing(
     house: House, definition: object
 ) -> None:
-    before = await house.vaults.tree_size()
+    before = await house.lane.tree_size()
 
     with pytest.raises(FieldInvalidError) as refused:
         await publish(house, definition)
 
     assert refused.value.field == "definition"
-    assert await house.vaults.tree_size() == before
+    assert await house.lane.tree_size() == before
 
 
 async def test_texts_of_a_purpose_are_read_back_whole(house: House, registered: Registered) -> None:
@@ -116,14 +116,14 @@ async def test_names_are_read_back(house: House, registered: Registered) -> None
 async def test_what_does_not_fit_is_refused_and_changes_nothing(
     house: House, values: bytes
 ) -> None:
-    before = await house.vaults.tree_size()
+    before = await house.lane.tree_size()
 
     with pytest.raises(EvidenceInvalidError):
         await house.evidence.provide(
             MAIR, HERSELF, new_id(), "postal_address", Provided(values, "", "self-declared")
         )
 
-    assert await house.vaults.tree_size() == before
+    assert await house.lane.tree_size() == before
 
 
 async def test_evidence_of_a_type_that_is_not_published_is_refused(house: House) -> None:

@@ -131,13 +131,13 @@ async def test_an_attempt_on_somebody_elses_consent_leaves_no_trace(
     house: House, shared: Shared, registered: Registered
 ) -> None:
     other = await share(house, MAIR, registered.other_service)
-    before = await house.vaults.tree_size()
+    before = await house.lane.tree_size()
 
     with pytest.raises(NotFoundError):
         await fetch(house, other, consent_id=shared.consent_id)
     await house.disclosures.drain()
 
-    assert await house.vaults.tree_size() == before
+    assert await house.lane.tree_size() == before
 
 
 async def test_she_reads_what_they_tried_and_whom_to_ask(house: House, shared: Shared) -> None:

@@ -33,7 +33,7 @@ from vault.store.clock import SystemClock
 
 def after_commit(monkeypatch: pytest.MonkeyPatch, house: House, seconds: float) -> None:
     """Let the next answer of the store take so long, by the clock of the house."""
-    append, clock = house.vaults.committer.append, house.clock
+    append, clock = house.lane.committer.append, house.clock
     assert isinstance(clock, AdjustableClock)
 
     async def slow(what: Append, **options: Any) -> Commit:
@@ -41,7 +41,7 @@ def after_commit(monkeypatch: pytest.MonkeyPatch, house: House, seconds: float) 
         clock.late_seconds = seconds
         return commit
 
-    monkeypatch.setattr(house.vaults.committer, "append", slow)
+    monkeypatch.setattr(house.lane.committer, "append", slow)
 
 
 async def test_what_the_store_took_too_long_for_does_not_leave(
@@ -100,14 +100,14 @@ async def test_what_was_decided_too_long_before_the_commit_does_not_leave(
 ) -> None:
     """The registry was confirmed before the decision waited for a second in the store's queue."""
     await fetch(house, shared)
-    append = house.vaults.committer.append
+    append = house.lane.committer.append
 
     async def queued(what: Append, **options: Any) -> Commit:
         commit = await append(what, **options)
         clock.late_seconds = 1.1
         return Commit(commit.positions, clock.monotonic(), clock.monotonic())
 
-    monkeypatch.setattr(house.vaults.committer, "append", queued)
+    monkeypatch.setattr(house.lane.committer, "append", queued)
 
     with pytest.raises(ReleaseTooLateError):
         await fetch(house, shared)
@@ -121,7 +121,7 @@ async def test_by_a_clock_that_jumped_nothing_is_recorded(
     folder: Path, shared: Shared, monkeypatch: pytest.MonkeyPatch, jump: float
 ) -> None:
     async with opened(folder, SystemClock()) as house:
-        before = await house.vaults.tree_size()
+        before = await house.lane.tree_size()
         real = time.time
         with monkeypatch.context() as jumped:
             jumped.setattr("vault.store.clock.time.time", lambda: real() + jump)
@@ -133,7 +133,7 @@ async def test_by_a_clock_that_jumped_nothing_is_recorded(
             with pytest.raises(ClockUnsureError):
                 await house.evidence.provide(MAIR, HERSELF, new_id(), "postal_address", provided())
 
-        assert await house.vaults.tree_size() == before
+        assert await house.lane.tree_size() == before
 
 
 @pytest.mark.parametrize("step", [-1.5, 1.5])

@@ -261,12 +261,12 @@ async def test_a_command_said_again_gets_the_same_answer(scene: Scene, write: Wr
 @every_write
 async def test_a_command_said_again_stands_for_one_event(scene: Scene, write: Write) -> None:
     pair, request_id = await write(scene), new_id()
-    before = await scene.house.vaults.tree_size()
+    before = await scene.house.lane.tree_size()
 
     for _ in range(3):
         await pair.once(request_id)
 
-    assert await scene.house.vaults.tree_size() == before + pair.events
+    assert await scene.house.lane.tree_size() == before + pair.events
 
 
 @every_write
@@ -274,12 +274,12 @@ async def test_a_command_said_twice_at_once_stands_for_one_event(
     scene: Scene, write: Write
 ) -> None:
     pair, request_id = await write(scene), new_id()
-    before = await scene.house.vaults.tree_size()
+    before = await scene.house.lane.tree_size()
 
     first, again = await asyncio.gather(pair.once(request_id), pair.once(request_id))
 
     assert again == first
-    assert await scene.house.vaults.tree_size() == before + pair.events
+    assert await scene.house.lane.tree_size() == before + pair.events
 
 
 @every_write
@@ -288,12 +288,12 @@ async def test_another_command_under_the_same_request_id_is_refused_and_changes_
 ) -> None:
     pair, request_id = await write(scene), new_id()
     await pair.once(request_id)
-    before = await scene.house.vaults.tree_size()
+    before = await scene.house.lane.tree_size()
 
     with pytest.raises(RequestIdReusedError):
         await pair.other(request_id)
 
-    assert await scene.house.vaults.tree_size() == before
+    assert await scene.house.lane.tree_size() == before
 
 
 async def test_opening_a_vault_twice_opens_one(house: House) -> None:

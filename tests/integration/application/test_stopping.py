@@ -116,13 +116,13 @@ async def test_in_a_storm_of_attempts_none_is_recorded_after_the_stop(
 async def test_a_stop_goes_before_attempts_that_wait(
     house: House, shared: Shared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    insert = house.vaults.store.insert_batch
+    insert = house.lane.store.insert_batch
 
     def slowly(batch: Sequence[Append]) -> BatchResult:
         time.sleep(0.05)
         return insert(batch)
 
-    monkeypatch.setattr(house.vaults.store, "insert_batch", slowly)
+    monkeypatch.setattr(house.lane.store, "insert_batch", slowly)
     attempts = [asyncio.create_task(fetch(house, shared)) for _ in range(5)]
     await asyncio.sleep(0.01)
 
@@ -179,16 +179,16 @@ async def test_an_attempt_that_was_decided_before_the_stop_is_discarded(
 ) -> None:
     """The stop of another process commits between this one's decision and its append."""
     await fetch(house, shared)
-    append = house.vaults.committer.append
+    append = house.lane.committer.append
 
     async with opened(folder) as other:
 
         async def after_the_stop(*args: object, **options: object) -> object:
-            monkeypatch.setattr(house.vaults.committer, "append", append)
+            monkeypatch.setattr(house.lane.committer, "append", append)
             await revoke(other, shared)
             return await append(*args, **options)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(house.vaults.committer, "append", after_the_stop)
+        monkeypatch.setattr(house.lane.committer, "append", after_the_stop)
         with pytest.raises(ConsentRevokedError):
             await fetch(house, shared)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import time
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -12,47 +13,67 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vault.application.positions import PositionTokens
+from vault.application.positions import PositionTokens, latest
 from vault.domain.canonical import b64, unb64
-from vault.domain.errors import DeadlinePassedError, TokenInvalidError
+from vault.domain.errors import DeadlinePassedError, StoreUnavailableError, TokenInvalidError
+from vault.domain.lane import LARGEST_LANE
 from vault.sealing.keystore import new_secrets
 
-TOKENS = PositionTokens(new_secrets())
-sizes = st.integers(0, 2**64 - 1)
+SECRETS = new_secrets()
+TOKENS = PositionTokens(SECRETS)
+places = st.dictionaries(st.integers(0, LARGEST_LANE), st.integers(0, 2**64 - 1), max_size=5)
 
 
 @dataclass
-class Store:
-    """Stands for a store that grows."""
+class Lane:
+    """Stands for a lane that grows."""
 
     sizes: list[int]
-    clock: Any = field(default_factory=lambda: time)
 
     async def tree_size(self) -> int:
         """Return the next size, and the last one ever after."""
         return self.sizes.pop(0) if len(self.sizes) > 1 else self.sizes[0]
 
 
-async def wait(token: str, *grows: int, seconds: float = 5) -> None:
-    store = cast("Any", Store(list(grows)))
+@dataclass
+class Store:
+    """Stands for a store of lanes."""
+
+    lanes: dict[int, Lane]
+    clock: Any = field(default_factory=lambda: time)
+
+
+async def wait(token: str, *grows: list[int], seconds: float = 5) -> None:
+    store = cast("Any", Store(dict(enumerate(map(Lane, grows)))))
     await TOKENS.wait(token, store, time.monotonic() + seconds)
 
 
-@given(sizes)
-def test_a_token_leads_back_to_its_place(size: int) -> None:
-    assert TOKENS.read(TOKENS.write(size)) == size
+def first_form(size: int) -> str:
+    """Return a token as it was before there were lanes."""
+    body = b"\x01" + size.to_bytes(8, "big")
+    return b64(body + hmac.digest(SECRETS.token_key, b"position/1" + body, "sha256")[:16])
 
 
-@given(sizes)
-def test_a_token_of_another_deployment_is_refused(size: int) -> None:
+@given(places)
+def test_a_token_leads_back_to_its_place(sizes: dict[int, int]) -> None:
+    assert TOKENS.read(TOKENS.write(sizes)) == sizes
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_a_token_of_the_first_form_is_of_lane_0(size: int) -> None:
+    assert TOKENS.read(first_form(size)) == {0: size}
+
+
+@given(places)
+def test_a_token_of_another_deployment_is_refused(sizes: dict[int, int]) -> None:
     with pytest.raises(TokenInvalidError):
-        PositionTokens(new_secrets()).read(TOKENS.write(size))
+        PositionTokens(new_secrets()).read(TOKENS.write(sizes))
 
 
-@given(sizes, st.integers(0, 24), st.integers(1, 255))
-def test_a_changed_token_is_refused(size: int, index: int, change: int) -> None:
-    data = bytearray(unb64(TOKENS.write(size)))
-    data[index] ^= change
+@given(places, st.integers(0, 66), st.integers(1, 255))
+def test_a_changed_token_is_refused(sizes: dict[int, int], index: int, change: int) -> None:
+    data = bytearray(unb64(TOKENS.write(sizes)))
+    data[index % len(data)] ^= change
 
     with pytest.raises(TokenInvalidError):
         TOKENS.read(b64(bytes(data)))
@@ -67,22 +88,42 @@ def test_what_is_no_token_is_refused_naming_the_field(text: str) -> None:
 
 
 async def test_without_a_token_nothing_is_waited_for() -> None:
-    await wait("", 0)
+    await wait("", [0])
 
 
 async def test_a_place_that_is_there_is_not_waited_for() -> None:
-    await wait(TOKENS.write(7), 7, seconds=-1)
+    await wait(TOKENS.write({0: 7, 1: 3}), [7], [3], seconds=-1)
 
 
-async def test_a_place_is_waited_for_until_it_is_there() -> None:
-    await asyncio.wait_for(wait(TOKENS.write(7), 5, 6, 7), 1)
+async def test_a_place_is_waited_for_until_every_lane_is_there() -> None:
+    first, second = [5, 6, 7], [1, 2, 3]
+
+    await asyncio.wait_for(wait(TOKENS.write({0: 7, 1: 3}), first, second), 1)
+
+    assert (first, second) == ([7], [3])
 
 
-async def test_a_place_that_does_not_come_ends_with_the_deadline() -> None:
+async def test_lanes_that_a_token_does_not_name_are_not_waited_for() -> None:
+    await wait(TOKENS.write({1: 3}), [0], [3], seconds=-1)
+
+
+@pytest.mark.parametrize("grows", [([6], [9]), ([9], [6])])
+async def test_a_place_that_does_not_come_ends_with_the_deadline(
+    grows: tuple[list[int], list[int]],
+) -> None:
     with pytest.raises(DeadlinePassedError):
-        await wait(TOKENS.write(7), 6, seconds=0.02)
+        await wait(TOKENS.write({0: 7, 1: 7}), *grows, seconds=0.02)
+
+
+async def test_a_place_in_a_lane_that_is_not_served_here_is_not_waited_for() -> None:
+    with pytest.raises(StoreUnavailableError):
+        await wait(TOKENS.write({1: 1}), [7])
+
+
+def test_the_latest_of_places_has_the_largest_size_of_each_lane() -> None:
+    assert latest([{0: 3, 1: 2}, {0: 1, 2: 9}, {1: 5}]) == {0: 3, 1: 5, 2: 9}
 
 
 async def test_a_token_that_is_not_ours_is_not_waited_for() -> None:
     with pytest.raises(TokenInvalidError):
-        await wait("A" * 34, 0)
+        await wait("A" * 34, [0])

@@ -7,12 +7,11 @@ import time
 
 import pytest
 
-from vault.application import keyrings
 from vault.application.keyrings import REMEMBERED_SECONDS, Remembered
 
 
 def test_what_was_put_is_remembered() -> None:
-    memory: Remembered[str, str] = Remembered()
+    memory: Remembered[str, str] = Remembered(2)
     memory.put("a", "key")
 
     assert memory.get("a") == "key"
@@ -20,7 +19,7 @@ def test_what_was_put_is_remembered() -> None:
 
 
 def test_what_was_put_is_forgotten_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    memory: Remembered[str, str] = Remembered()
+    memory: Remembered[str, str] = Remembered(2)
     memory.put("a", "key")
     later = time.monotonic() + REMEMBERED_SECONDS + 1
     monkeypatch.setattr("vault.application.keyrings.time.monotonic", lambda: later)
@@ -29,18 +28,16 @@ def test_what_was_put_is_forgotten_after_a_minute(monkeypatch: pytest.MonkeyPatc
     assert REMEMBERED_SECONDS <= 60
 
 
-def test_the_oldest_is_forgotten_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keyrings, "REMEMBERED_NUMBER", 2)
-    memory: Remembered[str, str] = Remembered()
+def test_the_oldest_is_forgotten_when_there_are_too_many() -> None:
+    memory: Remembered[str, str] = Remembered(2)
     for name in ("a", "b", "c"):
         memory.put(name, name)
 
     assert [memory.get(name) for name in ("a", "b", "c")] == [None, "b", "c"]
 
 
-def test_what_is_put_again_is_young_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keyrings, "REMEMBERED_NUMBER", 2)
-    memory: Remembered[str, str] = Remembered()
+def test_what_is_put_again_is_young_again() -> None:
+    memory: Remembered[str, str] = Remembered(2)
     for name in ("a", "b", "a", "c"):
         memory.put(name, name)
 
@@ -48,7 +45,7 @@ def test_what_is_put_again_is_young_again(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_what_is_forgotten_is_gone() -> None:
-    memory: Remembered[str, str] = Remembered()
+    memory: Remembered[str, str] = Remembered(2)
     memory.put("a", "key")
     memory.forget("a")
     memory.forget("b")

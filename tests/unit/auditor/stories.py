@@ -25,6 +25,7 @@ from vault.domain.disclosure import Attempt, Plan, Selection
 from vault.domain.dispute import Outcome
 from vault.domain.events import Draft, Event, Facts, Link
 from vault.domain.evidence import Content
+from vault.domain.lane import in_lane, origin_of
 from vault.domain.registry import Bounds, FieldDefinition, RegistryState
 from vault.domain.state import VaultState, fold
 from vault.domain.values import (
@@ -108,9 +109,10 @@ class Placed:
         return self.receipt_with()
 
     def receipt_with(
-        self, key: Ed25519PrivateKey = KEY, signed_origin: str = ORIGIN, **changed: Any
+        self, key: Ed25519PrivateKey = KEY, signed_origin: str = "", **changed: Any
     ) -> bytes:
         """Return its receipt file with some fields changed after it was signed."""
+        signed_origin = signed_origin or self.event.link.origin
         message = ["citizen-vault/receipt/1", signed_origin, self.leaf_index, self.event.leaf]
         file = {
             "facts": encode(self.event.facts).decode(),
@@ -133,6 +135,8 @@ class Story:
     registry: list[Placed] = field(default_factory=list)
     positions: int = 0
     acting: Acting = HERSELF
+    lane: int = 0
+    """Of the vault."""
 
     @property
     def state(self) -> VaultState:
@@ -172,14 +176,16 @@ class Story:
         """Append what was decided."""
         placed = self.vault if stream == VAULT else self.registry
         before = placed[-1].event if placed else None
+        lane = self.lane if stream == VAULT else 0
+        stream, origin = in_lane(stream, lane), origin_of("test", lane)
         who = acting or self.acting
         # Other streams of the lane stand between.
         self.positions += 1 if stream == REGISTRY else 2
         link = Link(
-            origin=ORIGIN,
+            origin=origin,
             stream=stream,
             version=len(placed) + 1,
-            previous_leaf=before.leaf if before else first_leaf(ORIGIN, stream),
+            previous_leaf=before.leaf if before else first_leaf(origin, stream),
             request_key="" if who.capacity == "service" else f"key-{self.positions}",
             acting=who,
             approval=approval,
@@ -222,6 +228,9 @@ class Story:
             purpose = PurposeVersion(code=code, version=1, iri="https://w3id.org/dpv#Care")
             draft = registry.publish_purpose(self.registered, self.stamp, purpose, BOUNDS)
             self.register(draft, texts)
+        if self.lane:
+            origin = origin_of("test", self.lane)
+            self.register(registry.list_lane(self.registered, self.stamp, self.lane, origin))
         self.record(vault.open_vault(self.stamp))
         if self.acting.capacity == "official":
             self.link(self.acting.mandate)
@@ -476,14 +485,14 @@ def wants(kind: str, *names: str) -> Selection:
     return Selection(item=0, evidence_type=kind, names=names)
 
 
-def an_honest_story() -> Story:
+def an_honest_story(lane: int = 0) -> Story:
     """Return a history with everything in it.
 
     The council uses its one fetch of a pinned address and income, and repeats it; the care service
     uses a consent that follows the address, before and after a replacement, is refused, and
     stopped.
     """
-    story = Story()
+    story = Story(lane=lane)
     story.found()
     story.provide("address", "postal_address", ADDRESS_NAMES)
     story.provide("income", "income", INCOME_NAMES, issued_date="2026-02-20")

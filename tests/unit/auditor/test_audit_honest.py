@@ -36,6 +36,7 @@ STORIES = {
     "sharing": an_honest_story(),
     "changes": a_story_of_changes(),
     "assisted": an_assisted_story(),
+    "another lane": an_honest_story(lane=1),
 }
 every_story = pytest.mark.parametrize("story", STORIES.values(), ids=list(STORIES))
 every_record = pytest.mark.parametrize(

@@ -52,7 +52,8 @@ Answer = Message | Refusal | list[Message] | Callable[[Any], Any]
 class FakeServer:
     """Answers each method with what `answers` holds for it: once for each, the last for ever.
 
-    What was asked of a stream up is the list of its messages.
+    What was asked of a stream up is the list of its messages; where both sides are streams each
+    message is asked and answered by itself.
     """
 
     def __init__(self) -> None:
@@ -118,13 +119,16 @@ class _Handler(grpc.GenericRpcHandler):
                     _refuse(context, one)
                 yield one
 
-        if method.client_streaming:
-            made = grpc.stream_unary_rpc_method_handler, uploaded
-        elif method.server_streaming:
-            made = grpc.unary_stream_rpc_method_handler, stream
-        else:
-            made = grpc.unary_unary_rpc_method_handler, unary
-        make, behaviour = made
+        def conversation(requests: Iterator[Any], context: Any) -> Iterator[Any]:
+            for request in requests:
+                yield unary(request, context)
+
+        make, behaviour = {
+            (False, False): (grpc.unary_unary_rpc_method_handler, unary),
+            (True, False): (grpc.stream_unary_rpc_method_handler, uploaded),
+            (False, True): (grpc.unary_stream_rpc_method_handler, stream),
+            (True, True): (grpc.stream_stream_rpc_method_handler, conversation),
+        }[method.client_streaming, method.server_streaming]
         return make(
             behaviour,
             request_deserializer=deserialize,

@@ -52,6 +52,7 @@ SERVICE = {
     "ConsentService.CancelRequest": f"service cancel {world.REQUEST}",
     "ConsentService.RedeemCode": f"service redeem {world.REQUEST} a-code",
     "DisclosureService.DiscloseEvidence": "service fetch postal_address:postalCode",
+    "DisclosureService.DiscloseEvidenceBatch": "service fetch-many fetches.jsonl --out fetched",
     "DisclosureService.DiscloseDocument": "service fetch-document --out fetched.pdf",
     "DisclosureService.CheckDisclosures": "service check postal_address:postalCode",
     "DisclosureService.ListChanges": "service changes",
@@ -123,6 +124,7 @@ def test_a_command_reaches_the_call(
     monkeypatch.chdir(tmp_path)
     Path("letter.pdf").write_bytes(b"%PDF-1.7\n%%EOF\n")
     Path("object.json").write_text(json.dumps({}))
+    Path("fetches.jsonl").write_text(json.dumps({"subject_id": world.SUBJECT}))
     for role in ("service", "auditor", "operator"):
         terminal.sign_in(WHO[role], role)
     if "redeem" in typed:

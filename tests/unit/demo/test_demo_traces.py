@@ -38,3 +38,11 @@ def test_a_file_that_holds_a_text_is_named(tmp_path: Path) -> None:
 
 def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
     assert search(tmp_path, frozenset({b"Ysbyty Aber"})).found_in == ()
+
+
+def test_a_table_that_holds_a_text_is_named(tmp_path: Path) -> None:
+    tables = [("payloads", b"\x00Ysbyty Aber"), ("entries", b"")]
+
+    found = search(tmp_path, frozenset({b"Ysbyty Aber"}), tables)
+
+    assert (found.where, found.found_in) == ("0 files and 2 tables", ("payloads",))

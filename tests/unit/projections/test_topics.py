@@ -29,6 +29,7 @@ BESIDE = frozenset(
         "purpose-withdrawn",
         "evidence-type-published",
         "receipt-key-listed",
+        "lane-listed",
     }
 )
 """Kinds that no service's list depends on."""

@@ -8,7 +8,10 @@ import asyncio
 import pytest
 
 from vault.domain.errors import LimitExceededError
-from vault.server.gate import Gate
+from vault.server.gate import BATCHES_AT_ONCE, Gate, gates_of
+
+SERVICE = "/vault.api.v1.DisclosureService"
+NAMES = ("DiscloseEvidence", "DiscloseEvidenceBatch")
 
 
 class Crowd:
@@ -20,7 +23,7 @@ class Crowd:
         self.leave = asyncio.Event()
 
     async def enter(self) -> None:
-        async with self.gate.passage():
+        async with self.gate.place():
             self.inside += 1
             await self.leave.wait()
 
@@ -74,3 +77,17 @@ async def test_who_gives_up_leaves_a_place(cancelled: int) -> None:
 
     assert [task.cancelled() for task in tasks].count(False) == 2
     assert not tasks[2].exception()
+
+
+async def test_messages_of_many_have_a_narrow_gate_of_their_own() -> None:
+    gates = gates_of(100, 0)
+    single, batch = (Crowd(gates[f"{SERVICE}/{name}"]) for name in NAMES)
+
+    tasks = [*await single.come(100), *await batch.come(BATCHES_AT_ONCE)]
+
+    assert (single.inside, batch.inside) == (100, BATCHES_AT_ONCE)
+    for crowd in (single, batch):
+        with pytest.raises(LimitExceededError):
+            await crowd.enter()
+        crowd.leave.set()
+    await asyncio.gather(*tasks)

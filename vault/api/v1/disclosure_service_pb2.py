@@ -29,7 +29,7 @@ from vault.api.v1 import disclosure_pb2 as vault_dot_api_dot_v1_dot_disclosure__
 from vault.api.v1 import log_pb2 as vault_dot_api_dot_v1_dot_log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%vault/api/v1/disclosure_service.proto\x12\x0cvault.api.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1avault/api/v1/consent.proto\x1a\x1dvault/api/v1/disclosure.proto\x1a\x16vault/api/v1/log.proto\"\xd7\x02\n\x17\x44iscloseEvidenceRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\nsubject_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\tauthority\x18\x03 \x01(\x0b\x32\x17.vault.api.v1.AuthorityB\x06\xbaH\x03\xc8\x01\x01\x12\x33\n\x0cpurpose_code\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,63}$\x12\x38\n\x06\x66ields\x18\x05 \x03(\x0b\x32\x1c.vault.api.v1.FieldSelectionB\n\xbaH\x07\x92\x01\x04\x08\x01\x10 \x12\x1a\n\x08\x63\x61se_ref\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1b\n\tstaff_ref\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12$\n\x12\x65xternal_reference\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x98\x01\n\x18\x44iscloseEvidenceResponse\x12\x0e\n\x06\x62undle\x18\x01 \x01(\x0c\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.vault.api.v1.Receipt\x12\x10\n\x08repeated\x18\x03 \x01(\x08\x12\x1a\n\x12\x65xternal_reference\x18\x04 \x01(\t\x12\x16\n\x0eposition_token\x18\x05 \x01(\t\"\xd3\x02\n\x17\x44iscloseDocumentRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\nsubject_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\tauthority\x18\x03 \x01(\x0b\x32\x17.vault.api.v1.AuthorityB\x06\xbaH\x03\xc8\x01\x01\x12\x33\n\x0cpurpose_code\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,63}$\x12\x34\n\x06\x66ields\x18\x05 \x01(\x0b\x32\x1c.vault.api.v1.FieldSelectionB\x06\xbaH\x03\xc8\x01\x01\x12\x1a\n\x08\x63\x61se_ref\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1b\n\tstaff_ref\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12$\n\x12\x65xternal_reference\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"q\n\x18\x44iscloseDocumentResponse\x12<\n\ndisclosure\x18\x01 \x01(\x0b\x32&.vault.api.v1.DiscloseEvidenceResponseH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"v\n\x17\x43heckDisclosuresRequest\x12\x39\n\x06\x63hecks\x18\x01 \x03(\x0b\x32\x1d.vault.api.v1.DisclosureCheckB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12 \n\x0eposition_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xd2\x01\n\x0f\x44isclosureCheck\x12\x1c\n\nsubject_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\tauthority\x18\x02 \x01(\x0b\x32\x17.vault.api.v1.AuthorityB\x06\xbaH\x03\xc8\x01\x01\x12\x33\n\x0cpurpose_code\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,63}$\x12\x38\n\x06\x66ields\x18\x04 \x03(\x0b\x32\x1c.vault.api.v1.FieldSelectionB\n\xbaH\x07\x92\x01\x04\x08\x01\x10 \"P\n\x18\x43heckDisclosuresResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.vault.api.v1.DisclosureCheckResult\"=\n\x15\x44isclosureCheckResult\x12\x14\n\x0cis_permitted\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\"m\n\x12ListChangesRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x18\n\x06\x63ursor\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12 \n\x0eposition_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"e\n\x13ListChangesResponse\x12,\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1b.vault.api.v1.ConsentChange\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\x10\n\x08has_more\x18\x03 \x01(\x08\"\xfd\x01\n\rConsentChange\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.vault.api.v1.ConsentChangeKind\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x63onsent_request_id\x18\x03 \x01(\t\x12\x12\n\nconsent_id\x18\x04 \x01(\t\x12\x12\n\nsubject_id\x18\x05 \x01(\t\x12\x33\n\ndifference\x18\x06 \x01(\x0b\x32\x1f.vault.api.v1.ConsentDifference\x12\x1a\n\x12\x65xternal_reference\x18\x07 \x01(\t*\xc3\x02\n\x11\x43onsentChangeKind\x12#\n\x1f\x43ONSENT_CHANGE_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43ONSENT_CHANGE_KIND_GRANTED\x10\x01\x12\x1f\n\x1b\x43ONSENT_CHANGE_KIND_REFUSED\x10\x02\x12!\n\x1d\x43ONSENT_CHANGE_KIND_CANCELLED\x10\x03\x12 \n\x1c\x43ONSENT_CHANGE_KIND_NARROWED\x10\x04\x12 \n\x1c\x43ONSENT_CHANGE_KIND_EXTENDED\x10\x05\x12\x1e\n\x1a\x43ONSENT_CHANGE_KIND_PAUSED\x10\x06\x12\x1f\n\x1b\x43ONSENT_CHANGE_KIND_RESUMED\x10\x07\x12\x1f\n\x1b\x43ONSENT_CHANGE_KIND_REVOKED\x10\x08\x32\x92\x03\n\x11\x44isclosureService\x12\x61\n\x10\x44iscloseEvidence\x12%.vault.api.v1.DiscloseEvidenceRequest\x1a&.vault.api.v1.DiscloseEvidenceResponse\x12\x63\n\x10\x44iscloseDocument\x12%.vault.api.v1.DiscloseDocumentRequest\x1a&.vault.api.v1.DiscloseDocumentResponse0\x01\x12\x61\n\x10\x43heckDisclosures\x12%.vault.api.v1.CheckDisclosuresRequest\x1a&.vault.api.v1.CheckDisclosuresResponse\x12R\n\x0bListChanges\x12 .vault.api.v1.ListChangesRequest\x1a!.vault.api.v1.ListChangesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%vault/api/v1/disclosure_service.proto\x12\x0cvault.api.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1avault/api/v1/consent.proto\x1a\x1dvault/api/v1/disclosure.proto\x1a\x16vault/api/v1/log.proto\"\xd7\x02\n\x17\x44iscloseEvidenceRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\nsubject_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\tauthority\x18\x03 \x01(\x0b\x32\x17.vault.api.v1.AuthorityB\x06\xbaH\x03\xc8\x01\x01\x12\x33\n\x0cpurpose_code\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,63}$\x12\x38\n\x06\x66ields\x18\x05 \x03(\x0b\x32\x1c.vault.api.v1.FieldSelectionB\n\xbaH\x07\x92\x01\x04\x08\x01\x10 \x12\x1a\n\x08\x63\x61se_ref\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1b\n\tstaff_ref\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12$\n\x12\x65xternal_reference\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x98\x01\n\x18\x44iscloseEvidenceResponse\x12\x0e\n\x06\x62undle\x18\x01 \x01(\x0c\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.vault.api.v1.Receipt\x12\x10\n\x08repeated\x18\x03 \x01(\x08\x12\x1a\n\x12\x65xternal_reference\x18\x04 \x01(\t\x12\x16\n\x0eposition_token\x18\x05 \x01(\t\"f\n\x1c\x44iscloseEvidenceBatchRequest\x12\x46\n\x0b\x64isclosures\x18\x01 \x03(\x0b\x32%.vault.api.v1.DiscloseEvidenceRequestB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\"h\n\x1d\x44iscloseEvidenceBatchResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x1e.vault.api.v1.DisclosureResult\x12\x16\n\x0eposition_token\x18\x02 \x01(\t\"l\n\x10\x44isclosureResult\x12;\n\tdisclosed\x18\x01 \x01(\x0b\x32&.vault.api.v1.DiscloseEvidenceResponseH\x00\x12\x10\n\x06\x66\x61iled\x18\x02 \x01(\x0cH\x00\x42\t\n\x07outcome\"\xd3\x02\n\x17\x44iscloseDocumentRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\nsubject_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\tauthority\x18\x03 \x01(\x0b\x32\x17.vault.api.v1.AuthorityB\x06\xbaH\x03\xc8\x01\x01\x12\x33\n\x0cpurpose_code\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,63}$\x12\x34\n\x06\x66ields\x18\x05 \x01(\x0b\x32\x1c.vault.api.v1.FieldSelectionB\x06\xbaH\x03\xc8\x01\x01\x12\x1a\n\x08\x63\x61se_ref\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1b\n\tstaff_ref\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12$\n\x12\x65xternal_reference\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"q\n\x18\x44iscloseDocumentResponse\x12<\n\ndisclosure\x18\x01 \x01(\x0b\x32&.vault.api.v1.DiscloseEvidenceResponseH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"v\n\x17\x43heckDisclosuresRequest\x12\x39\n\x06\x63hecks\x18\x01 \x03(\x0b\x32\x1d.vault.api.v1.DisclosureCheckB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12 \n\x0eposition_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xd2\x01\n\x0f\x44isclosureCheck\x12\x1c\n\nsubject_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\tauthority\x18\x02 \x01(\x0b\x32\x17.vault.api.v1.AuthorityB\x06\xbaH\x03\xc8\x01\x01\x12\x33\n\x0cpurpose_code\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,63}$\x12\x38\n\x06\x66ields\x18\x04 \x03(\x0b\x32\x1c.vault.api.v1.FieldSelectionB\n\xbaH\x07\x92\x01\x04\x08\x01\x10 \"P\n\x18\x43heckDisclosuresResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.vault.api.v1.DisclosureCheckResult\"=\n\x15\x44isclosureCheckResult\x12\x14\n\x0cis_permitted\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\"m\n\x12ListChangesRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x18\n\x06\x63ursor\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12 \n\x0eposition_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"e\n\x13ListChangesResponse\x12,\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1b.vault.api.v1.ConsentChange\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\x10\n\x08has_more\x18\x03 \x01(\x08\"\xfd\x01\n\rConsentChange\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.vault.api.v1.ConsentChangeKind\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x63onsent_request_id\x18\x03 \x01(\t\x12\x12\n\nconsent_id\x18\x04 \x01(\t\x12\x12\n\nsubject_id\x18\x05 \x01(\t\x12\x33\n\ndifference\x18\x06 \x01(\x0b\x32\x1f.vault.api.v1.ConsentDifference\x12\x1a\n\x12\x65xternal_reference\x18\x07 \x01(\t*\xc3\x02\n\x11\x43onsentChangeKind\x12#\n\x1f\x43ONSENT_CHANGE_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43ONSENT_CHANGE_KIND_GRANTED\x10\x01\x12\x1f\n\x1b\x43ONSENT_CHANGE_KIND_REFUSED\x10\x02\x12!\n\x1d\x43ONSENT_CHANGE_KIND_CANCELLED\x10\x03\x12 \n\x1c\x43ONSENT_CHANGE_KIND_NARROWED\x10\x04\x12 \n\x1c\x43ONSENT_CHANGE_KIND_EXTENDED\x10\x05\x12\x1e\n\x1a\x43ONSENT_CHANGE_KIND_PAUSED\x10\x06\x12\x1f\n\x1b\x43ONSENT_CHANGE_KIND_RESUMED\x10\x07\x12\x1f\n\x1b\x43ONSENT_CHANGE_KIND_REVOKED\x10\x08\x32\x88\x04\n\x11\x44isclosureService\x12\x61\n\x10\x44iscloseEvidence\x12%.vault.api.v1.DiscloseEvidenceRequest\x1a&.vault.api.v1.DiscloseEvidenceResponse\x12t\n\x15\x44iscloseEvidenceBatch\x12*.vault.api.v1.DiscloseEvidenceBatchRequest\x1a+.vault.api.v1.DiscloseEvidenceBatchResponse(\x01\x30\x01\x12\x63\n\x10\x44iscloseDocument\x12%.vault.api.v1.DiscloseDocumentRequest\x1a&.vault.api.v1.DiscloseDocumentResponse0\x01\x12\x61\n\x10\x43heckDisclosures\x12%.vault.api.v1.CheckDisclosuresRequest\x1a&.vault.api.v1.CheckDisclosuresResponse\x12R\n\x0bListChanges\x12 .vault.api.v1.ListChangesRequest\x1a!.vault.api.v1.ListChangesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,6 +52,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DISCLOSEEVIDENCEREQUEST'].fields_by_name['staff_ref']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_DISCLOSEEVIDENCEREQUEST'].fields_by_name['external_reference']._loaded_options = None
   _globals['_DISCLOSEEVIDENCEREQUEST'].fields_by_name['external_reference']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_DISCLOSEEVIDENCEBATCHREQUEST'].fields_by_name['disclosures']._loaded_options = None
+  _globals['_DISCLOSEEVIDENCEBATCHREQUEST'].fields_by_name['disclosures']._serialized_options = b'\272H\007\222\001\004\010\001\020@'
   _globals['_DISCLOSEDOCUMENTREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_DISCLOSEDOCUMENTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_DISCLOSEDOCUMENTREQUEST'].fields_by_name['subject_id']._loaded_options = None
@@ -86,30 +88,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTCHANGESREQUEST'].fields_by_name['cursor']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_LISTCHANGESREQUEST'].fields_by_name['position_token']._loaded_options = None
   _globals['_LISTCHANGESREQUEST'].fields_by_name['position_token']._serialized_options = b'\272H\005r\003\030\200\010'
-  _globals['_CONSENTCHANGEKIND']._serialized_start=2107
-  _globals['_CONSENTCHANGEKIND']._serialized_end=2430
+  _globals['_CONSENTCHANGEKIND']._serialized_start=2427
+  _globals['_CONSENTCHANGEKIND']._serialized_end=2750
   _globals['_DISCLOSEEVIDENCEREQUEST']._serialized_start=201
   _globals['_DISCLOSEEVIDENCEREQUEST']._serialized_end=544
   _globals['_DISCLOSEEVIDENCERESPONSE']._serialized_start=547
   _globals['_DISCLOSEEVIDENCERESPONSE']._serialized_end=699
-  _globals['_DISCLOSEDOCUMENTREQUEST']._serialized_start=702
-  _globals['_DISCLOSEDOCUMENTREQUEST']._serialized_end=1041
-  _globals['_DISCLOSEDOCUMENTRESPONSE']._serialized_start=1043
-  _globals['_DISCLOSEDOCUMENTRESPONSE']._serialized_end=1156
-  _globals['_CHECKDISCLOSURESREQUEST']._serialized_start=1158
-  _globals['_CHECKDISCLOSURESREQUEST']._serialized_end=1276
-  _globals['_DISCLOSURECHECK']._serialized_start=1279
-  _globals['_DISCLOSURECHECK']._serialized_end=1489
-  _globals['_CHECKDISCLOSURESRESPONSE']._serialized_start=1491
-  _globals['_CHECKDISCLOSURESRESPONSE']._serialized_end=1571
-  _globals['_DISCLOSURECHECKRESULT']._serialized_start=1573
-  _globals['_DISCLOSURECHECKRESULT']._serialized_end=1634
-  _globals['_LISTCHANGESREQUEST']._serialized_start=1636
-  _globals['_LISTCHANGESREQUEST']._serialized_end=1745
-  _globals['_LISTCHANGESRESPONSE']._serialized_start=1747
-  _globals['_LISTCHANGESRESPONSE']._serialized_end=1848
-  _globals['_CONSENTCHANGE']._serialized_start=1851
-  _globals['_CONSENTCHANGE']._serialized_end=2104
-  _globals['_DISCLOSURESERVICE']._serialized_start=2433
-  _globals['_DISCLOSURESERVICE']._serialized_end=2835
+  _globals['_DISCLOSEEVIDENCEBATCHREQUEST']._serialized_start=701
+  _globals['_DISCLOSEEVIDENCEBATCHREQUEST']._serialized_end=803
+  _globals['_DISCLOSEEVIDENCEBATCHRESPONSE']._serialized_start=805
+  _globals['_DISCLOSEEVIDENCEBATCHRESPONSE']._serialized_end=909
+  _globals['_DISCLOSURERESULT']._serialized_start=911
+  _globals['_DISCLOSURERESULT']._serialized_end=1019
+  _globals['_DISCLOSEDOCUMENTREQUEST']._serialized_start=1022
+  _globals['_DISCLOSEDOCUMENTREQUEST']._serialized_end=1361
+  _globals['_DISCLOSEDOCUMENTRESPONSE']._serialized_start=1363
+  _globals['_DISCLOSEDOCUMENTRESPONSE']._serialized_end=1476
+  _globals['_CHECKDISCLOSURESREQUEST']._serialized_start=1478
+  _globals['_CHECKDISCLOSURESREQUEST']._serialized_end=1596
+  _globals['_DISCLOSURECHECK']._serialized_start=1599
+  _globals['_DISCLOSURECHECK']._serialized_end=1809
+  _globals['_CHECKDISCLOSURESRESPONSE']._serialized_start=1811
+  _globals['_CHECKDISCLOSURESRESPONSE']._serialized_end=1891
+  _globals['_DISCLOSURECHECKRESULT']._serialized_start=1893
+  _globals['_DISCLOSURECHECKRESULT']._serialized_end=1954
+  _globals['_LISTCHANGESREQUEST']._serialized_start=1956
+  _globals['_LISTCHANGESREQUEST']._serialized_end=2065
+  _globals['_LISTCHANGESRESPONSE']._serialized_start=2067
+  _globals['_LISTCHANGESRESPONSE']._serialized_end=2168
+  _globals['_CONSENTCHANGE']._serialized_start=2171
+  _globals['_CONSENTCHANGE']._serialized_end=2424
+  _globals['_DISCLOSURESERVICE']._serialized_start=2753
+  _globals['_DISCLOSURESERVICE']._serialized_end=3273
 # @@protoc_insertion_point(module_scope)

@@ -168,6 +168,88 @@ class DiscloseEvidenceResponse(_message.Message):
 Global___DiscloseEvidenceResponse: _TypeAlias = DiscloseEvidenceResponse  # noqa: Y015
 
 @_typing.final
+class DiscloseEvidenceBatchRequest(_message.Message):
+    """Asks for fields of many subjects' evidence."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISCLOSURES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def disclosures(self) -> _containers.RepeatedCompositeFieldContainer[Global___DiscloseEvidenceRequest]:
+        """Required. The disclosures, each with a `request_id` of its own."""
+
+    def __init__(
+        self,
+        *,
+        disclosures: _abc.Iterable[Global___DiscloseEvidenceRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disclosures", b"disclosures"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscloseEvidenceBatchRequest: _TypeAlias = DiscloseEvidenceBatchRequest  # noqa: Y015
+
+@_typing.final
+class DiscloseEvidenceBatchResponse(_message.Message):
+    """Returns what became of each disclosure of one message."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    position_token: _builtins.str
+    """Output only. The place in history after these writes; reads accept it."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___DisclosureResult]:
+        """Output only. One for each disclosure, in the same order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___DisclosureResult] | None = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position_token", b"position_token", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscloseEvidenceBatchResponse: _TypeAlias = DiscloseEvidenceBatchResponse  # noqa: Y015
+
+@_typing.final
+class DisclosureResult(_message.Message):
+    """What became of one disclosure among others."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISCLOSED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    failed: _builtins.bytes
+    """Why it failed: a serialized `google.rpc.Status`, as DiscloseEvidence would have ended with."""
+    @_builtins.property
+    def disclosed(self) -> Global___DiscloseEvidenceResponse:
+        """The evidence and its receipt, without a `position_token` of its own."""
+
+    def __init__(
+        self,
+        *,
+        disclosed: Global___DiscloseEvidenceResponse | None = ...,
+        failed: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["disclosed", b"disclosed", "failed", b"failed", "outcome", b"outcome"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disclosed", b"disclosed", "failed", b"failed", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["disclosed", "failed"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___DisclosureResult: _TypeAlias = DisclosureResult  # noqa: Y015
+
+@_typing.final
 class DiscloseDocumentRequest(_message.Message):
     """Asks for a document of a subject."""
 

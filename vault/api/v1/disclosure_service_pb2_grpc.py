@@ -40,6 +40,11 @@ class DisclosureServiceStub:
                 request_serializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseEvidenceRequest.SerializeToString,
                 response_deserializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseEvidenceResponse.FromString,
                 _registered_method=True)
+        self.DiscloseEvidenceBatch = channel.stream_stream(
+                '/vault.api.v1.DisclosureService/DiscloseEvidenceBatch',
+                request_serializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseEvidenceBatchRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseEvidenceBatchResponse.FromString,
+                _registered_method=True)
         self.DiscloseDocument = channel.unary_stream(
                 '/vault.api.v1.DisclosureService/DiscloseDocument',
                 request_serializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseDocumentRequest.SerializeToString,
@@ -70,6 +75,20 @@ class DisclosureServiceServicer:
         CONSENT_EXPIRED, CONSENT_PAUSED, CONSENT_NOT_STARTED, PURPOSE_DIFFERS, FIELD_NOT_GRANTED, FIELD_UNKNOWN,
         FREQUENCY_EXHAUSTED, EVIDENCE_TOO_OLD, EVIDENCE_CHANGED, PURPOSE_NOT_ALLOWED,
         SERVICE_SUSPENDED, RELEASE_TOO_LATE, CONCURRENT_CHANGE, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiscloseEvidenceBatch(self, request_iterator, context):
+        """Discloses evidence of many subjects: each message of up to 64 disclosures is answered by one.
+
+        Services only. Each disclosure is decided, recorded and released on its own, as DiscloseEvidence
+        does it, and a retry with the same `request_id` may go either way. What fails is told in its
+        result and stops no other; LIMIT_EXCEEDED there means that the answer is full: ask for that one
+        again. All receipts of a message have one signature. The call itself fails with FIELD_INVALID if
+        a message breaks a constraint; nothing of that message is recorded then. It lasts ten minutes at
+        most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,6 +134,11 @@ def add_DisclosureServiceServicer_to_server(servicer, server):
                     request_deserializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseEvidenceRequest.FromString,
                     response_serializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseEvidenceResponse.SerializeToString,
             ),
+            'DiscloseEvidenceBatch': grpc.stream_stream_rpc_method_handler(
+                    servicer.DiscloseEvidenceBatch,
+                    request_deserializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseEvidenceBatchRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseEvidenceBatchResponse.SerializeToString,
+            ),
             'DiscloseDocument': grpc.unary_stream_rpc_method_handler(
                     servicer.DiscloseDocument,
                     request_deserializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseDocumentRequest.FromString,
@@ -159,6 +183,33 @@ class DisclosureService:
             '/vault.api.v1.DisclosureService/DiscloseEvidence',
             vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseEvidenceRequest.SerializeToString,
             vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseEvidenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiscloseEvidenceBatch(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/vault.api.v1.DisclosureService/DiscloseEvidenceBatch',
+            vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseEvidenceBatchRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_disclosure__service__pb2.DiscloseEvidenceBatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

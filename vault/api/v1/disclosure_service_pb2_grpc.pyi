@@ -43,6 +43,16 @@ class DisclosureServiceStub:
     FREQUENCY_EXHAUSTED, EVIDENCE_TOO_OLD, EVIDENCE_CHANGED, PURPOSE_NOT_ALLOWED,
     SERVICE_SUSPENDED, RELEASE_TOO_LATE, CONCURRENT_CHANGE, REQUEST_ID_REUSED.
     """
+    DiscloseEvidenceBatch: _grpc.StreamStreamMultiCallable[_disclosure_service_pb2.DiscloseEvidenceBatchRequest, _disclosure_service_pb2.DiscloseEvidenceBatchResponse]
+    """Discloses evidence of many subjects: each message of up to 64 disclosures is answered by one.
+
+    Services only. Each disclosure is decided, recorded and released on its own, as DiscloseEvidence
+    does it, and a retry with the same `request_id` may go either way. What fails is told in its
+    result and stops no other; LIMIT_EXCEEDED there means that the answer is full: ask for that one
+    again. All receipts of a message have one signature. The call itself fails with FIELD_INVALID if
+    a message breaks a constraint; nothing of that message is recorded then. It lasts ten minutes at
+    most.
+    """
     DiscloseDocument: _grpc.UnaryStreamMultiCallable[_disclosure_service_pb2.DiscloseDocumentRequest, _disclosure_service_pb2.DiscloseDocumentResponse]
     """Discloses a document of a subject under her consent: first the bundle, as DiscloseEvidence does,
     then the bytes of the document.
@@ -78,6 +88,16 @@ class DisclosureServiceAsyncStub(DisclosureServiceStub):
     CONSENT_EXPIRED, CONSENT_PAUSED, CONSENT_NOT_STARTED, PURPOSE_DIFFERS, FIELD_NOT_GRANTED, FIELD_UNKNOWN,
     FREQUENCY_EXHAUSTED, EVIDENCE_TOO_OLD, EVIDENCE_CHANGED, PURPOSE_NOT_ALLOWED,
     SERVICE_SUSPENDED, RELEASE_TOO_LATE, CONCURRENT_CHANGE, REQUEST_ID_REUSED.
+    """
+    DiscloseEvidenceBatch: _aio.StreamStreamMultiCallable[_disclosure_service_pb2.DiscloseEvidenceBatchRequest, _disclosure_service_pb2.DiscloseEvidenceBatchResponse]  # type: ignore[assignment]
+    """Discloses evidence of many subjects: each message of up to 64 disclosures is answered by one.
+
+    Services only. Each disclosure is decided, recorded and released on its own, as DiscloseEvidence
+    does it, and a retry with the same `request_id` may go either way. What fails is told in its
+    result and stops no other; LIMIT_EXCEEDED there means that the answer is full: ask for that one
+    again. All receipts of a message have one signature. The call itself fails with FIELD_INVALID if
+    a message breaks a constraint; nothing of that message is recorded then. It lasts ten minutes at
+    most.
     """
     DiscloseDocument: _aio.UnaryStreamMultiCallable[_disclosure_service_pb2.DiscloseDocumentRequest, _disclosure_service_pb2.DiscloseDocumentResponse]  # type: ignore[assignment]
     """Discloses a document of a subject under her consent: first the bundle, as DiscloseEvidence does,
@@ -117,6 +137,22 @@ class DisclosureServiceServicer(metaclass=_abc_1.ABCMeta):
         CONSENT_EXPIRED, CONSENT_PAUSED, CONSENT_NOT_STARTED, PURPOSE_DIFFERS, FIELD_NOT_GRANTED, FIELD_UNKNOWN,
         FREQUENCY_EXHAUSTED, EVIDENCE_TOO_OLD, EVIDENCE_CHANGED, PURPOSE_NOT_ALLOWED,
         SERVICE_SUSPENDED, RELEASE_TOO_LATE, CONCURRENT_CHANGE, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def DiscloseEvidenceBatch(
+        self,
+        request_iterator: _MaybeAsyncIterator[_disclosure_service_pb2.DiscloseEvidenceBatchRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_disclosure_service_pb2.DiscloseEvidenceBatchResponse], _abc.AsyncIterator[_disclosure_service_pb2.DiscloseEvidenceBatchResponse]]:
+        """Discloses evidence of many subjects: each message of up to 64 disclosures is answered by one.
+
+        Services only. Each disclosure is decided, recorded and released on its own, as DiscloseEvidence
+        does it, and a retry with the same `request_id` may go either way. What fails is told in its
+        result and stops no other; LIMIT_EXCEEDED there means that the answer is full: ask for that one
+        again. All receipts of a message have one signature. The call itself fails with FIELD_INVALID if
+        a message breaks a constraint; nothing of that message is recorded then. It lasts ten minutes at
+        most.
         """
 
     @_abc_1.abstractmethod

@@ -203,6 +203,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """DATA_LOSS. The stored history of this vault does not hold together; nothing is decided on it.
     Example: `{"reason": "HISTORY_BROKEN", "domain": "vault.api.v1"}`.
     """
+    ERROR_REASON_VAULT_FROZEN: _ErrorReason.ValueType  # 68
+    """UNAVAILABLE. The store was restored from a copy that lacks the latest history of this vault; nothing
+    is read from it or decided on it until the operator brings that back. Retry with the same `request_id`.
+    Example: `{"reason": "VAULT_FROZEN", "domain": "vault.api.v1"}`.
+    """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 67
     """INTERNAL. A fault of ours. Quote the `call_id` of the trailing metadata.
     Example: `{"reason": "INTERNAL", "domain": "vault.api.v1"}`.
@@ -396,6 +401,11 @@ Example: `{"reason": "DEADLINE_PASSED", "domain": "vault.api.v1"}`.
 ERROR_REASON_HISTORY_BROKEN: ErrorReason.ValueType  # 66
 """DATA_LOSS. The stored history of this vault does not hold together; nothing is decided on it.
 Example: `{"reason": "HISTORY_BROKEN", "domain": "vault.api.v1"}`.
+"""
+ERROR_REASON_VAULT_FROZEN: ErrorReason.ValueType  # 68
+"""UNAVAILABLE. The store was restored from a copy that lacks the latest history of this vault; nothing
+is read from it or decided on it until the operator brings that back. Retry with the same `request_id`.
+Example: `{"reason": "VAULT_FROZEN", "domain": "vault.api.v1"}`.
 """
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 67
 """INTERNAL. A fault of ours. Quote the `call_id` of the trailing metadata.

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16vault/api/v1/log.proto\x12\x0cvault.api.v1\"\x85\x01\n\x07Receipt\x12\r\n\x05\x66\x61\x63ts\x18\x01 \x01(\x0c\x12\x11\n\tlink_hash\x18\x02 \x01(\x0c\x12\x0e\n\x06origin\x18\x03 \x01(\t\x12\x12\n\nleaf_index\x18\x04 \x01(\x04\x12\x11\n\tleaf_hash\x18\x05 \x01(\x0c\x12\x0e\n\x06key_id\x18\x06 \x01(\t\x12\x11\n\tsignature\x18\x07 \x01(\x0c\"l\n\x06Record\x12\x12\n\nleaf_index\x18\x01 \x01(\x04\x12\x11\n\tstream_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12\r\n\x05\x65ntry\x18\x04 \x01(\x0c\x12\x0c\n\x04link\x18\x05 \x01(\x0c\x12\r\n\x05\x66\x61\x63ts\x18\x06 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16vault/api/v1/log.proto\x12\x0cvault.api.v1\"\xb0\x01\n\x07Receipt\x12\r\n\x05\x66\x61\x63ts\x18\x01 \x01(\x0c\x12\x11\n\tlink_hash\x18\x02 \x01(\x0c\x12\x0e\n\x06origin\x18\x03 \x01(\t\x12\x12\n\nleaf_index\x18\x04 \x01(\x04\x12\x11\n\tleaf_hash\x18\x05 \x01(\x0c\x12\x0e\n\x06key_id\x18\x06 \x01(\t\x12\x11\n\tsignature\x18\x07 \x01(\x0c\x12)\n\x05\x62\x61tch\x18\x08 \x01(\x0b\x32\x1a.vault.api.v1.ReceiptBatch\"9\n\x0cReceiptBatch\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04size\x18\x02 \x01(\r\x12\x0c\n\x04path\x18\x03 \x03(\x0c\"l\n\x06Record\x12\x12\n\nleaf_index\x18\x01 \x01(\x04\x12\x11\n\tstream_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12\r\n\x05\x65ntry\x18\x04 \x01(\x0c\x12\x0c\n\x04link\x18\x05 \x01(\x0c\x12\r\n\x05\x66\x61\x63ts\x18\x06 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vault.api.v1.log_pb2', _glo
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RECEIPT']._serialized_start=41
-  _globals['_RECEIPT']._serialized_end=174
-  _globals['_RECORD']._serialized_start=176
-  _globals['_RECORD']._serialized_end=284
+  _globals['_RECEIPT']._serialized_end=217
+  _globals['_RECEIPTBATCH']._serialized_start=219
+  _globals['_RECEIPTBATCH']._serialized_end=276
+  _globals['_RECORD']._serialized_start=278
+  _globals['_RECORD']._serialized_end=386
 # @@protoc_insertion_point(module_scope)

@@ -3,8 +3,10 @@
 isort:skip_file
 SPDX-License-Identifier: Apache-2.0"""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -23,6 +25,8 @@ class Receipt(_message.Message):
     `leaf_hash` = SHA-256(0x00 ‖ entry), entry = 0x01 ‖ `link_hash` ‖ SHA-256(`facts`) (RFC 6962 hashing).
     `signature` is Ed25519 over the canonical JSON
     `["citizen-vault/receipt/1",origin,leaf_index,leaf_hash]`, leaf_hash as base64url without padding.
+    Receipts that were signed together have one signature, over the canonical JSON
+    `["citizen-vault/receipts/1",size,root]`: the root of the tree whose leaves are those messages.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -34,6 +38,7 @@ class Receipt(_message.Message):
     LEAF_HASH_FIELD_NUMBER: _builtins.int
     KEY_ID_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
+    BATCH_FIELD_NUMBER: _builtins.int
     facts: _builtins.bytes
     """Output only. The facts of the record, exactly as hashed: canonical JSON."""
     link_hash: _builtins.bytes
@@ -48,6 +53,10 @@ class Receipt(_message.Message):
     """Output only. Which of the registry's receipt keys signed. UUID."""
     signature: _builtins.bytes
     """Output only. Ed25519 signature, 64 bytes."""
+    @_builtins.property
+    def batch(self) -> Global___ReceiptBatch:
+        """Output only. Its place among the receipts that were signed together; absent if it was signed alone."""
+
     def __init__(
         self,
         *,
@@ -58,14 +67,47 @@ class Receipt(_message.Message):
         leaf_hash: _builtins.bytes = ...,
         key_id: _builtins.str = ...,
         signature: _builtins.bytes = ...,
+        batch: Global___ReceiptBatch | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "key_id", b"key_id", "leaf_hash", b"leaf_hash", "leaf_index", b"leaf_index", "link_hash", b"link_hash", "origin", b"origin", "signature", b"signature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "facts", b"facts", "key_id", b"key_id", "leaf_hash", b"leaf_hash", "leaf_index", b"leaf_index", "link_hash", b"link_hash", "origin", b"origin", "signature", b"signature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Receipt: _TypeAlias = Receipt  # noqa: Y015
+
+@_typing.final
+class ReceiptBatch(_message.Message):
+    """The place of a receipt in the tree of those that were signed together (RFC 6962 section 2.1)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Output only. Its place, from 0."""
+    size: _builtins.int
+    """Output only. How many receipts were signed together."""
+    @_builtins.property
+    def path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Output only. The hashes from its leaf, SHA-256(0x00 ‖ message), to the root. 32 bytes each."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        size: _builtins.int = ...,
+        path: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "path", b"path", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReceiptBatch: _TypeAlias = ReceiptBatch  # noqa: Y015
 
 @_typing.final
 class Record(_message.Message):

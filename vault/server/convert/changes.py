@@ -8,6 +8,7 @@ from typing import Final
 
 from projections.change_feed import START, Change, ChangeKind, Cursor
 from vault.api.v1 import disclosure_service_pb2 as pb
+from vault.domain.lane import FIRST_LANE
 from vault.server.convert.consent import difference_message
 from vault.server.convert.times import timestamp
 
@@ -38,12 +39,19 @@ def change_message(change: Change, external_reference: str) -> pb.ConsentChange:
 
 def cursor_name(cursor: Cursor) -> str:
     """Return a cursor as its token holds it."""
-    return f"{cursor.shown}/{cursor.position}"
+    sizes = ",".join(f"{lane}:{size}" for lane, size in cursor.sizes)
+    return f"{cursor.shown}/{cursor.lane}/{cursor.position}/{sizes}"
 
 
 def cursor_from(name: str) -> Cursor:
     """Return the cursor of a token that was verified to be ours; "" is the beginning."""
     if not name:
         return START
-    shown, _, position = name.partition("/")
-    return Cursor(int(shown), int(position))
+    shown, *rest = name.split("/")
+    if len(rest) == 1:
+        # As they were before there were other lanes.
+        return Cursor(int(shown), FIRST_LANE, int(rest[0]))
+    lane, position, sizes = rest
+    pairs = (pair.partition(":") for pair in sizes.split(",") if pair)
+    told = tuple((int(of), int(size)) for of, _, size in pairs)
+    return Cursor(int(shown), int(lane), int(position), told)

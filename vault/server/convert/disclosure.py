@@ -4,13 +4,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from vault.api.v1 import disclosure_pb2
 from vault.api.v1 import disclosure_service_pb2 as pb
 from vault.application.commands import Particulars
 from vault.application.disclosures import Disclosed
 from vault.domain.disclosure import Attempt, Selection
+from vault.domain.errors import LimitExceededError, VaultError
 from vault.server.convert.log import receipt_message
+from vault.server.errors import internal_status, status_of
+
+LARGEST_RESULTS_BYTES: Final = 3 * 1024 * 1024
+"""Leaves room in the 4 MiB that a gRPC client takes unless it is told otherwise."""
+
+_FULL: Final = "The answer is full: ask for this one again with the same request_id."
 
 
 def attempt_from(
@@ -50,6 +58,32 @@ def disclosed_message(disclosed: Disclosed, position_token: str) -> pb.DiscloseE
         external_reference=disclosed.external_reference,
         position_token=position_token,
     )
+
+
+def result_messages(
+    results: Iterable[Disclosed | Exception], call_id: str
+) -> list[pb.DisclosureResult]:
+    """Return what became of each disclosure of one message, as far as they fit into one answer.
+
+    What does not fit is recorded, and told to be asked for again: the same bytes, as a repeat. A
+    fault of ours is told by the call alone.
+    """
+    messages: list[pb.DisclosureResult] = []
+    left_bytes = LARGEST_RESULTS_BYTES
+    for result in results:
+        message = _result_message(result, call_id)
+        if isinstance(result, Disclosed) and message.ByteSize() > left_bytes:
+            message = _result_message(LimitExceededError(detail=_FULL), call_id)
+        left_bytes -= message.ByteSize()
+        messages.append(message)
+    return messages
+
+
+def _result_message(result: Disclosed | Exception, call_id: str) -> pb.DisclosureResult:
+    if isinstance(result, Disclosed):
+        return pb.DisclosureResult(disclosed=disclosed_message(result, ""))
+    _, status = status_of(result) if isinstance(result, VaultError) else internal_status(call_id)
+    return pb.DisclosureResult(failed=status.SerializeToString())
 
 
 def _selections(fields: Iterable[disclosure_pb2.FieldSelection]) -> tuple[Selection, ...]:

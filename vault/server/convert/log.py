@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from vault.api.v1 import log_pb2
-from vault.application.receipts import Receipt
+from vault.application.receipts import Receipt, SignedTogether
 from vault.store.append import StoredRecord
 
 
@@ -20,7 +20,12 @@ def receipt_message(receipt: Receipt | None) -> log_pb2.Receipt | None:
         leaf_hash=receipt.leaf_hash,
         key_id=receipt.key_id,
         signature=receipt.signature,
+        batch=_batch_message(receipt.batch) if receipt.batch else None,
     )
+
+
+def _batch_message(batch: SignedTogether) -> log_pb2.ReceiptBatch:
+    return log_pb2.ReceiptBatch(index=batch.index, size=batch.size, path=batch.path)
 
 
 def record_message(record: StoredRecord) -> log_pb2.Record:
