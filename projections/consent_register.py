@@ -7,7 +7,7 @@ was redeemed (`RequestState.is_known`); until then it looks as if nobody had ope
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from eventsourcing.persistence import Tracking
@@ -25,6 +25,7 @@ from vault.domain.consent import (
 )
 from vault.domain.disclosure import EvidenceDisclosed
 from vault.domain.events import Event, Facts
+from vault.domain.lane import lane_of
 from vault.domain.request import (
     ConsentRefused,
     ConsentRequestCancelled,
@@ -36,12 +37,15 @@ from vault.domain.request import (
 )
 from vault.domain.values import AskedTerms, Terms, Time
 
+# What a request's own stream says and what her vault says lie in tables of their own, for each lane
+# is followed for itself: neither waits for the other, and the rows are the same in whatever order.
 # A request `is_known` if its service may know whom it reached and what became of it. `position` is
-# the tree size with the event that made the row. `asked` and `terms` are canonical JSON, whole. A
-# time is "" as long as it has not come.
+# the size of the lane with the event that made the row. `asked` and `terms` are canonical JSON,
+# whole. A time is "" as long as it has not come.
 _SCHEMA: Final = """
 CREATE TABLE requests (
     consent_request_id TEXT PRIMARY KEY,
+    lane BIGINT NOT NULL,
     position BIGINT NOT NULL,
     service TEXT NOT NULL,
     subject TEXT NOT NULL,
@@ -49,13 +53,18 @@ CREATE TABLE requests (
     asked TEXT NOT NULL,
     made TEXT NOT NULL,
     expires TEXT NOT NULL,
-    cancelled TEXT NOT NULL,
-    refused TEXT NOT NULL,
-    consent_id TEXT NOT NULL
+    cancelled TEXT NOT NULL
 );
-CREATE INDEX requests_of_service ON requests (service, position);
+CREATE INDEX requests_of_service ON requests (service, made, lane, position);
+CREATE TABLE answers (
+    consent_request_id TEXT PRIMARY KEY,
+    cancelled TEXT NOT NULL DEFAULT '',
+    refused TEXT NOT NULL DEFAULT '',
+    consent_id TEXT NOT NULL DEFAULT ''
+);
 CREATE TABLE consents (
     consent_id TEXT PRIMARY KEY,
+    lane BIGINT NOT NULL,
     position BIGINT NOT NULL,
     consent_request_id TEXT NOT NULL,
     service TEXT NOT NULL,
@@ -67,14 +76,13 @@ CREATE TABLE consents (
     disclosures BIGINT NOT NULL,
     last_disclosure TEXT NOT NULL
 );
-CREATE INDEX consents_of_service ON consents (service, position);
+CREATE INDEX consents_of_service ON consents (service, granted, lane, position);
 """
 
 _MADE: Final = """
-INSERT INTO requests (consent_request_id, position, service, subject, is_known,
-    asked, made, expires, cancelled, refused, consent_id)
-VALUES (:request, :position, :service, :subject, :is_known,
-    :asked, :made, :expires, '', '', '')
+INSERT INTO requests (consent_request_id, lane, position, service, subject, is_known,
+    asked, made, expires, cancelled)
+VALUES (:request, :lane, :position, :service, :subject, :is_known, :asked, :made, :expires, '')
 ON CONFLICT DO NOTHING
 """
 
@@ -82,20 +90,22 @@ _CLAIMED: Final = "UPDATE requests SET subject = :subject WHERE consent_request_
 
 _REDEEMED: Final = "UPDATE requests SET is_known = TRUE WHERE consent_request_id = :request"
 
-# A request is cancelled in its own stream or in her vault, perhaps in both: the first counts.
 _CANCELLED: Final = """
 UPDATE requests SET cancelled = :time WHERE consent_request_id = :request AND cancelled = ''
 """
 
-_REFUSED: Final = "UPDATE requests SET refused = :time WHERE consent_request_id = :request"
-
-_ANSWERED: Final = "UPDATE requests SET consent_id = :consent WHERE consent_request_id = :request"
+_ANSWERED: Final = """
+INSERT INTO answers (consent_request_id, {column}) VALUES (:request, :answer)
+ON CONFLICT (consent_request_id) DO UPDATE SET {column} = excluded.{column}
+"""
+_CANCELLED_IN_VAULT: Final = _ANSWERED.format(column="cancelled")
+_REFUSED: Final = _ANSWERED.format(column="refused")
+_CONSENTED: Final = _ANSWERED.format(column="consent_id")
 
 _GRANTED: Final = """
-INSERT INTO consents (consent_id, position, consent_request_id, service, subject, terms,
+INSERT INTO consents (consent_id, lane, position, consent_request_id, service, subject, terms,
     granted, paused, revoked, disclosures, last_disclosure)
-SELECT :consent, :position, consent_request_id, service, subject, :terms, :time, '', '', 0, ''
-FROM requests WHERE consent_request_id = :request
+VALUES (:consent, :lane, :position, :request, :service, :subject, :terms, :time, '', '', 0, '')
 ON CONFLICT DO NOTHING
 """
 
@@ -111,46 +121,60 @@ WHERE consent_id = :consent
 """
 
 _CONSENTS: Final = """
-SELECT consents.position, terms, consents.subject, consents.consent_request_id, granted, paused,
-    revoked, disclosures, last_disclosure
-FROM consents JOIN requests ON requests.consent_request_id = consents.consent_request_id
-WHERE consents.service = :service AND consents.position < :before AND is_known
-ORDER BY consents.position DESC LIMIT :limit
+SELECT consents.lane, consents.position, terms, consents.subject, consents.consent_request_id,
+    granted, paused, revoked, disclosures, last_disclosure
+FROM consents CROSS JOIN requests ON requests.consent_request_id = consents.consent_request_id
+WHERE consents.service = :service
+    AND (granted, consents.lane, consents.position) < (:before, :lane, :position) AND is_known
+ORDER BY granted DESC, consents.lane DESC, consents.position DESC LIMIT :limit
 """
 
+# A request is cancelled in its own stream or in her vault, perhaps in both: the first counts.
 _REQUESTS: Final = """
-SELECT position, consent_request_id, asked, made, expires, cancelled,
+SELECT lane, position, requests.consent_request_id, asked, made, expires,
+    CASE WHEN coalesce(answers.cancelled, '') = '' THEN requests.cancelled
+        WHEN requests.cancelled = '' THEN answers.cancelled
+        ELSE min(requests.cancelled, answers.cancelled) END AS first_cancelled,
     CASE WHEN is_known THEN subject ELSE '' END,
-    CASE WHEN is_known THEN consent_id ELSE '' END,
-    CASE WHEN is_known THEN refused ELSE '' END
-FROM requests
-WHERE service = :service AND position < :before {pending}
-ORDER BY position DESC LIMIT :limit
+    CASE WHEN is_known THEN coalesce(consent_id, '') ELSE '' END AS known_consent,
+    CASE WHEN is_known THEN coalesce(refused, '') ELSE '' END AS known_refused
+FROM requests LEFT JOIN answers ON answers.consent_request_id = requests.consent_request_id
+WHERE service = :service AND (made, lane, position) < (:before, :lane, :position) {pending}
+ORDER BY made DESC, lane DESC, position DESC LIMIT :limit
 """
 _ALL_REQUESTS: Final = _REQUESTS.format(pending="")
 _PENDING_REQUESTS: Final = _REQUESTS.format(
-    pending="""AND expires > :time AND cancelled = ''
-    AND NOT (is_known AND (consent_id <> '' OR refused <> ''))"""
+    pending="""AND expires > :time AND first_cancelled = ''
+    AND known_consent = '' AND known_refused = ''"""
 )
-
-NEWEST: Final = 2**62
-"""Where a list begins that ends with nothing before it."""
 
 _TERMS: Final = msgspec.json.Decoder(Terms)
 _ASKED: Final = msgspec.json.Decoder(AskedTerms)
 
 
-class ConsentRow(Struct, frozen=True, kw_only=True):
-    """A consent as its service may see it: no items. `position` names the row in its list."""
+class RowKey(NamedTuple):
+    """Where a row stands in its list: lists are of all lanes, by time."""
 
+    time: str
+    lane: int
     position: int
+
+
+NEWEST: Final = RowKey("~", 0, 0)
+"""Where a list begins that ends with nothing before it."""
+
+
+class ConsentRow(Struct, frozen=True, kw_only=True):
+    """A consent as its service may see it: no items. `key` names the row in its list."""
+
+    key: RowKey
     consent: Consent
 
 
 class RequestRow(Struct, frozen=True, kw_only=True):
     """A request as its service may see it; `time` is when it was made. See `ConsentRow`."""
 
-    position: int
+    key: RowKey
     request: Request
 
 
@@ -158,7 +182,7 @@ class ConsentRegister(VersionedProjection):
     """The requests and consents of all services."""
 
     name = "consent-register"
-    version = 1
+    version = 2
     schema = _SCHEMA
     topics = forms_of(
         "request-made",
@@ -178,51 +202,63 @@ class ConsentRegister(VersionedProjection):
 
     def process_event(self, domain_event: Event, tracking: Tracking) -> None:
         """Note what an event changes. What it builds on may have been deleted: then nothing."""
-        facts = domain_event.facts.upcast()
-        self._change_requests(facts, domain_event.link.stream, tracking.notification_id)
-        self._change_consents(facts, tracking.notification_id)
+        facts, stream = domain_event.facts.upcast(), domain_event.link.stream
+        key = RowKey(facts.time, lane_of(stream), tracking.notification_id)
+        match facts:
+            case RequestMade() | RequestClaimed() | RequestRedeemed() | RequestCancelled():
+                self._change_request(facts, stream, key)
+            case ConsentGranted():
+                self._grant(facts, key)
+            case _:
+                self._change_answer(facts)
+                self._change_consent(facts)
 
     async def consents(
-        self, service: str, limit: int, before: int = NEWEST
+        self, service: str, limit: int, before: RowKey = NEWEST
     ) -> tuple[ConsentRow, ...]:
         """Return consents of a service, newest first.
 
         Args:
-            before: the position of the last row of the page before.
+            before: the key of the last row of the page before.
         """
-        rows = await self.view.ask(_CONSENTS, service=service, before=before, limit=limit)
+        rows = await self.view.ask(_CONSENTS, limit=limit, **_below(service, before))
         return tuple(_consent(row) for row in rows)
 
     async def requests(
         self,
         service: str,
         limit: int,
-        before: int = NEWEST,
+        before: RowKey = NEWEST,
         *,
         pending_at: Time | None = None,
     ) -> tuple[RequestRow, ...]:
         """Return requests of a service, newest first.
 
         Args:
-            before: the position of the last row of the page before.
+            before: the key of the last row of the page before.
             pending_at: only those that wait for an answer at this time, as far as it may know.
         """
+        bindings = _below(service, before)
         if pending_at is None:
-            rows = await self.view.ask(_ALL_REQUESTS, service=service, before=before, limit=limit)
+            rows = await self.view.ask(_ALL_REQUESTS, limit=limit, **bindings)
         else:
-            rows = await self.view.ask(
-                _PENDING_REQUESTS, service=service, before=before, limit=limit, time=pending_at
-            )
+            rows = await self.view.ask(_PENDING_REQUESTS, limit=limit, time=pending_at, **bindings)
         return tuple(_request(row) for row in rows)
 
-    def _change_requests(self, facts: Facts, stream: str, position: int) -> None:
+    def _change_request(
+        self,
+        facts: RequestMade | RequestClaimed | RequestRedeemed | RequestCancelled,
+        stream: str,
+        key: RowKey,
+    ) -> None:
         write = self.view.write
         match facts:
             case RequestMade():
                 write(
                     _MADE,
                     request=stream,
-                    position=position,
+                    lane=key.lane,
+                    position=key.position,
                     service=facts.asked.recipient.service,
                     subject=facts.subject,
                     is_known=not facts.code_challenge,
@@ -236,25 +272,32 @@ class ConsentRegister(VersionedProjection):
                 write(_REDEEMED, request=stream)
             case RequestCancelled():
                 write(_CANCELLED, request=stream, time=facts.time)
-            case ConsentRequestCancelled():
-                write(_CANCELLED, request=facts.consent_request_id, time=facts.time)
-            case ConsentRefused():
-                write(_REFUSED, request=facts.consent_request_id, time=facts.time)
-            case ConsentGranted():
-                write(_ANSWERED, request=facts.consent_request_id, consent=facts.consent_id)
 
-    def _change_consents(self, facts: Facts, position: int) -> None:
+    def _grant(self, facts: ConsentGranted, key: RowKey) -> None:
+        request, consent = facts.consent_request_id, facts.consent_id
+        self.view.write(_CONSENTED, request=request, answer=consent)
+        self.view.write(
+            _GRANTED,
+            consent=consent,
+            lane=key.lane,
+            position=key.position,
+            request=request,
+            service=facts.service,
+            subject=facts.subject,
+            terms=_text(facts.terms),
+            time=facts.time,
+        )
+
+    def _change_answer(self, facts: Facts) -> None:
+        match facts:
+            case ConsentRequestCancelled(consent_request_id=request):
+                self.view.write(_CANCELLED_IN_VAULT, request=request, answer=facts.time)
+            case ConsentRefused(consent_request_id=request):
+                self.view.write(_REFUSED, request=request, answer=facts.time)
+
+    def _change_consent(self, facts: Facts) -> None:
         write = self.view.write
         match facts:
-            case ConsentGranted():
-                write(
-                    _GRANTED,
-                    consent=facts.consent_id,
-                    position=position,
-                    request=facts.consent_request_id,
-                    terms=_text(facts.terms),
-                    time=facts.time,
-                )
             case ConsentNarrowed() | ConsentExtended():
                 write(_AMENDED, consent=facts.consent_id, terms=_text(facts.terms))
             case ConsentPaused():
@@ -269,28 +312,32 @@ class ConsentRegister(VersionedProjection):
                 write(_DISCLOSED, consent=facts.consent_id, time=facts.time, count=count)
 
 
+def _below(service: str, key: RowKey) -> dict[str, str | int | bool]:
+    return {"service": service, "before": key.time, "lane": key.lane, "position": key.position}
+
+
 def _text(terms: Terms | AskedTerms) -> str:
     return encode(terms).decode("ascii")
 
 
 def _consent(row: Row) -> ConsentRow:
-    position, terms, subject, consent_request_id, granted, paused, revoked, disclosures, last = row
+    lane, position, terms, subject, request_id, granted, paused, revoked, count, last = row
     consent = Consent(
         terms=_TERMS.decode(terms),
         items=(),
         subject=subject,
-        consent_request_id=consent_request_id,
+        consent_request_id=request_id,
         granted=granted,
         paused=paused,
         revoked=revoked,
-        disclosures=disclosures,
+        disclosures=count,
         last_disclosure=last,
     )
-    return ConsentRow(position=position, consent=consent)
+    return ConsentRow(key=RowKey(granted, lane, position), consent=consent)
 
 
 def _request(row: Row) -> RequestRow:
-    position, request_id, asked, made, expires, cancelled, subject, consent_id, refused = row
+    lane, position, request_id, asked, made, expires, cancelled, subject, consent_id, refused = row
     request = Request(
         consent_request_id=request_id,
         subject=subject,
@@ -301,4 +348,4 @@ def _request(row: Row) -> RequestRow:
         refused=refused,
         cancelled=cancelled,
     )
-    return RequestRow(position=position, request=request)
+    return RequestRow(key=RowKey(made, lane, position), request=request)

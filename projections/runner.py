@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Follows events into a projection: from its place, page by page, rows and place together.
+"""Keeps a projection in step with every lane, and says how far it shows each.
 
 A view that is not there yet, is of another version, or followed a store that was since restored
 from a backup is built in the shadow: the file of an earlier version stays as it is until the new
-one has caught up, and nobody is shown rows that are not whole. `Follower` is the work, `Runner` the
-thread that keeps at it.
+one has caught up, and nobody is shown rows that are not whole. A lane that cannot be followed for a
+while stops no other.
 """
 
 from __future__ import annotations
@@ -12,22 +12,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
-from eventsourcing.persistence import ApplicationRecorder, Notification, Subscription, Tracking
+from eventsourcing.persistence import ApplicationRecorder, Subscription
 
-from projections.tracking import Place, SQLiteView, VersionedProjection
-from vault.domain.canonical import b64
-from vault.domain.errors import DeadlinePassedError
+from projections.follower import Follower
+from projections.tracking import SQLiteView, VersionedProjection, name_of
+from vault.domain.errors import DeadlinePassedError, StoreUnavailableError
+from vault.store.command import Sizes
 from vault.store.errors import StoreClosedError
-from vault.store.record import entry_of, leaf_of
+from vault.store.lane import Lane
 from vault.store.vaults import Vaults
 
 P = TypeVar("P", bound=VersionedProjection)
-
-PAGE: Final = 500
-"""Records taken in one transaction, so that a busy process wakes the follower seldom."""
 
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -35,84 +34,11 @@ LONGEST_PAUSE_SECONDS: Final = 30.0
 _logger = logging.getLogger(__name__)
 
 
-class Follower(Generic[P]):
-    """Takes what was recorded into one projection. For one thread.
-
-    `seen` is the tree size up to which everything is in the view.
-    """
-
-    def __init__(self, projection: P, vaults: Vaults) -> None:
-        self.seen = 0
-        self._tracked = 0
-        self._projection = projection
-        self._view = projection.view
-        self._name = vaults.name
-        self._store = vaults.store
-        self._mapper = vaults.mapper
-
-    def resume(self) -> None:
-        """Find the place to go on from; begin anew if the store is not the one that was followed.
-
-        A store that was restored from a backup is shorter, or holds something else at that place.
-        """
-        place = self._view.place(self._name)
-        if place is not None and not self._stands(place):
-            _logger.warning("%s followed another store: it is built again", self._projection.name)
-            self._view.clear()
-            place = None
-        self._tracked = self.seen = place.notification_id if place else 0
-
-    def take_page(self) -> bool:
-        """Take the next page, and say whether there may be more."""
-        head = self._store.max_notification_id() or 0
-        page = self._store.select_notifications(self.seen, PAGE, inclusive_of_start=False)
-        wanted = [record for record in page if record.topic in self._projection.topics]
-        # To track each page in which nothing concerns the projection would be most of its writing.
-        if page and (wanted or page[-1].id >= self._tracked + PAGE):
-            self._take(wanted, page[-1])
-        self.seen = max(self.seen, page[-1].id if page else 0)
-        if len(page) == PAGE:
-            return True
-        # Records that were deleted are in no page: behind its last there are only such.
-        self.seen = max(self.seen, head)
-        return False
-
-    def _take(self, wanted: list[Notification], last: Notification) -> None:
-        with self._view.transaction():
-            # Another process may have taken some of it.
-            tracked = self._view.max_tracking_id(self._name) or 0
-            for record in wanted:
-                if record.id > tracked:
-                    event = self._mapper.to_domain_event(record)
-                    self._projection.process_event(event, Tracking(self._name, record.id))
-            if last.id > tracked:
-                self._view.insert_tracking(self._place_at(last))
-        self._tracked = max(tracked, last.id)
-
-    def _place_at(self, record: Notification) -> Place:
-        return Place(
-            application_name=self._name,
-            notification_id=record.id,
-            stream=str(record.originator_id),
-            version=record.originator_version,
-            leaf=b64(leaf_of(entry_of(record.state))),
-        )
-
-    def _stands(self, place: Place) -> bool:
-        """Say whether the store has at a place what was found there. Entries are never deleted."""
-        records = self._store.select_records(place.stream, after_version=place.version - 1, limit=1)
-        return any(
-            record.position + 1 == place.notification_id
-            and b64(leaf_of(record.entry)) == place.leaf
-            for record in records
-        )
-
-
 class Runner(Generic[P]):
-    """Keeps one projection in step with the store, on a thread of its own.
+    """Keeps one projection in step with the store, on a thread for each lane.
 
-    An error stops nothing but this projection: it is logged, and after a pause the projection goes
-    on from its place. What stays behind shows in `lag`.
+    An error stops nothing but this projection's lane: it is logged, and after a pause it is
+    followed from its place. What stays behind shows in `lag`.
     """
 
     def __init__(self, projection_class: type[P], vaults: Vaults, folder: Path) -> None:
@@ -125,107 +51,204 @@ class Runner(Generic[P]):
         self._vaults = vaults
         self._view = SQLiteView(self._file, projection_class.schema)
         self._projection = projection_class(self._view)
-        self._follower = Follower(self._projection, vaults)
+        self._is_alone = False
+        self._lanes: dict[int, _FollowedLane[P]] = {}
         self._stopping = threading.Event()
-        self._alarm: Subscription[ApplicationRecorder] | None = None
-        # A process that ends without closing need not wait: a page is taken whole or not at all.
-        self._thread = threading.Thread(target=self._run, name=projection_class.name, daemon=True)
-        # What the loop knows: how far the view shows the store, -1 as long as it is not whole.
-        self._shown = -1
-        self._waiting: set[tuple[int, asyncio.Future[None]]] = set()
+        # What the loop knows: how far the view shows each lane that is whole in it, since it was
+        # last cleared.
+        self._shown: dict[int, int] = {}
+        self._generation = 0
+        self._waiting: dict[asyncio.Future[None], Sizes] = {}
 
     def start(self) -> None:
         """Follow from now on. Called on the loop on which others wait and ask."""
         self._loop = asyncio.get_running_loop()
-        self._thread.start()
+        for lane in self._vaults.lanes.values():
+            self.follow(lane)
+
+    def follow(self, lane: Lane) -> None:
+        """Follow a lane from now on, which others need not wait for until then."""
+        followed = _FollowedLane(self, self._projection, lane)
+        self._lanes[lane.number] = followed
+        followed.start()
 
     async def aclose(self) -> None:
-        """Stop after the page under way and close the file. The store is closed later."""
+        """Stop after the pages under way and close the file. The store is closed later."""
         self._stopping.set()
-        if self._alarm is not None:
-            self._alarm.stop()
-        if self._thread.ident is not None:
-            await asyncio.to_thread(self._thread.join)
+        for lane in self._lanes.values():
+            await lane.stop()
         await asyncio.to_thread(self._view.close)
 
-    async def wait(self, tree_size: int, deadline: float) -> P:
-        """Return the projection, once it is whole and shows at least so much of the store.
+    async def wait(self, sizes: Sizes, deadline: float) -> P:
+        """Return the projection, once it is whole and shows at least so much of each lane.
 
         Args:
             deadline: on the monotonic clock.
 
         Raises:
             DeadlinePassedError: if it does not in time.
+            StoreUnavailableError: if one of the lanes is not served here.
         """
-        if self._shown < tree_size:
+        if not self._vaults.numbers.issuperset(sizes):
+            raise StoreUnavailableError
+        if not self._shows(sizes):
             shows = asyncio.get_running_loop().create_future()
-            waits = (tree_size, shows)
-            self._waiting.add(waits)
+            self._waiting[shows] = sizes
             try:
                 async with asyncio.timeout(deadline - self._vaults.clock.monotonic()):
                     await shows
             except TimeoutError:
                 raise DeadlinePassedError from None
             finally:
-                self._waiting.discard(waits)
+                del self._waiting[shows]
         return self._projection
 
-    async def lag(self) -> int:
-        """Return how many records the projection is behind the store."""
-        return max(0, await self._vaults.tree_size() - self._follower.seen)
+    async def lag(self) -> Mapping[int, int]:
+        """Return how many records of each lane the projection does not show yet."""
+        return {
+            number: max(0, await self._vaults.lanes[number].tree_size() - lane.seen)
+            for number, lane in self._lanes.items()
+        }
+
+    # --- For the threads
+
+    @property
+    def name(self) -> str:
+        """Return the name of the projection."""
+        return self._projection.name
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether no further page shall be taken."""
+        return self._stopping.is_set()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not for a runner that stops."""
+        self._stopping.wait(seconds)
+
+    def begin_again(self, clearing: int) -> None:
+        """Have every other lane followed anew: the view was cleared for the sake of one."""
+        self._tell(self._view.generation, {})
+        for number, lane in self._lanes.items():
+            if number != clearing:
+                lane.begin_again()
+
+    def shows_still(self, lane: int, seen: int) -> None:
+        """Show of a lane what there was of it, if it was whole once."""
+        generation = self._view.generation
+        if self._view.is_whole(name_of(lane)):
+            self._tell(generation, {lane: seen})
+
+    def has_followed(self, lane: int, seen: int, generation: int) -> None:
+        """Show a lane, which was followed to its end."""
+        if not self._is_alone and all(map(self._view.is_whole, map(name_of, self._vaults.numbers))):
+            self._remove_other_versions()
+        self._tell(generation, {lane: seen})
+
+    def _remove_other_versions(self) -> None:
+        # A program that still has one open keeps it until it ends.
+        for file in self._file.parent.glob(f"{self.name}.*.db*"):
+            if not file.name.startswith(self._file.name):
+                file.unlink(missing_ok=True)
+        self._is_alone = True
+
+    def _tell(self, generation: int, sizes: Sizes) -> None:
+        self._loop.call_soon_threadsafe(self._learn, generation, sizes)
+
+    # --- On the loop
+
+    def _learn(self, generation: int, sizes: Sizes) -> None:
+        if generation > self._generation:
+            self._generation = generation
+            self._shown.clear()
+        if generation < self._generation:
+            return
+        for lane, size in sizes.items():
+            self._shown[lane] = max(size, self._shown.get(lane, 0))
+        for future, wanted in self._waiting.items():
+            if not future.done() and self._shows(wanted):
+                future.set_result(None)
+
+    def _shows(self, sizes: Sizes) -> bool:
+        shown = self._shown
+        return self._vaults.numbers <= shown.keys() and all(
+            shown[lane] >= size for lane, size in sizes.items()
+        )
+
+
+class _FollowedLane(Generic[P]):
+    """One lane that a runner follows, on a thread of its own."""
+
+    def __init__(self, runner: Runner[P], projection: P, lane: Lane) -> None:
+        self._runner = runner
+        self._lane = lane
+        self._follower = Follower(projection, lane)
+        self._begins_again = False
+        self._alarm: Subscription[ApplicationRecorder] | None = None
+        # A process that ends without closing need not wait: a page is taken whole or not at all.
+        self._thread = threading.Thread(target=self._run, name=runner.name, daemon=True)
+
+    @property
+    def seen(self) -> int:
+        """Return how much of the lane was looked at."""
+        return self._follower.seen
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Return once nothing more is taken; the runner says that it stops."""
+        if self._alarm is not None:
+            self._alarm.stop()
+        await asyncio.to_thread(self._thread.join)
+
+    def begin_again(self) -> None:
+        """Find the place to go on from once more."""
+        self._begins_again = True
+        if self._alarm is not None:
+            self._alarm.stop()
 
     def _run(self) -> None:
         pause = FIRST_PAUSE_SECONDS
-        while not self._stopping.is_set():
-            before = self._follower.seen
+        while not self._runner.is_stopping:
+            before = self.seen
             try:
                 self._follow()
-                return
             except StoreClosedError:
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, the server goes on
                 # Nothing of the message: it may quote what was found.
-                kind, seen = type(error).__name__, self._follower.seen
-                _logger.error("%s stands still at %d: %s", self._projection.name, seen, kind)  # noqa: TRY400
+                kind, seen, name = type(error).__name__, self.seen, self._runner.name
+                _logger.error("%s stands still at %d: %s", name, seen, kind)  # noqa: TRY400
+                self._runner.shows_still(self._lane.number, self.seen)
                 pause = FIRST_PAUSE_SECONDS if seen > before else pause
-                self._stopping.wait(pause)
+                self._runner.pause(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     def _follow(self) -> None:
-        """Follow until told to stop, or the store closes."""
-        self._follower.resume()
-        if self._view.is_whole:
-            self._show()
+        """Follow until told to stop or to begin again, or the store closes or was lost."""
+        self._begins_again = False
+        if self._follower.resume():
+            self._runner.begin_again(self._lane.number)
+        self._runner.shows_still(self._lane.number, self.seen)
         self._catch_up()
         # The subscription says that there is something; a page takes all that came meanwhile.
-        self._alarm = self._vaults.recorder.subscribe(gt=self._follower.seen)
-        if self._stopping.is_set():
+        self._alarm = self._lane.store.subscribe(gt=self.seen)
+        if self._is_done():
             return
         for record in self._alarm:
-            if record.id > self._follower.seen:
+            if self._is_done():
+                return
+            if record.id > self.seen:
                 self._catch_up()
 
     def _catch_up(self) -> None:
-        while not self._stopping.is_set() and self._follower.take_page():
+        while not self._is_done() and self._follower.take_page():
             pass
-        if self._stopping.is_set():
-            return
-        if not self._view.is_whole:
-            self._view.mark_whole()
-            self._remove_other_versions()
-        self._show()
+        if not self._is_done():
+            generation = self._follower.finish()
+            self._runner.has_followed(self._lane.number, self.seen, generation)
 
-    def _remove_other_versions(self) -> None:
-        # A program that still has one open keeps it until it ends.
-        for file in self._file.parent.glob(f"{self._projection.name}.*.db*"):
-            if not file.name.startswith(self._file.name):
-                file.unlink(missing_ok=True)
-
-    def _show(self) -> None:
-        self._loop.call_soon_threadsafe(self._shows, self._follower.seen)
-
-    def _shows(self, tree_size: int) -> None:
-        self._shown = max(self._shown, tree_size)
-        for wanted, future in self._waiting:
-            if wanted <= self._shown and not future.done():
-                future.set_result(None)
+    def _is_done(self) -> bool:
+        return self._runner.is_stopping or self._begins_again

@@ -9,6 +9,7 @@ place, and are followed once more. Rows hold ids, times, terms and digests, and 
 from __future__ import annotations
 
 import asyncio
+import threading
 from abc import ABC
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from eventsourcing.projection import Projection
 
 from vault.domain.errors import StoreUnavailableError
 from vault.domain.stored_names import STORED_NAMES
+from vault.store.command import Sizes
 from vault.store.errors import StoreFileError
 from vault.store.sqlite_file import Readers
 
@@ -35,8 +37,9 @@ APPLICATION_ID: Final = int.from_bytes(b"CVVW")
 _READERS: Final = 2
 _PATIENCE_SECONDS: Final = 5.0
 
-# `PRAGMA user_version` is 1 once everything that was recorded has been followed for a first time.
+# A name is in `whole` once everything that was recorded under it was followed for a first time.
 _TRACKING: Final = """
+CREATE TABLE whole (application_name TEXT PRIMARY KEY);
 CREATE TABLE tracking (
     application_name TEXT PRIMARY KEY,
     notification_id BIGINT NOT NULL,
@@ -60,6 +63,18 @@ ON CONFLICT (application_name) DO UPDATE SET notification_id = excluded.notifica
 """
 
 
+_PLACES: Final = "SELECT application_name, notification_id FROM tracking"
+
+_WHOLE: Final = "INSERT INTO whole VALUES (:application) ON CONFLICT DO NOTHING"
+
+_IS_WHOLE: Final = "SELECT EXISTS (SELECT 1 FROM whole WHERE application_name = :application)"
+
+
+def name_of(lane: int) -> str:
+    """Return the name under which the place in a lane is tracked."""
+    return f"vaults/{lane}"
+
+
 @dataclass(frozen=True)
 class Place(Tracking):
     """How far a projection came, and which record it found there: another store has another."""
@@ -72,8 +87,8 @@ class Place(Tracking):
 class SQLiteView(TrackingRecorder):
     """The file of one projection: one connection writes, a few read.
 
-    Only the follower's thread writes; `ask` may be awaited by anyone at any time. Two processes may
-    follow into one file: each page is taken at the place that the file has.
+    Followers' threads write, one at a time; `ask` may be awaited by anyone at any time. Two
+    processes may follow into one file: each page is taken at the place that the file has.
     """
 
     def __init__(self, path: Path, schema: str) -> None:
@@ -83,31 +98,43 @@ class SQLiteView(TrackingRecorder):
             StoreFileError: if the file is not a view, or cannot be opened.
         """
         self._schema = _TRACKING + schema
+        self._writing = threading.RLock()
+        self._generation = 0
         self._writer = _open(path, self._schema)
         self._readers = Readers(path, _READERS, _PATIENCE_SECONDS)
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="view")
-        self._is_whole = bool(self._writer.pragma("user_version"))
 
     @property
-    def is_whole(self) -> bool:
-        """Whether it once held everything that was recorded, so that it may be asked."""
-        return self._is_whole
+    def generation(self) -> int:
+        """How often it was cleared by this process."""
+        return self._generation
+
+    def is_whole(self, application_name: str) -> bool:
+        """Say whether it once held everything that was recorded under a name.
+
+        Read each time: another process may have finished or cleared it.
+        """
+        with self._writing:
+            answer = self._writer.execute(_IS_WHOLE, {"application": application_name}).get
+            return bool(answer)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Keep all that is written meanwhile, or nothing."""
-        self._writer.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._writer.execute("COMMIT")
-        except BaseException:
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
-            raise
+        """Keep all that is written meanwhile, or nothing; others wait."""
+        with self._writing:
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
 
     def write(self, statement: str, **bindings: str | int | bool) -> None:
         """Run a statement that changes rows."""
-        self._writer.execute(statement, bindings)
+        with self._writing:
+            self._writer.execute(statement, bindings)
 
     def insert_tracking(self, tracking: Tracking) -> None:
         """Track how far the projection came.
@@ -116,16 +143,17 @@ class SQLiteView(TrackingRecorder):
             IntegrityError: if it came as far before.
         """
         place = tracking if isinstance(tracking, Place) else Place(**vars(tracking))
-        self.write(
-            _TRACK,
-            application=place.application_name,
-            position=place.notification_id,
-            stream=place.stream,
-            version=place.version,
-            leaf=place.leaf,
-        )
-        if not self._writer.changes():
-            raise IntegrityError("The projection came as far before.")
+        with self._writing:
+            self.write(
+                _TRACK,
+                application=place.application_name,
+                position=place.notification_id,
+                stream=place.stream,
+                version=place.version,
+                leaf=place.leaf,
+            )
+            if not self._writer.changes():
+                raise IntegrityError("The projection came as far before.")
 
     def max_tracking_id(self, application_name: str) -> int | None:
         """Return how far the projection came, or None if it has seen nothing."""
@@ -133,24 +161,38 @@ class SQLiteView(TrackingRecorder):
         return place.notification_id if place else None
 
     def place(self, application_name: str) -> Place | None:
-        """Return how far the projection came; for the thread that writes."""
-        rows: list[Row] = self._writer.execute(_PLACE, {"application": application_name}).fetchall()
+        """Return how far the projection came."""
+        with self._writing:
+            cursor = self._writer.execute(_PLACE, {"application": application_name})
+            rows: list[Row] = cursor.fetchall()
         return Place(*rows[0]) if rows else None
 
-    def mark_whole(self) -> None:
-        """Say that it may be asked, from now on and after every restart."""
-        self._writer.execute("PRAGMA user_version = 1")
-        self._is_whole = True
+    def mark_whole(self, application_name: str) -> None:
+        """Say that it holds all under a name, from now on and after every restart."""
+        self.write(_WHOLE, application=application_name)
 
-    def clear(self) -> None:
-        """Forget all rows and the place; it may not be asked until it is whole again."""
-        self._is_whole = False
+    def clear(self, found: Place) -> None:
+        """Forget all rows and places; nothing is whole until it was followed again.
+
+        Nothing is done if the place is not the one that was found: another was first.
+        """
         with self.transaction():
+            if self.place(found.application_name) != found:
+                return
             tables = "SELECT name FROM sqlite_schema WHERE type = 'table'"
             for (name,) in self._writer.execute(tables).fetchall():
                 self._writer.execute(f'DROP TABLE "{name}"')
             self._writer.execute(self._schema)
-            self._writer.execute("PRAGMA user_version = 0")
+            self._generation += 1
+
+    async def sizes(self) -> Sizes:
+        """Return how much of each lane is in the view, and tracked.
+
+        Raises:
+            StoreUnavailableError: if the file cannot be read.
+        """
+        places = await self.ask(_PLACES)
+        return {int(name.rpartition("/")[2]): position for name, position in places}
 
     async def ask(self, question: str, **bindings: str | int | bool) -> list[Row]:
         """Return the rows that answer a question; on a thread, so that nobody waits meanwhile.

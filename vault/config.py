@@ -6,30 +6,59 @@ Secrets come as files. Whatever is wrong is reported at once, not one mistake a 
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, TypeVar, cast
-from urllib.parse import urlsplit
+from typing import Final, Literal, cast
+
+from vault.conninfo import is_same_database, read_conninfo
+from vault.settings import (
+    PREFIX,
+    Reader,
+    deployment_name,
+    listen_address,
+    safe_uri,
+    switch,
+)
 
 Environment = Literal["development", "production"]
-T = TypeVar("T")
 
-PREFIX: Final = "CITIZEN_VAULT_"
-STORES: Final = ("vault.store.sqlite",)
-_DEPLOYMENT: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,98}[a-z0-9])?")
-_SWITCH: Final = {"yes": True, "no": False}
+SQLITE: Final = "vault.store.sqlite"
+POSTGRES: Final = "vault.store.postgres"
+DEFAULT_AUDIENCE: Final = "citizen-vault"
+MOST_PROCESSES: Final = 128
+MOST_STATES: Final = 1_000_000_000
 _FREE_PORT: Final = ("127.0.0.1", 0)
 
 
-class ConfigError(Exception):
-    """The configuration is not usable. The message lists everything that is wrong with it."""
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """Two databases of PostgreSQL, as libpq connection strings without passwords.
 
-    def __init__(self, faults: tuple[str, ...]) -> None:
-        super().__init__("\n".join(("The configuration is not usable:", *faults)))
-        self.faults = faults
+    Attributes:
+        events: where events are; its backups hold no key.
+        keys: where keys are, with backups of its own.
+    """
+
+    events: str = field(repr=False)
+    keys: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where events and keys are kept, how durably, and how much of it a process remembers.
+
+    Attributes:
+        module: the module of the event store.
+        postgres: the databases; None for SQLite, whose files lie in the data folder.
+        needs_standby: nothing is acknowledged before a synchronous standby has it, too.
+        remembered_states: how many streams' states a process holds in memory, and keys of as many.
+    """
+
+    module: str
+    postgres: Postgres | None
+    needs_standby: bool
+    remembered_states: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +96,12 @@ class Config:
     """How one server runs. `issuer` is None for the development issuer.
 
     Attributes:
-        data: the folder of the databases, made if it is absent.
+        data: the folder of the databases, documents and views, made if it is absent.
         host: the loopback address to listen on for gRPC; TLS ends in a proxy on the same machine.
         port: 0 takes a free one.
         http_address: the same for HTTP, host and port.
         deployment: the name of this deployment, for ever: the log's origin begins with it.
-        store: the module of the event store.
+        processes: how many processes serve, on the same ports.
         key_file: the file with the key that wraps all others.
         handoff_uri: what hand-off links begin with.
     """
@@ -83,7 +112,8 @@ class Config:
     http_address: tuple[str, int]
     deployment: str
     environment: Environment
-    store: str
+    store: Store
+    processes: int
     key_file: Path = field(repr=False)
     issuer: Issuer | None
     handoff_uri: str
@@ -105,44 +135,40 @@ class Config:
         return self.environment == "development"
 
 
-DEFAULT_AUDIENCE: Final = "citizen-vault"
-
-
 def read_config(environment: Mapping[str, str]) -> Config:
     """Read the configuration from environment variables.
 
     Raises:
         ConfigError: naming everything that is missing or wrong.
     """
-    reader = _Reader(environment)
+    reader = Reader(environment)
     kind = cast(
         "Environment",
         reader.one_of("ENVIRONMENT", ("development", "production"), "production"),
     )
     data = Path(reader.required("DATA", "the folder of the databases"))
-    host, port = reader.parsed("LISTEN", _listen, _FREE_PORT)
+    host, port = reader.parsed("LISTEN", listen_address, _FREE_PORT)
     limits = Limits()
     config = Config(
         data=data,
         host=host,
         port=port,
-        http_address=reader.parsed("HTTP_LISTEN", _listen, _FREE_PORT),
-        deployment=reader.parsed("DEPLOYMENT", _deployment, "citizen-vault.localhost"),
+        http_address=reader.parsed("HTTP_LISTEN", listen_address, _FREE_PORT),
+        deployment=reader.parsed("DEPLOYMENT", deployment_name, "citizen-vault.localhost"),
         environment=kind,
-        store=reader.one_of("STORE", STORES, STORES[0]),
+        store=_store(reader, kind),
+        processes=reader.number("PROCESSES", 1, MOST_PROCESSES),
         key_file=Path(reader.text("KEY_FILE") or data / "wrapping.key"),
         issuer=_issuer(reader, kind),
-        handoff_uri=reader.parsed("HANDOFF_URI", _uri, "http://127.0.0.1:8000/asked/"),
+        handoff_uri=reader.parsed("HANDOFF_URI", safe_uri, "http://127.0.0.1:8000/asked/"),
         limits=Limits(
-            calls=reader.parsed("CALLS", _count, limits.calls),
-            disclosures=reader.parsed("DISCLOSURES", _count, limits.disclosures),
-            waiting_disclosures=reader.parsed(
-                "WAITING_DISCLOSURES", _count, limits.waiting_disclosures
-            ),
-            drain_seconds=reader.parsed("DRAIN_SECONDS", _count, limits.drain_seconds),
+            calls=reader.number("CALLS", limits.calls),
+            disclosures=reader.number("DISCLOSURES", limits.disclosures),
+            waiting_disclosures=reader.number("WAITING_DISCLOSURES", limits.waiting_disclosures),
+            drain_seconds=reader.number("DRAIN_SECONDS", limits.drain_seconds),
         ),
     )
-    allows_file = reader.parsed("ALLOW_FILE_WRAPPER_IN_PRODUCTION", _switch, default=False)
+    allows_file = reader.parsed("ALLOW_FILE_WRAPPER_IN_PRODUCTION", switch, default=False)
     if kind == "production":
         if not allows_file:
             reader.fault(
@@ -155,9 +181,49 @@ def read_config(environment: Mapping[str, str]) -> Config:
     return config
 
 
-def _issuer(reader: _Reader, kind: Environment) -> Issuer | None:
-    name = reader.parsed("ISSUER", _uri, "")
-    jwks_file, jwks_url = reader.text("JWKS_FILE"), reader.parsed("JWKS_URL", _uri, "")
+def read_owner(environment: Mapping[str, str]) -> Postgres:
+    """Read how the owner of the databases, who prepares them, reaches them.
+
+    Raises:
+        ConfigError: naming everything that is missing or wrong.
+    """
+    reader = Reader(environment)
+    databases = _postgres(reader, "OWNER_POSTGRES")
+    reader.check()
+    return databases
+
+
+def _store(reader: Reader, kind: Environment) -> Store:
+    module = reader.one_of("STORE", (SQLITE, POSTGRES), SQLITE)
+    is_postgres = module == POSTGRES
+    usual = "standby" if is_postgres and kind == "production" else "local"
+    durability = reader.one_of("DURABILITY", ("local", "standby"), usual)
+    if durability == "standby" and not is_postgres:
+        reader.fault("DURABILITY", f'is "standby", which needs {PREFIX}STORE={POSTGRES}')
+    return Store(
+        module=module,
+        postgres=_postgres(reader, "POSTGRES") if is_postgres else None,
+        needs_standby=durability == "standby",
+        remembered_states=reader.number("REMEMBERED_STATES", 20_000, MOST_STATES),
+    )
+
+
+def _postgres(reader: Reader, name: str) -> Postgres:
+    reader.required(name, "the database of events, as libpq's host=... dbname=...")
+    reader.required(f"{name}_KEYS", "the database of keys, another one")
+    events = reader.parsed(name, read_conninfo, "")
+    keys = reader.parsed(f"{name}_KEYS", read_conninfo, "")
+    if events and keys and is_same_database(events, keys):
+        reader.fault(
+            f"{name}_KEYS",
+            f"is the database of {PREFIX}{name}: keys must never be in its backups",
+        )
+    return Postgres(events=events, keys=keys)
+
+
+def _issuer(reader: Reader, kind: Environment) -> Issuer | None:
+    name = reader.parsed("ISSUER", safe_uri, "")
+    jwks_file, jwks_url = reader.text("JWKS_FILE"), reader.parsed("JWKS_URL", safe_uri, "")
     if not name:
         if kind == "production":
             reader.required("ISSUER", "who issues access tokens")
@@ -172,93 +238,3 @@ def _issuer(reader: _Reader, kind: Environment) -> Issuer | None:
         jwks_file=Path(jwks_file) if jwks_file else None,
         jwks_url=jwks_url,
     )
-
-
-class _Reader:
-    """Reads single settings and collects what is wrong with them."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-        self._faults: dict[str, None] = {}
-
-    def text(self, name: str) -> str:
-        return self._environment.get(PREFIX + name, "").strip()
-
-    def required(self, name: str, what: str) -> str:
-        text = self.text(name)
-        if not text:
-            self.fault(name, f"is missing: {what}")
-        return text
-
-    def one_of(self, name: str, allowed: tuple[str, ...], default: str) -> str:
-        text = self.text(name) or default
-        if text not in allowed:
-            self.fault(name, f"must be one of: {', '.join(allowed)}")
-            return default
-        return text
-
-    def parsed(self, name: str, parse: Callable[[str], T], default: T) -> T:
-        text = self.text(name)
-        if not text:
-            return default
-        try:
-            return parse(text)
-        except ValueError as error:
-            self.fault(name, str(error))
-            return default
-
-    def fault(self, name: str, what: str) -> None:
-        self._faults[f"{PREFIX}{name} {what}."] = None
-
-    def check(self) -> None:
-        if self._faults:
-            raise ConfigError(tuple(self._faults))
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether a host name or address is this machine's own, spelled as such."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _listen(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    # Access tokens and evidence pass here in the clear.
-    if not is_loopback(host):
-        raise ValueError(
-            "must be a loopback address and a port: let a proxy on this machine do TLS"
-        )
-    if not (port.isascii() and port.isdecimal() and int(port) < 65536):
-        raise ValueError("must end in a port from 0 to 65535")
-    return host, int(port)
-
-
-def _deployment(text: str) -> str:
-    if not _DEPLOYMENT.fullmatch(text):
-        raise ValueError("must be 1 to 100 lower-case letters, digits, dots and hyphens")
-    return text
-
-
-def _uri(text: str) -> str:
-    address = urlsplit(text)
-    is_safe = address.scheme == "https" or (
-        address.scheme == "http" and is_loopback(address.hostname or "")
-    )
-    if not is_safe or not address.hostname or address.username or address.fragment:
-        raise ValueError("must be an https address, or http on loopback")
-    return text
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 1_000_000):
-        raise ValueError("must be a number from 1 to 1000000")
-    return int(text)
-
-
-def _switch(text: str) -> bool:
-    if text not in _SWITCH:
-        raise ValueError('must be "yes" or "no"')
-    return _SWITCH[text]

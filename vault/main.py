@@ -1,52 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`citizen-vault-server`: reads the configuration, composes the parts, runs until told to stop.
+"""`citizen-vault-server`: reads the configuration, and serves until told to stop.
 
-The only place where everything is known to everything. Imports that take time stand inside, so that
-`--help` and a wrong setting answer at once.
+In one process, or in several under a supervisor. Imports that take time stand inside, so that
+`--help` and a wrong setting answer at once, and so that a supervisor stays small.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
-from vault import __version__
-from vault.config import PREFIX, Config, ConfigError, read_config
-from vault.domain.errors import VaultError
+from vault import __version__, restoring
+from vault.config import Config, read_config, read_owner
+from vault.settings import PREFIX, ConfigError
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-    from projections.change_feed import ChangeFeed
-    from projections.consent_register import ConsentRegister
-    from projections.runner import Runner
-    from vault.application.documents import Documents
-    from vault.sealing.keystore import KeyStore
-    from vault.server.identity import Verifier
-    from vault.server.services import UseCases
-    from vault.store.vaults import Vaults
+    from vault.server.address import Address
+    from vault.server.supervised import Line, Orders
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
-
-_Fail = Callable[[BaseException], None]
-
-_EVENTS_FILE: Final = "events.db"
-_KEYS_FILE: Final = "keys.db"
-_DOCUMENTS_FOLDER: Final = "documents"
-_VIEWS_FOLDER: Final = "views"
-_SWEEP_SECONDS: Final = 24 * 3600
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and end the process."""
     options = _parser().parse_args(arguments)
+    try:
+        match options.command:
+            case "prepare":
+                code = _prepare()
+            case "tail":
+                code = _tail(options)
+            case _:
+                code = _serve(_settings(options))
+    except ConfigError as error:
+        _tell(str(error))
+        code = EXIT_USAGE
+    sys.exit(code)
+
+
+def _settings(options: argparse.Namespace) -> dict[str, str]:
     settings = dict(os.environ)
     if options.data:
         settings[f"{PREFIX}DATA"] = options.data
@@ -54,18 +56,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings[f"{PREFIX}LISTEN"] = options.listen
     if options.development:
         settings[f"{PREFIX}ENVIRONMENT"] = "development"
+    return settings
+
+
+def _serve(settings: dict[str, str]) -> int:
+    from vault.server.supervised import take_line  # noqa: PLC0415
+
+    config = read_config(settings)
     try:
-        config = read_config(settings)
-    except ConfigError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - what is wrong is for whoever started it
-        sys.exit(EXIT_USAGE)
-    sys.exit(asyncio.run(serve(config)))
+        line = take_line(os.environ)
+        if config.processes > 1 and line is None:
+            return asyncio.run(supervise(config))
+        import uvloop  # noqa: PLC0415
+
+        return uvloop.run(serve(config, line))
+    except _startup_errors() as error:
+        _tell(f"The server cannot start: {error}")
+        return EXIT_FAILED
 
 
-async def serve(config: Config) -> int:
-    """Serve until SIGTERM or SIGINT, and return the exit code."""
+async def serve(config: Config, line: Line | None = None) -> int:
+    """Serve in this process until SIGTERM or SIGINT, and return the exit code.
+
+    Args:
+        line: to the supervisor, if this is one of several processes.
+    """
+    from vault.composition import compose, verifier_of  # noqa: PLC0415
+    from vault.server.address import Address, announced  # noqa: PLC0415
     from vault.server.call_logging import make_logger  # noqa: PLC0415
-    from vault.server.serve import Server, address_file, announced  # noqa: PLC0415
+    from vault.server.serve import Server  # noqa: PLC0415
 
     log = make_logger()
     stop = asyncio.Event()
@@ -75,32 +94,109 @@ async def serve(config: Config) -> int:
         fatal.append(error)
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    try:
-        async with AsyncExitStack() as parts:
-            address_file(config.data).unlink(missing_ok=True)
-            verifier, issuer = _identity(config, parts)
-            use_cases = await _compose(config, fail, parts)
-            server = Server(config, use_cases, verifier, log)
-            await server.start()
-            parts.push_async_callback(server.drain)
-            parts.enter_context(announced(config.data, server, issuer))
-            log.info(
-                "serving",
-                target=server.target,
-                http=server.url,
-                environment=config.environment,
-            )
-            await stop.wait()
-            log.info("stopping")
-            if fatal:
-                # Nothing can be appended and nothing is pending: what stands is read on restart.
-                _fail(log, fatal[0])
-    except _startup_errors() as error:
-        print(f"The server cannot start: {error}", file=sys.stderr)  # noqa: T201 - see above
-        return EXIT_FAILED
+    _on_signals(stop.set)
+    async with AsyncExitStack() as parts:
+        if line is None:
+            orders = _orders(config, config.port, config.http_address[1], parts)
+        else:
+            orders = line.orders
+            line.watch(stop.set)
+            log = log.bind(process=orders.process)
+        verifier = verifier_of(config, orders.jwks.encode())
+        use_cases = await compose(config, fail, parts, sweeps=orders.process == 0)
+        server = Server(_at(config, orders), use_cases, verifier, log)
+        await server.start()
+        parts.push_async_callback(server.drain)
+        address = Address(server.target, server.url, orders.issuer)
+        _log_serving(log, config, address)
+        if line is None:
+            parts.enter_context(announced(config.data, address))
+        else:
+            line.tell(address)
+        await stop.wait()
+        log.info("stopping")
+        if fatal:
+            # Nothing can be appended and nothing is pending: what stands is read on restart.
+            _fail(log, fatal[0])
     return 0
+
+
+async def supervise(config: Config) -> int:
+    """Serve in several processes until SIGTERM or SIGINT, and return the exit code."""
+    from vault.server.address import announced  # noqa: PLC0415
+    from vault.server.call_logging import make_logger  # noqa: PLC0415
+    from vault.server.shared_port import held  # noqa: PLC0415
+    from vault.server.supervisor import Program, Supervisor  # noqa: PLC0415
+
+    log = make_logger()
+    async with AsyncExitStack() as parts:
+        port = parts.enter_context(held((config.host, config.port)))
+        http_port = parts.enter_context(held(config.http_address))
+        orders = _orders(config, port, http_port, parts)
+
+        def announce(address: Address) -> None:
+            _log_serving(log, config, address)
+            parts.enter_context(announced(config.data, address))
+
+        # The same once more: this Python, its options, and all that followed.
+        command = (sys.executable, *sys.orig_argv[1:])
+        supervisor = Supervisor(
+            config.processes,
+            Program(command, os.environ, orders),
+            announce,
+            log,
+            drain_seconds=config.limits.drain_seconds,
+        )
+        _on_signals(supervisor.stop)
+        return await supervisor.run()
+
+
+def _prepare() -> int:
+    from vault.stores import prepare  # noqa: PLC0415
+
+    owner = read_owner(os.environ)
+    try:
+        events, keys = prepare(owner)
+    except _startup_errors() as error:
+        _tell(f"Nothing is prepared, or not all: {error}")
+        return EXIT_FAILED
+    print("The event database and the key database are prepared.")  # noqa: T201 - the answer
+    print("Whom the server logs in as needs a role in each:")  # noqa: T201 - likewise
+    print(f"  GRANT {events} TO ...;")  # noqa: T201 - likewise
+    print(f"  GRANT {keys} TO ...;")  # noqa: T201 - likewise
+    return 0
+
+
+def _orders(config: Config, port: int, http_port: int, parts: AsyncExitStack) -> Orders:
+    """Return what serving processes are told, and start the development issuer if tokens need it.
+
+    What an earlier server told of its address holds no longer.
+    """
+    from vault.server.address import address_file  # noqa: PLC0415
+    from vault.server.development_issuer import DevelopmentIssuer  # noqa: PLC0415
+    from vault.server.supervised import Orders  # noqa: PLC0415
+
+    address_file(config.data).unlink(missing_ok=True)
+    if config.issuer:
+        return Orders(0, port, http_port, config.issuer.name, "")
+    issuer = DevelopmentIssuer(config.environment, config.audience)
+    parts.callback(issuer.close)
+    issuer.start()
+    return Orders(0, port, http_port, issuer.url, issuer.jwks.decode())
+
+
+def _at(config: Config, orders: Orders) -> Config:
+    http_address = (config.http_address[0], orders.http_port)
+    return dataclasses.replace(config, port=orders.port, http_address=http_address)
+
+
+def _on_signals(stop: Callable[[], object]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+def _log_serving(log: FilteringBoundLogger, config: Config, address: Address) -> None:
+    log.info("serving", target=address.target, http=address.http, environment=config.environment)
 
 
 def _fail(log: FilteringBoundLogger, error: BaseException) -> None:
@@ -117,151 +213,32 @@ def _startup_errors() -> tuple[type[Exception], ...]:
 
     from vault.sealing.errors import SealingError  # noqa: PLC0415
     from vault.server.issuer_keys import KeySetError  # noqa: PLC0415
+    from vault.stores import DriverMissingError, OneDatabaseError  # noqa: PLC0415
 
-    return (PersistenceError, SealingError, KeySetError, OSError)
-
-
-def _identity(config: Config, parts: AsyncExitStack) -> tuple[Verifier, str]:
-    """Return who verifies access tokens, and where they are issued."""
-    from vault.server.development_issuer import ISSUER, DevelopmentIssuer  # noqa: PLC0415
-    from vault.server.identity import Verifier  # noqa: PLC0415
-    from vault.server.issuer_keys import FetchedKeys, FixedKeys, IssuerKeys  # noqa: PLC0415
-
-    issuer = config.issuer
-    if issuer is None:
-        development = DevelopmentIssuer(config.environment, config.audience)
-        parts.callback(development.close)
-        development.start()
-        keys: IssuerKeys = FixedKeys(development.jwks)
-        return Verifier(ISSUER, config.audience, keys), development.url
-    keys = (
-        FixedKeys(issuer.jwks_file.read_bytes())
-        if issuer.jwks_file
-        else FetchedKeys(issuer.jwks_url)
-    )
-    return Verifier(issuer.name, issuer.audience, keys), issuer.name
-
-
-async def _compose(config: Config, fail: _Fail, parts: AsyncExitStack) -> UseCases:
-    """Build everything that handlers stand on; `parts` closes it in the other order."""
-    from vault.application.amendments import Amendments  # noqa: PLC0415
-    from vault.application.audits import Audits  # noqa: PLC0415
-    from vault.application.claims import Claims  # noqa: PLC0415
-    from vault.application.consents import Consents  # noqa: PLC0415
-    from vault.application.desk import Desk  # noqa: PLC0415
-    from vault.application.disclosures import Disclosures  # noqa: PLC0415
-    from vault.application.disputes import Disputes  # noqa: PLC0415
-    from vault.application.documents import Documents  # noqa: PLC0415
-    from vault.application.evidence import EvidenceKeeper  # noqa: PLC0415
-    from vault.application.identifiers import Identifiers  # noqa: PLC0415
-    from vault.application.keyrings import Keyrings  # noqa: PLC0415
-    from vault.application.positions import PositionTokens  # noqa: PLC0415
-    from vault.application.receipts import Receipts  # noqa: PLC0415
-    from vault.application.registry import Registry  # noqa: PLC0415
-    from vault.application.requests import Requests  # noqa: PLC0415
-    from vault.application.vaults import CitizenVaults  # noqa: PLC0415
-    from vault.server.paging import Pages  # noqa: PLC0415
-    from vault.server.services import UseCases  # noqa: PLC0415
-    from vault.store.document_folder import FolderDocumentStore  # noqa: PLC0415
-
-    key_store = _open_keys(config, parts)
-    secrets = key_store.secrets()
-    vaults = _open_vaults(config, fail)
-    parts.push_async_callback(vaults.aclose)
-    vaults.committer.start()
-    keyrings = Keyrings(key_store)
-    parts.callback(keyrings.close)
-
-    identifiers = Identifiers(secrets, config.origin)
-    receipts = Receipts(secrets, config.origin)
-    desk = Desk(vaults, keyrings, identifiers)
-    registry = Registry(vaults, identifiers, receipts)
-    await registry.list_receipt_key()
-    evidence = EvidenceKeeper(desk, registry, receipts)
-    store = FolderDocumentStore(config.data / _DOCUMENTS_FOLDER)
-    documents = Documents(desk, registry, receipts, evidence, store)
-    parts.callback(documents.close)
-    sweeping = asyncio.create_task(_sweep(documents))
-    parts.callback(sweeping.cancel)
-    disclosures = Disclosures(desk, registry, receipts, documents)
-    parts.push_async_callback(disclosures.drain)
-    requests = Requests(desk, registry)
-    changes, register = _follow(config, vaults, parts)
-    return UseCases(
-        vaults=CitizenVaults(desk, receipts),
-        evidence=evidence,
-        documents=documents,
-        disputes=Disputes(desk, receipts),
-        requests=requests,
-        claims=Claims(desk, requests),
-        consents=Consents(desk, registry, receipts),
-        amendments=Amendments(desk, registry, receipts),
-        disclosures=disclosures,
-        audits=Audits(desk, registry),
-        registry=registry,
-        changes=changes,
-        register=register,
-        positions=PositionTokens(secrets),
-        pages=Pages(secrets.token_key),
-        store=vaults,
+    return (
+        PersistenceError,
+        SealingError,
+        KeySetError,
+        DriverMissingError,
+        OneDatabaseError,
+        OSError,
     )
 
 
-def _follow(
-    config: Config, vaults: Vaults, parts: AsyncExitStack
-) -> tuple[Runner[ChangeFeed], Runner[ConsentRegister]]:
-    """Begin to follow events into views."""
-    from projections.change_feed import ChangeFeed  # noqa: PLC0415
-    from projections.consent_register import ConsentRegister  # noqa: PLC0415
-    from projections.runner import Runner  # noqa: PLC0415
-
-    folder = config.data / _VIEWS_FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
-    changes = Runner(ChangeFeed, vaults, folder)
-    parts.push_async_callback(changes.aclose)
-    register = Runner(ConsentRegister, vaults, folder)
-    parts.push_async_callback(register.aclose)
-    changes.start()
-    register.start()
-    return changes, register
+def _tail(options: argparse.Namespace) -> int:
+    settings = {**os.environ, **({f"{PREFIX}DATA": options.data} if options.data else {})}
+    config = read_config(settings)
+    try:
+        answer = restoring.run(options, config)
+    except _startup_errors() as error:
+        _tell(str(error))
+        return EXIT_FAILED
+    print(answer)  # noqa: T201 - the answer
+    return 0
 
 
-async def _sweep(documents: Documents) -> None:
-    """Delete orphans now and then; what goes wrong once is tried again the next day."""
-    while True:
-        with suppress(VaultError):
-            await documents.sweep()
-        await asyncio.sleep(_SWEEP_SECONDS)
-
-
-def _open_keys(config: Config, parts: AsyncExitStack) -> KeyStore:
-    from vault.sealing.sqlite import SQLiteKeyStore  # noqa: PLC0415
-    from vault.sealing.wrapper import FileKeyWrapper, create_key_file  # noqa: PLC0415
-
-    config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = config.data / _KEYS_FILE
-    # A new deployment draws its key; a key file that is missing later is never replaced.
-    if not config.key_file.exists() and not path.exists():
-        create_key_file(config.key_file)
-    key_store = SQLiteKeyStore(path, FileKeyWrapper(config.key_file))
-    parts.callback(key_store.close)
-    return key_store
-
-
-def _open_vaults(config: Config, fail: _Fail) -> Vaults:
-    from vault.store.clock import SystemClock  # noqa: PLC0415
-    from vault.store.committer import Committer  # noqa: PLC0415
-    from vault.store.vaults import Vaults  # noqa: PLC0415
-
-    return Vaults(
-        config.origin,
-        SystemClock(),
-        lambda recorder: Committer(recorder, on_fatal=fail),
-        {
-            "PERSISTENCE_MODULE": config.store,
-            "SQLITE_DBNAME": str(config.data / _EVENTS_FILE),
-        },
-    )
+def _tell(what: str) -> None:
+    print(what, file=sys.stderr)  # noqa: T201 - what is wrong is for whoever started it
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -284,6 +261,13 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="believe everybody who signs in: a token issuer of its own, and reflection",
     )
+    commands.add_parser(
+        "prepare",
+        help="make the tables of both PostgreSQL databases, as their owner",
+        description=f"Make the tables of both PostgreSQL databases, as their owner: reads "
+        f"{PREFIX}OWNER_POSTGRES and {PREFIX}OWNER_POSTGRES_KEYS. Again does no harm.",
+    )
+    restoring.add_commands(commands)
     return parser
 
 
