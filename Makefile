@@ -5,7 +5,10 @@ PYTHON ?=                # a Python to use instead of the first fitting one
 ARGS ?=                  # more arguments for pytest: make test ARGS="-k revoke -n 0"
 FULL ?=                  # make demo FULL=1 tells how the story goes on, in seven more screens
 EXPLAIN ?=               # make demo EXPLAIN=1 shows the calls behind each step
+STORE ?=                 # postgres: make demo and make run bring a PostgreSQL along, make soak looks for faults there
 AGAINST ?= main          # the revision that the contract must not break
+PEERS ?=                 # make bench PEERS=1 measures the peers as well; npm is needed
+MINUTES ?= 10            # how long make soak looks for faults
 UPGRADE ?=               # make lock UPGRADE=1 takes the newest versions that pyproject.toml allows
 
 VENV := .venv
@@ -14,6 +17,9 @@ LOCKED := $(VENV)/.locked
 INSTALLED := $(VENV)/.installed
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 GENERATED := .build/protos
+# The demo's program, beside a PostgreSQL of its own where that is asked for.
+DEMO = $(if $(filter postgres,$(STORE)),$(BIN)/python -m tests.postgres) \
+  $(BIN)/python -m clients.demo $(if $(strip $(STORE)),--store $(strip $(STORE)))
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
@@ -24,16 +30,24 @@ help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
-demo: $(INSTALLED) ## tell the story of one person's evidence on a real server (FULL=1 all of it, EXPLAIN=1 the calls)
-	@$(BIN)/python -m clients.demo $(if $(strip $(FULL)),--full) $(if $(strip $(EXPLAIN)),--explain)
+demo: $(INSTALLED) ## tell the story of one person's evidence on a real server (FULL=1 all of it, EXPLAIN=1 the calls, STORE=postgres)
+	@$(DEMO) $(if $(strip $(FULL)),--full) $(if $(strip $(EXPLAIN)),--explain)
 
 .PHONY: run
 run: $(INSTALLED) ## keep that server running with its people and services, and print how to talk to it
-	@$(BIN)/python -m clients.demo run
+	@$(DEMO) run
 
 .PHONY: test
 test: $(INSTALLED) ## run the tests (ARGS="-k revoke" for some of them)
 	$(BIN)/pytest --numprocesses auto --dist loadfile $(ARGS)
+
+.PHONY: bench
+bench: $(INSTALLED) ## measure speed, as ratios against limits and peers, into build/bench.json (PEERS=1 SpiceDB and Solid, too)
+	$(BIN)/python -m tests.benchmarks $(if $(strip $(PEERS)),--peers) $(ARGS)
+
+.PHONY: soak
+soak: $(INSTALLED) ## look for faults for so many MINUTES: races, kills, power loss, full disks, failover (STORE=postgres, ARGS="--seed 7")
+	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(if $(strip $(STORE)),--store $(STORE)) $(ARGS)
 
 .PHONY: check
 check: lint types test ## everything that has to pass before a change lands: lint, types, test

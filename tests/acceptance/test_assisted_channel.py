@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from clients.demo.deployment import OnSQLite
 from clients.demo.server import running
 from tests.acceptance.terminal import Ran, Terminal
 from tests.world import pdf
@@ -244,7 +245,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     folder = tmp_path_factory.mktemp("assisted")
     data = folder / "data"
     data.mkdir(mode=0o700)
-    with running(data):
+    with running(OnSQLite(data)):
         yield tell(Terminal(folder, data))
 
 

@@ -14,9 +14,11 @@ import sys
 import urllib.parse
 from collections.abc import Iterator
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
+from clients.demo.deployment import OnSQLite
 from clients.demo.server import running
 from tests.acceptance.terminal import ROOT, Ran, Terminal
 
@@ -34,6 +36,7 @@ class Story:
     opened: Ran
     shared: Ran
     fetched: Ran
+    fetched_many: Ran
     not_granted: Ran
     stopped: Ran
     after_stopping: Ran
@@ -120,6 +123,7 @@ def tell(terminal: Terminal) -> Story:
     fetch = ("service", "fetch", "--request", request_id)
     wanted = "postal_address:postalCode,streetName"
     fetched = terminal.done(*fetch, wanted, "--receipt", receipt, who="council")
+    fetched_many = fetch_many(terminal, request_id)
     not_granted = terminal.run(*fetch, "income:amountPence", who="council")
     sharing = re.findall(r"sharing stop (\S+)", shared.out)[0]
     stopped = terminal.done("sharing", "stop", sharing, who="mair")
@@ -135,6 +139,7 @@ def tell(terminal: Terminal) -> Story:
         [
             *(sys.executable, "-m", "clients.auditor", history),
             *("--registry", registry, "--receipt", receipt),
+            *("--receipt", json.loads(fetched_many.out)["receipt"]),
         ],
         cwd=ROOT,
         check=False,
@@ -149,6 +154,7 @@ def tell(terminal: Terminal) -> Story:
         opened=opened,
         shared=shared,
         fetched=fetched,
+        fetched_many=fetched_many,
         not_granted=not_granted,
         stopped=stopped,
         after_stopping=after_stopping,
@@ -157,12 +163,28 @@ def tell(terminal: Terminal) -> Story:
     )
 
 
+def fetch_many(terminal: Terminal, request_id: str) -> Ran:
+    """Fetch what a request led to, by a file of one line."""
+    asked = terminal.done("service", "request", request_id, "--json", who="council").json
+    request = asked["consent_request"]
+    wanted = {
+        "subject_id": request["subject_id"],
+        "authority": {"consent_id": request["consent_id"]},
+        "purpose_code": "care-at-home",
+        "fields": [{"evidence_type": "postal_address", "names": ["postalCode", "streetName"]}],
+    }
+    file = terminal.folder / "wanted.jsonl"
+    file.write_text(json.dumps(wanted), encoding="utf-8")
+    out = ("--out", str(terminal.folder / "fetched"), "--json")
+    return terminal.done("service", "fetch-many", str(file), *out, who="council")
+
+
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     folder = tmp_path_factory.mktemp("story")
     data = folder / "data"
     data.mkdir(mode=0o700)
-    with running(data):
+    with running(OnSQLite(data)):
         yield tell(Terminal(folder, data))
 
 
@@ -183,6 +205,15 @@ def test_the_council_gets_what_she_shared_and_a_receipt_that_verifies(story: Sto
     assert "verified" in story.fetched.out
 
 
+def test_what_is_fetched_for_many_is_kept_and_verifies_later(story: Story) -> None:
+    (kept,) = [json.loads(line) for line in story.fetched_many.out.splitlines()]
+    verify = ("service", "verify", kept["receipt"], "--bundle", kept["bundle"])
+
+    assert STREET in Path(kept["bundle"]).read_text(encoding="utf-8")
+    assert "batch" in json.loads(Path(kept["receipt"]).read_bytes())
+    assert story.terminal.run(*verify, who="council").exit_code == 0
+
+
 def test_what_she_did_not_share_is_refused(story: Story) -> None:
     assert (story.not_granted.exit_code, story.not_granted.out) == (1, "")
 
@@ -195,7 +226,7 @@ def test_after_she_stopped_nothing_is_fetched(story: Story) -> None:
 def test_she_sees_the_use_and_every_attempt(story: Story) -> None:
     reasons = [entry["reason"] for entry in story.seen.json["entries"]]
 
-    assert reasons == ["CONSENT_REVOKED", "FIELD_NOT_GRANTED", ""]
+    assert reasons == ["CONSENT_REVOKED", "FIELD_NOT_GRANTED", "", ""]
 
 
 def test_both_sides_know_the_use_by_the_same_entry(story: Story) -> None:
@@ -205,8 +236,8 @@ def test_both_sides_know_the_use_by_the_same_entry(story: Story) -> None:
 
 
 def test_the_auditor_finds_every_use_allowed(story: Story) -> None:
-    assert "Uses: 1" in story.judged
-    assert "CONSISTENT ONLY" in story.judged
+    assert "Uses: 2" in story.judged
+    assert "CONSISTENT ONLY (2 receipts hold" in story.judged
 
 
 def test_a_state_of_the_past_can_be_asked_for(story: Story) -> None:

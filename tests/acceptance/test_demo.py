@@ -58,14 +58,14 @@ def _environment(temporary: Path) -> Mapping[str, str]:
     return {**os.environ, "TMPDIR": str(temporary), "COLUMNS": "100", "CITIZEN_VAULT_LISTEN": "x"}
 
 
-def _run(temporary: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _run(temporary: Path, *arguments: str, seconds: float = 50) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=_ROOT,
         env=_environment(temporary),
         capture_output=True,
         encoding="utf-8",
-        timeout=50,
+        timeout=seconds,
         check=False,
     )
 
@@ -160,6 +160,31 @@ def test_every_line_fits_80_columns_and_has_no_colour(either: Told) -> None:
 
 def test_no_call_is_shown_unless_asked_for(either: Told) -> None:
     assert "Service/" not in either.words
+
+
+@pytest.mark.timeout(180)
+def test_on_postgresql_the_story_is_the_same(told_in_full: Told, tmp_path: Path) -> None:
+    demo = (sys.executable, "-m", "clients.demo", "--store", "postgres", "--full")
+    done = _run(tmp_path, "-m", "tests.postgres", *demo, seconds=170)
+    told = Told(done.returncode, done.stdout, done.stderr, tmp_path)
+
+    assert (told.err, told.code) == ("", 0)
+    outcome, on_files = told.outcome, told_in_full.outcome
+    arrived, on_disk = outcome.pop("The letter"), outcome.pop("On the disk")
+    assert told.counters == told_in_full.counters
+    assert outcome == {name: on_files[name] for name in outcome}
+    assert arrived.startswith("once whole, once stopped at ")
+    assert re.fullmatch(r"none of what she typed, in \d\d files and \d\d tables", on_disk)
+    assert max(map(len, told.out.splitlines())) <= 80
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_its_databases_the_story_on_postgresql_says_so(tmp_path: Path) -> None:
+    done = _run(tmp_path, "-m", "clients.demo", "--store", "postgres")
+
+    assert done.returncode == 1
+    assert "CITIZEN_VAULT_POSTGRES_KEYS" in done.stderr
+    assert "make demo STORE=postgres" in done.stderr
 
 
 @pytest.mark.parametrize(
