@@ -47,7 +47,7 @@ bench: $(INSTALLED) ## measure speed, as ratios against limits and peers, into b
 
 .PHONY: soak
 soak: $(INSTALLED) ## look for faults for so many MINUTES: races, kills, power loss, full disks, failover (STORE=postgres, ARGS="--seed 7")
-	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(if $(strip $(STORE)),--store $(STORE)) $(ARGS)
+	GRPC_ENABLE_FORK_SUPPORT=false $(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(if $(strip $(STORE)),--store $(STORE)) $(ARGS)
 
 .PHONY: check
 check: lint types test ## everything that has to pass before a change lands: lint, types, test

@@ -3,8 +3,8 @@
 
 Wing and Gong's search with Lowe's memory of (calls placed, state): a history is linearizable if its
 calls can be put in an order in which each takes effect between its call and its return, and gives
-what it gave. A consent is one bit: in force, or stopped. A call whose outcome is unknown may take
-effect at any time after it was made, or never.
+what it gave. What calls give, one after the other, is told by `perform`, which judges the log too.
+A call whose outcome is unknown may take effect at any time after it was made, or never.
 """
 
 from __future__ import annotations
@@ -12,13 +12,39 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal, NamedTuple
 
-Kind = Literal["disclose", "stop"]
-Outcome = Literal["done", "refused", "unknown"]
+Kind = Literal[
+    "grant", "pause", "resume", "revoke", "narrow", "shorten", "end",
+    "disclose", "disclose part", "check", "check part",
+]  # fmt: skip
+"""What is done to a consent, or under it.
 
-NEVER = math.inf
+To narrow takes a field away, to shorten names an earlier end; "end" is that moment, and nobody's
+call. To disclose (or to check whether one could) asks for that field too; for a part, it does not.
+"""
+
+DONE: Final = "done"
+UNKNOWN: Final = "unknown"
+
+CHANGES: Final = frozenset({"grant", "pause", "resume", "revoke", "narrow", "shorten", "end"})
+
+NEVER: Final = math.inf
 """When a call returned that nobody saw return."""
+
+
+class Consent(NamedTuple):
+    """What has become of a consent."""
+
+    granted: bool = False
+    paused: bool = False
+    revoked: bool = False
+    narrowed: bool = False
+    shortened: bool = False
+    is_past_end: bool = False
+
+
+ASKED: Final = Consent()
 
 
 @dataclass(frozen=True)
@@ -26,29 +52,74 @@ class Operation:
     """One call on one consent, as its client saw it.
 
     Attributes:
+        outcome: `DONE`, the reason of a refusal, or `UNKNOWN`.
         called: when it was made, in nanoseconds of a monotonic clock.
         returned: when its answer was there; `NEVER` if its outcome is unknown.
     """
 
     kind: Kind
-    outcome: Outcome
+    outcome: str
     called: float
     returned: float
 
 
-def is_linearizable(history: Iterable[Operation]) -> bool:
-    """Say whether a history is that of one consent, in force at the beginning."""
-    calls = sorted(history, key=lambda operation: operation.called)
-    answered = sum(1 << number for number, call in enumerate(calls) if call.outcome != "unknown")
-    seen: set[tuple[int, bool]] = set()
-    waiting = [(0, True)]
+def perform(kind: Kind, consent: Consent) -> tuple[str, Consent]:
+    """Return what a call comes to if nothing happens beside it, and the consent after it."""
+    if kind == "end":
+        return DONE, consent._replace(is_past_end=True)
+    if kind == "grant":
+        taken = consent.granted
+        return ("REQUEST_ALREADY_DECIDED" if taken else DONE), consent._replace(granted=True)
+    if not consent.granted:
+        return "NOT_FOUND", consent
+    if consent.revoked:
+        return "CONSENT_REVOKED", consent
+    if consent.shortened and consent.is_past_end:
+        return "CONSENT_EXPIRED", consent
+    return _perform_on_standing(kind, consent)
+
+
+def _perform_on_standing(kind: Kind, consent: Consent) -> tuple[str, Consent]:
+    refusal, after = "", consent
+    match kind:
+        case "revoke":
+            after = consent._replace(revoked=True)
+        case "pause":
+            refusal = "CONSENT_PAUSED" if consent.paused else ""
+            after = consent._replace(paused=True)
+        case "resume":
+            refusal = "" if consent.paused else "CONSENT_NOT_PAUSED"
+            after = consent._replace(paused=False)
+        case "narrow":
+            refusal = "FIELD_INVALID" if consent.narrowed else ""
+            after = consent._replace(narrowed=True)
+        case "shorten":
+            refusal = "FIELD_INVALID" if consent.shortened or consent.is_past_end else ""
+            after = consent if refusal else consent._replace(shortened=True)
+        case _ if consent.paused:
+            refusal = "CONSENT_PAUSED"
+        case "disclose" | "check" if consent.narrowed:
+            refusal = "FIELD_NOT_GRANTED"
+    return refusal or DONE, after
+
+
+def is_linearizable(history: Iterable[Operation], beginning: Consent = ASKED) -> bool:
+    """Say whether a history is that of one consent."""
+    calls = sorted(
+        # What may have happened, and would have changed nothing, says nothing.
+        (call for call in history if call.outcome != UNKNOWN or call.kind in CHANGES),
+        key=lambda call: call.called,
+    )
+    answered = sum(1 << number for number, call in enumerate(calls) if call.outcome != UNKNOWN)
+    seen: set[tuple[int, Consent]] = set()
+    waiting = [(0, beginning)]
     while waiting:
-        placed, in_force = waiting.pop()
+        placed, consent = waiting.pop()
         if placed & answered == answered:
             return True
         for number in _next(calls, placed):
-            after = _effect(calls[number], in_force=in_force)
-            if after is None:
+            outcome, after = perform(calls[number].kind, consent)
+            if calls[number].outcome not in (outcome, UNKNOWN):
                 continue
             state = (placed | 1 << number, after)
             if state not in seen:
@@ -62,18 +133,3 @@ def _next(calls: Sequence[Operation], placed: int) -> list[int]:
     left = [number for number in range(len(calls)) if not placed >> number & 1]
     first_return = min(calls[number].returned for number in left)
     return [number for number in left if calls[number].called <= first_return]
-
-
-def _effect(call: Operation, *, in_force: bool) -> bool | None:
-    """Return whether the consent is in force after a call, or None if it cannot come now."""
-    match call.kind, call.outcome:
-        case "disclose", "unknown":
-            return in_force
-        case "disclose", "done":
-            return True if in_force else None
-        case "stop", "done":
-            return False if in_force else None
-        case "stop", "unknown":
-            return False
-        case _:
-            return None if in_force else False

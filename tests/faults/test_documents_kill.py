@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from vault.sealing.chunks import ChunkOpener, ChunkSealer
-from vault.sealing.envelope import Context, Key, commitment
+from vault.sealing.envelope import Context, Key
 from vault.store.document_folder import FolderDocumentStore
 from vault.store.documents import DAY_SECONDS, DocumentStore
 
@@ -114,7 +114,7 @@ def test_what_was_promised_is_whole_and_a_sweep_leaves_nothing_else(killed: Kill
 
 
 def opened(store: DocumentStore, name: str) -> bytes:
-    opener = ChunkOpener(KEY, CONTEXT, commitment(KEY))
+    opener = ChunkOpener(KEY, CONTEXT, KEY.commitment)
     with store.open(name) as document:
         content = b"".join(map(opener.update, iter(document.read, b"")))
     return content + opener.finish()

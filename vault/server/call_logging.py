@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, BinaryIO, Final
 
@@ -40,7 +41,7 @@ _JSON: Final = msgspec.json.Encoder()
 def make_logger(stream: BinaryIO | None = None) -> FilteringBoundLogger:
     """Return a logger that writes to a stream, by default standard error."""
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.BytesLogger(stream or sys.stderr.buffer),
+        _Lines(stream or sys.stderr.buffer),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
@@ -52,6 +53,21 @@ def make_logger(stream: BinaryIO | None = None) -> FilteringBoundLogger:
         cache_logger_on_first_use=True,
     )
     return logger
+
+
+class _Lines:
+    """Writes lines. A log without a reader, or on a full disk, fails nobody's call."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def msg(self, line: bytes) -> None:
+        """Write a line, if it can be written."""
+        with suppress(OSError):
+            self._stream.write(line + b"\n")
+            self._stream.flush()
+
+    info = warning = error = critical = msg
 
 
 def trace_of(error: BaseException) -> list[str]:
