@@ -19,7 +19,7 @@ from typing import Final
 
 YEAR_SECONDS: Final = 365 * 24 * 3600
 LARGEST_BATCH: Final = 256
-RELEASE_SECONDS: Final = 0.25
+RELEASE_SECONDS: Final = 0.2
 """After COMMIT was sent; what comes later is dropped and asked for again."""
 GB: Final = 1e9
 

@@ -59,7 +59,8 @@ if TYPE_CHECKING:
 LARGEST_BUNDLE_BYTES = 224 * 1024
 """Leaves room in a message of 256 KiB: what is recorded must be able to leave."""
 
-RELEASE_AFTER_COMMIT_SECONDS = 0.25
+RELEASE_AFTER_COMMIT_SECONDS = 0.2
+"""A stop is acknowledged 0.25 s after its COMMIT: the difference is for the way to the socket."""
 RELEASE_AFTER_DECISION_SECONDS = 1.0
 REFUSAL_DELAY_SECONDS = 0.01
 """A refusal is recorded after the reply, so that the reply's timing tells nothing of it."""
