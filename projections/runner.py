@@ -16,20 +16,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
-from eventsourcing.persistence import ApplicationRecorder, Subscription
-
 from projections.follower import Follower
 from projections.tracking import SQLiteView, VersionedProjection, name_of
 from vault.domain.errors import DeadlinePassedError, StoreUnavailableError
 from vault.store.command import Sizes
 from vault.store.errors import StoreClosedError
 from vault.store.lane import Lane
+from vault.store.subscription import PollingSubscription
 from vault.store.vaults import Vaults
 
 P = TypeVar("P", bound=VersionedProjection)
 
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 30.0
+REST_SECONDS: Final = 0.05
+"""How much later a view may show something when nobody waits for it."""
 
 _logger = logging.getLogger(__name__)
 
@@ -53,7 +54,9 @@ class Runner(Generic[P]):
         self._projection = projection_class(self._view)
         self._is_alone = False
         self._lanes: dict[int, _FollowedLane[P]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = threading.Event()
+        self._hurry = threading.Event()
         # What the loop knows: how far the view shows each lane that is whole in it, since it was
         # last cleared.
         self._shown: dict[int, int] = {}
@@ -63,11 +66,16 @@ class Runner(Generic[P]):
     def start(self) -> None:
         """Follow from now on. Called on the loop on which others wait and ask."""
         self._loop = asyncio.get_running_loop()
-        for lane in self._vaults.lanes.values():
+        served = self._vaults.lanes
+        for number in self._vaults.numbers.difference(served):
+            self.shows_still(number, 0)
+        for lane in served.values():
             self.follow(lane)
 
     def follow(self, lane: Lane) -> None:
-        """Follow a lane from now on, which others need not wait for until then."""
+        """Follow a lane from now on, or from the start; the others do not wait for it."""
+        if self._loop is None:
+            return
         followed = _FollowedLane(self, self._projection, lane)
         self._lanes[lane.number] = followed
         followed.start()
@@ -75,6 +83,7 @@ class Runner(Generic[P]):
     async def aclose(self) -> None:
         """Stop after the pages under way and close the file. The store is closed later."""
         self._stopping.set()
+        self._hurry.set()
         for lane in self._lanes.values():
             await lane.stop()
         await asyncio.to_thread(self._view.close)
@@ -94,6 +103,7 @@ class Runner(Generic[P]):
         if not self._shows(sizes):
             shows = asyncio.get_running_loop().create_future()
             self._waiting[shows] = sizes
+            self._hurry.set()
             try:
                 async with asyncio.timeout(deadline - self._vaults.clock.monotonic()):
                     await shows
@@ -101,6 +111,8 @@ class Runner(Generic[P]):
                 raise DeadlinePassedError from None
             finally:
                 del self._waiting[shows]
+                if not self._waiting and not self.is_stopping:
+                    self._hurry.clear()
         return self._projection
 
     async def lag(self) -> Mapping[int, int]:
@@ -125,6 +137,10 @@ class Runner(Generic[P]):
     def pause(self, seconds: float) -> None:
         """Wait, but not for a runner that stops."""
         self._stopping.wait(seconds)
+
+    def rest(self) -> None:
+        """Wait for a moment, unless somebody waits for what there is."""
+        self._hurry.wait(REST_SECONDS)
 
     def begin_again(self, clearing: int) -> None:
         """Have every other lane followed anew: the view was cleared for the sake of one."""
@@ -153,7 +169,8 @@ class Runner(Generic[P]):
         self._is_alone = True
 
     def _tell(self, generation: int, sizes: Sizes) -> None:
-        self._loop.call_soon_threadsafe(self._learn, generation, sizes)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._learn, generation, sizes)
 
     # --- On the loop
 
@@ -165,6 +182,8 @@ class Runner(Generic[P]):
             return
         for lane, size in sizes.items():
             self._shown[lane] = max(size, self._shown.get(lane, 0))
+        if self._shows({}):
+            self._view.asked_generation = generation
         for future, wanted in self._waiting.items():
             if not future.done() and self._shows(wanted):
                 future.set_result(None)
@@ -184,7 +203,7 @@ class _FollowedLane(Generic[P]):
         self._lane = lane
         self._follower = Follower(projection, lane)
         self._begins_again = False
-        self._alarm: Subscription[ApplicationRecorder] | None = None
+        self._alarm: PollingSubscription | None = None
         # A process that ends without closing need not wait: a page is taken whole or not at all.
         self._thread = threading.Thread(target=self._run, name=runner.name, daemon=True)
 
@@ -237,11 +256,13 @@ class _FollowedLane(Generic[P]):
         self._alarm = self._lane.store.subscribe(gt=self.seen)
         if self._is_done():
             return
-        for record in self._alarm:
+        for _ in self._alarm:
+            # What comes in the next moment is taken with it: a page is a transaction, however small.
+            self._runner.rest()
             if self._is_done():
                 return
-            if record.id > self.seen:
-                self._catch_up()
+            self._catch_up()
+            self._alarm.skip_to(self.seen)
 
     def _catch_up(self) -> None:
         while not self._is_done() and self._follower.take_page():

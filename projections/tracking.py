@@ -100,6 +100,8 @@ class SQLiteView(TrackingRecorder):
         self._schema = _TRACKING + schema
         self._writing = threading.RLock()
         self._generation = 0
+        self.asked_generation = 0
+        """The generation whose rows may be shown: who follows says when they are whole."""
         self._writer = _open(path, self._schema)
         self._readers = Readers(path, _READERS, _PATIENCE_SECONDS)
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="view")
@@ -179,11 +181,12 @@ class SQLiteView(TrackingRecorder):
         with self.transaction():
             if self.place(found.application_name) != found:
                 return
+            # Before the rows go: whoever finds them gone finds this, too.
+            self._generation += 1
             tables = "SELECT name FROM sqlite_schema WHERE type = 'table'"
             for (name,) in self._writer.execute(tables).fetchall():
                 self._writer.execute(f'DROP TABLE "{name}"')
             self._writer.execute(self._schema)
-            self._generation += 1
 
     async def sizes(self) -> Sizes:
         """Return how much of each lane is in the view, and tracked.
@@ -198,13 +201,16 @@ class SQLiteView(TrackingRecorder):
         """Return the rows that answer a question; on a thread, so that nobody waits meanwhile.
 
         Raises:
-            StoreUnavailableError: if the file cannot be read.
+            StoreUnavailableError: if the file cannot be read, or was cleared meanwhile.
         """
-        loop = asyncio.get_running_loop()
+        loop, generation = asyncio.get_running_loop(), self.asked_generation
         try:
-            return await loop.run_in_executor(self._threads, self._select, question, bindings)
+            rows = await loop.run_in_executor(self._threads, self._select, question, bindings)
         except (PersistenceError, apsw.Error) as error:
             raise StoreUnavailableError from error
+        if self._generation != generation:
+            raise StoreUnavailableError
+        return rows
 
     def close(self) -> None:
         """Finish what is being asked and close the file."""

@@ -24,22 +24,26 @@ from vault.application.documents import Documents
 from vault.application.evidence import EvidenceKeeper
 from vault.application.identifiers import Identifiers
 from vault.application.keyrings import Keyrings
+from vault.application.lanes import Lanes
 from vault.application.positions import PositionTokens
 from vault.application.receipts import Receipts
 from vault.application.registry import Registry
 from vault.application.requests import Requests
 from vault.application.vaults import CitizenVaults
-from vault.config import Config
+from vault.config import SQLITE, Config
 from vault.domain.errors import VaultError
 from vault.domain.lane import FIRST_LANE
+from vault.lane_keeper import LaneKeeper, OpenLane
+from vault.sealing.keystore import KeyStore
 from vault.server.development_issuer import ISSUER
 from vault.server.identity import Verifier
 from vault.server.issuer_keys import FetchedKeys, FixedKeys, IssuerKeys
 from vault.server.paging import Pages
 from vault.server.services import UseCases
 from vault.store.document_folder import FolderDocumentStore
+from vault.store.lane import Lane
 from vault.store.vaults import Vaults
-from vault.stores import Fail, open_keys, open_vaults
+from vault.stores import Fail, open_keys, open_lane, open_vaults
 
 _DOCUMENTS_FOLDER: Final = "documents"
 _VIEWS_FOLDER: Final = "views"
@@ -85,6 +89,7 @@ async def compose(
     desk = Desk(vaults, keyrings, identifiers)
     registry = Registry(vaults, identifiers, receipts)
     await registry.list_receipt_key()
+    lanes = Lanes(vaults, identifiers)
     evidence = EvidenceKeeper(desk, registry, receipts)
     store = FolderDocumentStore(config.data / _DOCUMENTS_FOLDER)
     documents = Documents(desk, registry, receipts, evidence, store)
@@ -94,7 +99,17 @@ async def compose(
     disclosures = Disclosures(desk, registry, receipts, documents)
     parts.push_async_callback(disclosures.drain)
     requests = Requests(desk, registry)
-    changes, register = _follow(config, vaults, parts)
+    changes, register = _open_views(config, vaults, parts)
+    for keeper in [
+        LaneKeeper(
+            number, _opens(config, key_store, fail, number), lanes, vaults, [changes, register]
+        )
+        for number in config.store.lanes.databases
+    ]:
+        parts.push_async_callback(keeper.aclose)
+        await keeper.start()
+    changes.start()
+    register.start()
     return UseCases(
         vaults=CitizenVaults(desk, receipts),
         evidence=evidence,
@@ -115,18 +130,27 @@ async def compose(
     )
 
 
-def _follow(
+def _opens(config: Config, keys: KeyStore, fail: Fail, number: int) -> OpenLane:
+    """Return what opens a further lane."""
+
+    def open_it(lose: Fail) -> Lane:
+        # A file whose COMMIT failed is only sound again in another process.
+        is_file = config.store.module == SQLITE
+        return open_lane(config, keys, fail if is_file else lose, number)
+
+    return open_it
+
+
+def _open_views(
     config: Config, vaults: Vaults, parts: AsyncExitStack
 ) -> tuple[Runner[ChangeFeed], Runner[ConsentRegister]]:
-    """Begin to follow events into views. Several processes follow into the same files."""
+    """Open what follows events into views. Several processes follow into the same files."""
     folder = config.data / _VIEWS_FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     changes = Runner(ChangeFeed, vaults, folder)
     parts.push_async_callback(changes.aclose)
     register = Runner(ConsentRegister, vaults, folder)
     parts.push_async_callback(register.aclose)
-    changes.start()
-    register.start()
     return changes, register
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Literal, cast
 
 from vault.conninfo import is_same_database, read_conninfo
+from vault.lanes_file import ONE_LANE, LaneList, read_lanes
 from vault.settings import (
     PREFIX,
     Reader,
@@ -26,6 +27,8 @@ Environment = Literal["development", "production"]
 SQLITE: Final = "vault.store.sqlite"
 POSTGRES: Final = "vault.store.postgres"
 DEFAULT_AUDIENCE: Final = "citizen-vault"
+EVENTS_FILE: Final = "events.db"
+KEYS_FILE: Final = "keys.db"
 MOST_PROCESSES: Final = 128
 MOST_STATES: Final = 1_000_000_000
 _FREE_PORT: Final = ("127.0.0.1", 0)
@@ -53,12 +56,14 @@ class Store:
         postgres: the databases; None for SQLite, whose files lie in the data folder.
         needs_standby: nothing is acknowledged before a synchronous standby has it, too.
         remembered_states: how many streams' states a process holds in memory, and keys of as many.
+        lanes: the lanes besides the first, each in a database of its own.
     """
 
     module: str
     postgres: Postgres | None
     needs_standby: bool
     remembered_states: int
+    lanes: LaneList
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,7 @@ def read_config(environment: Mapping[str, str]) -> Config:
         http_address=reader.parsed("HTTP_LISTEN", listen_address, _FREE_PORT),
         deployment=reader.parsed("DEPLOYMENT", deployment_name, "citizen-vault.localhost"),
         environment=kind,
-        store=_store(reader, kind),
+        store=_store(reader, kind, data),
         processes=reader.number("PROCESSES", 1, MOST_PROCESSES),
         key_file=Path(reader.text("KEY_FILE") or data / "wrapping.key"),
         issuer=_issuer(reader, kind),
@@ -193,19 +198,47 @@ def read_owner(environment: Mapping[str, str]) -> Postgres:
     return databases
 
 
-def _store(reader: Reader, kind: Environment) -> Store:
+def _store(reader: Reader, kind: Environment, data: Path) -> Store:
     module = reader.one_of("STORE", (SQLITE, POSTGRES), SQLITE)
     is_postgres = module == POSTGRES
     usual = "standby" if is_postgres and kind == "production" else "local"
     durability = reader.one_of("DURABILITY", ("local", "standby"), usual)
     if durability == "standby" and not is_postgres:
         reader.fault("DURABILITY", f'is "standby", which needs {PREFIX}STORE={POSTGRES}')
+    postgres = _postgres(reader, "POSTGRES") if is_postgres else None
     return Store(
         module=module,
-        postgres=_postgres(reader, "POSTGRES") if is_postgres else None,
+        postgres=postgres,
         needs_standby=durability == "standby",
         remembered_states=reader.number("REMEMBERED_STATES", 20_000, MOST_STATES),
+        lanes=_lanes(reader, postgres, data),
     )
+
+
+def _lanes(reader: Reader, postgres: Postgres | None, data: Path) -> LaneList:
+    """Read the list of lanes; no two may lie in one database, nor beside keys."""
+    known = (
+        [postgres.events, postgres.keys]
+        if postgres
+        else [str(data / f) for f in (EVENTS_FILE, KEYS_FILE)]
+    )
+
+    def database(text: str) -> str:
+        name = read_conninfo(text) if postgres else str(data / text)
+        same = is_same_database if postgres else str.__eq__
+        if any(same(name, other) for other in known if other):
+            raise ValueError("names a database that is another lane's, or of keys")
+        known.append(name)
+        return name
+
+    def read(path: str) -> LaneList:
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise ValueError("cannot be read: name the file of lanes") from None
+        return read_lanes(text, database)
+
+    return reader.parsed("LANES_FILE", read, ONE_LANE)
 
 
 def _postgres(reader: Reader, name: str) -> Postgres:

@@ -15,21 +15,20 @@ from eventsourcing.persistence import OperationalError
 from eventsourcing.utils import Environment
 
 from vault.application.keyrings import floors_of
-from vault.config import Config, Postgres
+from vault.config import EVENTS_FILE, KEYS_FILE, Config, Postgres
 from vault.domain.lane import FIRST_LANE
 from vault.sealing.keystore import KeyStore
 from vault.sealing.sqlite import SQLiteKeyStore
 from vault.sealing.wrapper import FileKeyWrapper, KeyWrapper, WrappedKey, create_key_file
 from vault.store.clock import SystemClock
 from vault.store.committer import Committer
+from vault.store.errors import StoreUnfitError
 from vault.store.lane import LANE_SETTINGS, Lane
 from vault.store.recorder import Recorder, RecorderFactory
 from vault.store.vaults import Vaults
 
 Fail: TypeAlias = Callable[[BaseException], None]
 
-_EVENTS_FILE: Final = "events.db"
-_KEYS_FILE: Final = "keys.db"
 _IDENTITY: Final = """
 SELECT system_identifier, oid FROM pg_control_system(), pg_database
 WHERE datname = current_database()
@@ -67,7 +66,7 @@ def open_keys(config: Config, parts: AsyncExitStack) -> KeyStore:
     databases = config.store.postgres
     if databases is not None:
         return _postgres_keys(config, databases, wrapper, parts)
-    key_store = SQLiteKeyStore(config.data / _KEYS_FILE, wrapper)
+    key_store = SQLiteKeyStore(config.data / KEYS_FILE, wrapper)
     parts.callback(key_store.close)
     return key_store
 
@@ -84,20 +83,32 @@ def open_vaults(config: Config, keys: KeyStore, fail: Fail) -> Vaults:
         DriverMissingError: if PostgreSQL's driver is needed.
     """
     try:
-        lane = Lane(
-            config.deployment,
-            FIRST_LANE,
-            SystemClock(),
-            lambda recorder: Committer(recorder, on_fatal=fail),
-            _environment(config),
-            remembered=config.store.remembered_states,
-            floor_of=floors_of(keys),
-        )
+        first = open_lane(config, keys, fail, FIRST_LANE)
     except OperationalError as error:
         # What the database says is told here alone: nothing was asked yet that it could quote.
         message = f"The event database cannot be used: {error.__cause__ or error}"
         raise OperationalError(message) from error
-    return Vaults(lane)
+    lanes = config.store.lanes
+    return Vaults(first, others=lanes.databases.keys(), full=lanes.full)
+
+
+def open_lane(config: Config, keys: KeyStore, fail: Fail, number: int) -> Lane:
+    """Open one lane of the event store, each in its own database.
+
+    Raises:
+        PersistenceError: if it cannot be used.
+        DriverMissingError: if PostgreSQL's driver is needed.
+    """
+    count = 1 + len(config.store.lanes.databases)
+    return Lane(
+        config.deployment,
+        number,
+        SystemClock(),
+        lambda recorder: Committer(recorder, on_fatal=fail),
+        _environment(config, number),
+        remembered=max(1, config.store.remembered_states // count),
+        floor_of=floors_of(keys),
+    )
 
 
 def open_recorder(config: Config, lane: int) -> Recorder:
@@ -107,7 +118,7 @@ def open_recorder(config: Config, lane: int) -> Recorder:
         PersistenceError: if it cannot be used.
         DriverMissingError: if PostgreSQL's driver is needed.
     """
-    environment = {**_environment(config), **dict.fromkeys(LANE_SETTINGS, str(lane))}
+    environment = {**_environment(config, lane), **dict.fromkeys(LANE_SETTINGS, str(lane))}
     factory = RecorderFactory[Recorder].construct(Environment(Lane.name, environment))
     return factory.application_recorder()
 
@@ -136,17 +147,24 @@ def prepare(databases: Postgres) -> tuple[str, str]:
     return events.WRITER, keys.MEMBER
 
 
-def _environment(config: Config) -> dict[str, str]:
+def _environment(config: Config, lane: int) -> dict[str, str]:
+    """Return where a lane lies.
+
+    Raises:
+        StoreUnfitError: if nothing says where.
+        DriverMissingError: if PostgreSQL's driver is needed.
+    """
     store = config.store
+    first = store.postgres.events if store.postgres else str(config.data / EVENTS_FILE)
+    databases = {FIRST_LANE: first, **store.lanes.databases}
+    if lane not in databases:
+        raise StoreUnfitError(f"There is no lane {lane}: the file of lanes does not name it.")
     if store.postgres is None:
-        return {
-            "PERSISTENCE_MODULE": store.module,
-            "SQLITE_DBNAME": str(config.data / _EVENTS_FILE),
-        }
+        return {"PERSISTENCE_MODULE": store.module, "SQLITE_DBNAME": databases[lane]}
     _require_driver()
     return {
         "PERSISTENCE_MODULE": store.module,
-        "POSTGRES_CONNINFO": store.postgres.events,
+        "POSTGRES_CONNINFO": databases[lane],
         "POSTGRES_NEEDS_STANDBY": "yes" if store.needs_standby else "no",
     }
 

@@ -107,6 +107,9 @@ async def test_clearing_keeps_nothing_and_is_not_whole(view: SQLiteView, path: P
     assert not view.is_whole("vaults/0")
     assert not view.is_whole("vaults/1")
     assert view.generation == 1
+    with pytest.raises(StoreUnavailableError):
+        await view.sizes()
+    view.asked_generation = 1
     assert await view.sizes() == {}
     assert run_sql(path, "SELECT count(*) FROM requests") == [(0,)]
 

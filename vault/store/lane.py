@@ -103,6 +103,7 @@ class Lane(Application[str]):
         # Both are of the database as it was under this number.
         self._incarnation = self.store.incarnation
         self._turns = Turns()
+        self._is_closed = False
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="reader")
 
     def construct_mapper(self) -> RecordMapper:
@@ -114,7 +115,8 @@ class Lane(Application[str]):
         self.committer.start()
 
     async def aclose(self) -> None:
-        """Drain the committer and close the database."""
+        """Drain the committer and close the database; whoever still reads finds it unavailable."""
+        self._is_closed = True
         await self.committer.close()
         self._readers.shutdown()
         self.close()
@@ -342,6 +344,8 @@ class Lane(Application[str]):
         return Stamp(time=now, salt=new_salt())
 
     async def _read(self, function: Callable[..., R], *args: Any) -> R:
+        if self._is_closed:
+            raise StoreUnavailableError
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._readers, function, *args)

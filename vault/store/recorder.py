@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, TypeVar
 
 from eventsourcing.persistence import (
     ApplicationRecorder,
@@ -21,6 +21,9 @@ from eventsourcing.persistence import (
 from eventsourcing.utils import Environment, EnvType
 
 from vault.store.append import Append, BatchResult, Payload, StoredRecord
+
+if TYPE_CHECKING:
+    from vault.store.subscription import PollingSubscription
 
 LARGEST: Final = 2**63 - 1
 """The largest integer that the databases hold: what no bound is given for."""
@@ -59,6 +62,10 @@ class Recorder(ApplicationRecorder):
     @abstractmethod
     def maintain(self, *, is_idle: bool) -> None:
         """Do what keeps appends fast; call it between batches, and once when there are none."""
+
+    @abstractmethod
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> PollingSubscription:
+        """Return an iterator of notifications after `gt`, which waits for further ones."""
 
     @abstractmethod
     def select_records(

@@ -84,6 +84,11 @@ class PollingSubscription(Subscription[ApplicationRecorder]):
         super().stop()
         self._signal.announce()
 
+    def skip_to(self, notification_id: int) -> None:
+        """Yield nothing up to an id any more: it was seen otherwise."""
+        self._pending.clear()
+        self._last_notification_id = max(notification_id, self._last_notification_id or 0)
+
     def __next__(self) -> Notification:
         while not self._has_been_stopped and not self._signal.is_closed and not self._is_lost:
             if self._pending:
@@ -104,6 +109,8 @@ class PollingSubscription(Subscription[ApplicationRecorder]):
     def _pull(self) -> None:
         after = self._last_notification_id or 0
         head = self._recorder.max_notification_id() or 0
+        if head <= after:
+            return
         page = self._recorder.select_notifications(
             after, _PAGE, topics=self._topics, inclusive_of_start=False
         )

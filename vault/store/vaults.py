@@ -67,6 +67,10 @@ class Vaults:
         for lane in self._lanes.values():
             await lane.aclose()
 
+    def withdraw(self, number: int) -> Lane:
+        """Serve a lane no more, and return it."""
+        return self._lanes.pop(key_of(number))
+
     def execute(self, command: Command, fold: Fold[S], decide: Decide[S]) -> Answered[Recorded]:
         """Decide on the state of a stream and append what was decided; see `Lane`."""
         return self._at(command.stream).execute(command, fold, decide)
@@ -118,7 +122,7 @@ class Vaults:
         Raises:
             StoreUnavailableError: if a lane cannot be read: what it marks is not known.
         """
-        if not set(self.lanes).issuperset(await self.listed()):
+        if not self.numbers.union(await self.listed()) <= self.lanes.keys():
             raise StoreUnavailableError
         of_lanes = [await lane.marked(kind, stored_names) for lane in self._lanes.values()]
         return frozenset().union(*of_lanes)
@@ -198,10 +202,13 @@ class _Elsewhere:
         return None
 
     async def must_not_exist(self, stream: str) -> None:
-        """Tell a stream that does not exist from one that another process could reach.
+        """Tell a stream that does not exist from one that cannot be reached here, or now.
 
         Raises:
             StoreUnavailableError: if its lane is listed.
         """
-        if stream[:4] in {key_of(lane) for lane in await self._vaults.listed()}:
+        if stream[:4] in map(key_of, self._vaults.numbers):
+            raise StoreUnavailableError
+        # Perhaps by another process, since this one was configured.
+        if stream[:4] in map(key_of, await self._vaults.listed()):
             raise StoreUnavailableError

@@ -50,4 +50,6 @@ def test_an_event_is_followed_or_known_to_be_beside() -> None:
 
     assert followed | BESIDE == kinds(STORED_NAMES)
     assert not followed & BESIDE
-    assert kinds(ChangeFeed.topics) == followed - {"evidence-disclosed"}
+    # A request is told to be cancelled as of its own stream, which every cancellation reaches.
+    beside_changes = {"evidence-disclosed", "consent-request-cancelled"}
+    assert kinds(ChangeFeed.topics) == followed - beside_changes
