@@ -49,13 +49,13 @@ class Nation:
     citizens: float = 70e6
     events_a_year: float = 1e9
     busiest_hour: float = 20.0
-    cpu_seconds: float = 600e-6
+    cpu_seconds: float = 1_000e-6
     commit_seconds: float = 4e-3
     commit_spread: float = 0.5
     append_seconds: float = 70e-6
-    event_bytes: float = 3_000.0
-    other_bytes: float = 24_000.0
-    key_bytes: float = 1_600.0
+    event_bytes: float = 2_250.0
+    other_bytes: float = 23_800.0
+    key_bytes: float = 2_920.0
     state_bytes: float = 20_000.0
     core_price: float = 0.05
     disk_price: float = 0.20
