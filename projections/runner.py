@@ -257,7 +257,7 @@ class _FollowedLane(Generic[P]):
         if self._is_done():
             return
         for _ in self._alarm:
-            # What comes in the next moment is taken with it: a page is a transaction, however small.
+            # What comes in the next moment is taken with it: a page is one transaction.
             self._runner.rest()
             if self._is_done():
                 return

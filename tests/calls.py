@@ -20,6 +20,7 @@ from google.rpc.status_pb2 import Status
 from tests.json_wire import JsonCaller
 from tests.wire import METHODS
 from vault.api.v1 import audit_service_pb2, vault_service_pb2
+from vault.api.v1.consent_service_pb2 import RevokeConsentRequest, RevokeConsentResponse
 from vault.api.v1.disclosure_service_pb2 import (
     DiscloseDocumentRequest,
     DiscloseDocumentResponse,
@@ -40,7 +41,7 @@ from vault.server.call import Call
 from vault.server.call_logging import make_logger
 from vault.server.connect import Connect, refuse
 from vault.server.development_issuer import ISSUER, DevelopmentIssuer
-from vault.server.gate import gates_of
+from vault.server.gate import gates_of, streams_of
 from vault.server.grpc_methods import add_methods
 from vault.server.http import HttpServer
 from vault.server.identity import Verifier
@@ -51,8 +52,10 @@ from vault.server.passage import LARGEST_MESSAGE_BYTES, Passage
 SECRET: Final = "the value that nobody may see"
 ID: Final = "6d5b8b0e-57a1-4d9f-8a3e-0b9d3e8f5a11"
 WIDTH: Final = 2
+CALLS: Final = 128
 OPEN: Final = "/vault.api.v1.VaultService/OpenVault"
 GET: Final = "/vault.api.v1.VaultService/GetVault"
+REVOKE: Final = "/vault.api.v1.ConsentService/RevokeConsent"
 GET_EVIDENCE: Final = "/vault.api.v1.EvidenceService/GetEvidence"
 HISTORY: Final = "/vault.api.v1.VaultService/ListHistory"
 DISCLOSE: Final = "/vault.api.v1.DisclosureService/DiscloseEvidence"
@@ -93,6 +96,9 @@ class Handler:
         if request.page_size == 1:
             raise NotFoundError
         return vault_service_pb2.ListHistoryResponse(next_page_token="x" * LARGEST_MESSAGE_BYTES)
+
+    async def RevokeConsent(self, request: Any, call: Call) -> Any:
+        return RevokeConsentResponse(position_token="revoked")
 
     async def GetEvidence(self, request: Any, call: Call) -> Any:
         values = bytes(LARGEST_MESSAGE_BYTES - 1000)
@@ -153,8 +159,8 @@ class Running:
     log: io.BytesIO
     seen: Seen
 
-    def bearer(self, role: str, scope: str = "") -> tuple[tuple[str, str], ...]:
-        return (("authorization", f"Bearer {self.issuer.token(role, 'mair', scope)}"),)
+    def bearer(self, role: str, scope: str = "", sub: str = "mair") -> tuple[tuple[str, str], ...]:
+        return (("authorization", f"Bearer {self.issuer.token(role, sub, scope)}"),)
 
     async def call(
         self, method: str, data: bytes, metadata: Any = None, seconds: float | None = 5
@@ -211,10 +217,10 @@ async def calls() -> AsyncIterator[Running]:
     issuer = DevelopmentIssuer(config.environment, config.audience)
     log, seen = io.BytesIO(), Seen()
     verifier = Verifier(ISSUER, config.audience, FixedKeys(issuer.jwks))
-    passage = Passage(verifier, gates_of(WIDTH, 0), make_logger(log))
+    passage = Passage(verifier, gates_of(WIDTH, 0), streams_of(CALLS), make_logger(log))
     services = {method.containing_service for method in METHODS.values()}
     methods = methods_of(services, {service.name: Handler(seen) for service in services})
-    server = grpc.aio.server()
+    server = grpc.aio.server(maximum_concurrent_rpcs=CALLS)
     add_methods(server, passage, methods)
     port = server.add_insecure_port("127.0.0.1:0")
     connect = Connect(passage, methods, b"{}")
@@ -232,6 +238,11 @@ async def calls() -> AsyncIterator[Running]:
 def opening() -> bytes:
     """Return what opens a vault."""
     return vault_service_pb2.OpenVaultRequest(request_id=ID).SerializeToString()
+
+
+def revoking() -> bytes:
+    """Return what revokes a consent."""
+    return RevokeConsentRequest(request_id=ID, consent_id=ID).SerializeToString()
 
 
 def disclosing() -> bytes:

@@ -16,7 +16,7 @@ from eventsourcing.persistence import OperationalError, PersistenceError
 
 from projections.runner import Runner
 from vault.application.lanes import Lanes
-from vault.domain.errors import StoreUnavailableError
+from vault.domain.errors import VaultError
 from vault.store.lane import Lane
 from vault.store.vaults import Vaults
 
@@ -64,6 +64,7 @@ class LaneKeeper:
 
     async def _serve(self) -> bool:
         """Open the lane and serve it; say whether that was possible."""
+        self._lost.clear()
         try:
             lane = await asyncio.to_thread(self._open_lane, self._lose)
         except OperationalError:
@@ -72,7 +73,10 @@ class LaneKeeper:
         lane.start()
         try:
             await self._lanes.admit(lane)
-        except StoreUnavailableError:
+        except VaultError as error:
+            _logger.warning(
+                "lane %d cannot be served, %s: it is tried again", self._number, error.reason
+            )
             await lane.aclose()
             return False
         except BaseException:
@@ -91,12 +95,12 @@ class LaneKeeper:
         while True:
             if is_served:
                 await self._lost.wait()
-                await self._vaults.withdraw(self._number).aclose()
-                self._lost.clear()
             try:
+                if is_served:
+                    is_served = False
+                    await self._vaults.withdraw(self._number).aclose()
                 is_served = await self._serve()
-            except PersistenceError as error:
-                is_served = False
+            except (PersistenceError, VaultError) as error:
                 _logger.error("lane %d cannot be served: %s", self._number, error)  # noqa: TRY400
             if not is_served:
                 await asyncio.sleep(RETRY_SECONDS)

@@ -180,13 +180,13 @@ def _prepare() -> int:
 def _orders(config: Config, port: int, http_port: int, parts: AsyncExitStack) -> Orders:
     """Return what serving processes are told, and start the development issuer if tokens need it.
 
-    What an earlier server told of its address holds no longer.
+    What a killed server told of its address holds no longer.
     """
-    from vault.server.address import address_file  # noqa: PLC0415
+    from vault.server.address import forget_killed  # noqa: PLC0415
     from vault.server.development_issuer import DevelopmentIssuer  # noqa: PLC0415
     from vault.server.supervised import Orders  # noqa: PLC0415
 
-    address_file(config.data).unlink(missing_ok=True)
+    forget_killed(config.data)
     if config.issuer:
         return Orders(0, port, http_port, config.issuer.name, "")
     issuer = DevelopmentIssuer(config.environment, config.audience)
@@ -221,12 +221,14 @@ def _fail(log: FilteringBoundLogger, error: BaseException) -> None:
 def _startup_errors() -> tuple[type[Exception], ...]:
     from eventsourcing.persistence import PersistenceError  # noqa: PLC0415
 
+    from vault.domain.errors import VaultError  # noqa: PLC0415
     from vault.sealing.errors import SealingError  # noqa: PLC0415
     from vault.server.issuer_keys import KeySetError  # noqa: PLC0415
     from vault.stores import DriverMissingError, OneDatabaseError  # noqa: PLC0415
 
     return (
         PersistenceError,
+        VaultError,
         SealingError,
         KeySetError,
         DriverMissingError,

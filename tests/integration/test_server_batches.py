@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,17 +12,23 @@ import grpc
 import pytest
 
 from tests.calls import (
+    CALLS,
     DISCLOSE,
     DISCLOSE_BATCH,
+    REVOKE,
     WIDTH,
     Refusal,
     Running,
     batching,
     calls,
     disclosing,
+    revoking,
 )
+from vault.api.v1.consent_service_pb2 import RevokeConsentResponse
 from vault.api.v1.disclosure_service_pb2 import DiscloseEvidenceBatchResponse
 from vault.server import passage
+from vault.server.gate import streams_of
+from vault.server.identity import LEEWAY_SECONDS
 from vault.server.passage import LARGEST_MESSAGE_BYTES
 
 MUCH = b"\xa2\x06\x80\x80\x10" + bytes(LARGEST_MESSAGE_BYTES)
@@ -153,6 +160,65 @@ async def test_who_sends_nothing_more_does_not_stay_for_ever(
     assert told.reason in {"DEADLINE_PASSED", "LIMIT_EXCEEDED"}
 
 
+async def test_who_is_silent_between_messages_gives_the_place_back(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passage, "LONGEST_SILENCE_SECONDS", 0.2)
+    call = begin(running, seconds=None)
+    await call.write(batching())
+    assert await read(call) == "1"
+
+    async with asyncio.timeout(5):
+        told = await refusal(call)
+
+    assert (told.code, told.reason) == ("DEADLINE_EXCEEDED", "DEADLINE_PASSED")
+    assert not running.passage.streams.open
+
+
+async def test_a_draining_server_answers_no_further_message(running: Running) -> None:
+    call = begin(running)
+    await call.write(batching())
+    assert await read(call) == "1"
+
+    running.passage.drain()
+    await call.write(batching())
+
+    assert (await refusal(call)).reason == "STORE_UNAVAILABLE"
+    assert len(running.seen.batches) == 1
+
+
+async def test_a_message_is_as_good_as_its_token_when_it_comes(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = begin(running)
+    await call.write(batching())
+    assert await read(call) == "1"
+
+    monkeypatch.setattr(passage, "time", Later(3600.0 + LEEWAY_SECONDS))
+    await call.write(batching())
+
+    told = await refusal(call)
+    assert (told.code, told.reason) == ("UNAUTHENTICATED", "CREDENTIAL_EXPIRED")
+    assert len(running.seen.batches) == 1
+
+
+async def test_who_waits_is_told_when_the_token_expires(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passage, "LONGEST_SILENCE_SECONDS", 60.0)
+    verify = running.passage.verifier.verify
+
+    async def about_to_expire(metadata: Any) -> Any:
+        caller, _ = await verify(metadata)
+        return caller, 0.2
+
+    monkeypatch.setattr(running.passage.verifier, "verify", about_to_expire)
+    call = begin(running, seconds=None)
+
+    async with asyncio.timeout(5):
+        assert (await refusal(call)).reason == "CREDENTIAL_EXPIRED"
+
+
 async def test_who_reads_nothing_does_not_stay_for_ever(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +233,17 @@ async def test_who_reads_nothing_does_not_stay_for_ever(
     assert running.lines()[-1]["reason"] in {"DEADLINE_PASSED", "LIMIT_EXCEEDED"}
     call.cancel()
     await asyncio.gather(sending, return_exceptions=True)
+
+
+class Later:
+    """The clock, so many seconds from now."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.perf_counter = time.perf_counter
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._seconds
 
 
 async def _send_for_ever(call: Any, message: bytes) -> None:
@@ -235,3 +312,53 @@ async def test_a_conversation_between_messages_holds_no_place(running: Running) 
     for call in begun:
         await call.write(batching())
         assert await read(call)
+
+
+# --- Open streams --------------------------------------------------------------------------------
+
+
+async def crowded(running: Running) -> list[Any]:
+    """Return the conversations of one caller who begins one for every call that there may be."""
+    begun = [begin(running, seconds=None) for _ in range(CALLS)]
+    most = streams_of(CALLS).most_of_one
+    ending = {asyncio.create_task(refusal(call)): call for call in begun}
+    refused: set[asyncio.Task[Refusal]] = set()
+    async with asyncio.timeout(5):
+        while len(refused) < CALLS - most:
+            refused, _ = await asyncio.wait(ending, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(0)
+    assert {task.result().reason for task in refused} == {"LIMIT_EXCEEDED"}
+    for task in ending:
+        task.cancel()
+    return [call for task, call in ending.items() if task not in refused]
+
+
+async def test_idle_conversations_leave_room_to_revoke(running: Running) -> None:
+    begun = await crowded(running)
+
+    answer = await running.call(REVOKE, revoking())
+
+    assert RevokeConsentResponse.FromString(answer).position_token == "revoked"
+    assert len(begun) == streams_of(CALLS).most_of_one
+
+
+async def test_one_callers_conversations_leave_room_for_anothers(running: Running) -> None:
+    await crowded(running)
+
+    call = begin(running, running.bearer("service", sub="other"))
+    await call.write(batching())
+
+    assert await read(call) == "1"
+
+
+async def test_a_stream_that_ended_leaves_its_place(running: Running) -> None:
+    for call in await crowded(running):
+        call.cancel()
+    async with asyncio.timeout(5):
+        while running.passage.streams.open:  # noqa: ASYNC110 - the server's side tells nobody
+            await asyncio.sleep(0.005)
+
+    call = begin(running)
+    await call.write(batching())
+
+    assert await read(call) == "1"

@@ -10,10 +10,12 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib import error, parse, request
 
 import grpc
@@ -22,7 +24,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from clients.connection import Connection, development_token
+from tests.calls import DISCLOSE_BATCH, Refusal
+from vault import composition
 from vault.api.v1.vault_service_pb2 import GetVaultRequest, OpenVaultRequest
+from vault.domain.errors import ClockUnsureError
+from vault.main import main
+from vault.server.address import Address, address_file, announced
 from vault.server.development_issuer import DevelopmentIssuer, DevelopmentOnlyError
 
 ROOT = Path(__file__).parents[2]
@@ -195,6 +202,26 @@ def test_the_address_of_a_killed_server_is_not_believed(
     assert not (tmp_path / "server.json").exists()
 
 
+def test_a_start_that_fails_leaves_the_address_of_who_runs(
+    running: dict[str, str], data: Path
+) -> None:
+    other = start(data, "--development", "--listen", running["target"])
+    other.communicate(timeout=20)
+
+    assert other.returncode == 1
+    assert json.loads((data / "server.json").read_text()) == running
+
+
+def test_who_ends_leaves_the_address_of_who_came_later(tmp_path: Path) -> None:
+    first, later = (Address(target, "http://x", "") for target in ("first", "later"))
+    with ExitStack() as came:
+        with announced(tmp_path, first):
+            came.enter_context(announced(tmp_path, later))
+
+        assert json.loads(address_file(tmp_path).read_text())["target"] == "later"
+    assert not address_file(tmp_path).exists()
+
+
 def test_a_busy_port_is_told(running: dict[str, str], tmp_path: Path) -> None:
     server = start(tmp_path, "--development", "--listen", running["target"])
     _, written = server.communicate(timeout=20)
@@ -229,6 +256,29 @@ def test_http_is_where_the_settings_say(tmp_path: Path) -> None:
         request.urlopen(f"{found['http']}/openapi.json", timeout=5)  # noqa: S310
 
 
+def test_so_many_calls_are_shared_with_streams(tmp_path: Path) -> None:
+    server = start(tmp_path, "--development", CITIZEN_VAULT_CALLS="8")
+    found = address(tmp_path, server)
+    metadata = (("authorization", f"Bearer {development_token(found['issuer'], 'service', ID)}"),)
+    leave = threading.Event()
+
+    def idle() -> Iterator[bytes]:
+        leave.wait()
+        yield from ()
+
+    with grpc.insecure_channel(found["target"]) as channel:
+        begin: Any = channel.stream_stream(DISCLOSE_BATCH)
+        first = begin(idle(), metadata=metadata, timeout=20)
+        first.initial_metadata()
+        with pytest.raises(grpc.RpcError) as caught:
+            next(begin(idle(), metadata=metadata, timeout=20))
+        first.cancel()
+        leave.set()
+    stop(server)
+
+    assert Refusal.of(cast("Any", caught.value)).reason == "LIMIT_EXCEEDED"
+
+
 def test_a_missing_setting_is_told_and_nothing_is_made(tmp_path: Path) -> None:
     server = start(tmp_path / "data")
     _, written = server.communicate(timeout=20)
@@ -236,6 +286,21 @@ def test_a_missing_setting_is_told_and_nothing_is_made(tmp_path: Path) -> None:
     assert server.returncode == 2
     assert b"CITIZEN_VAULT_ISSUER is missing" in written
     assert not (tmp_path / "data").exists()
+
+
+def test_what_a_caller_would_be_told_is_told_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def compose(*_: object, **__: object) -> None:
+        raise ClockUnsureError
+
+    monkeypatch.setattr(composition, "compose", compose)
+
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--development", "--data", str(tmp_path)])
+
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == f"The server cannot start: {ClockUnsureError.message}\n"
 
 
 def test_a_lost_key_file_is_never_replaced(tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ import grpc
 import pytest
 
 from tests.calls import (
+    CALLS,
     DISCLOSE,
     DISCLOSE_DOCUMENT,
     ID,
+    OPEN,
     REPLAY,
     UPLOAD,
     WIDTH,
@@ -118,6 +120,17 @@ async def test_each_part_is_judged(running: Running, part: bytes, reason: str) -
     assert len(running.seen.parts) == 2
 
 
+async def test_uploads_and_documents_take_places_too(running: Running) -> None:
+    running.passage.streams.most = 0
+
+    told = [await refused(running, HEADER)]
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await fetch(running).read()
+    told.append(Refusal.of(caught.value))
+
+    assert [refusal.reason for refusal in told] == ["LIMIT_EXCEEDED"] * 2
+
+
 async def test_an_upload_without_token_is_not_read(running: Running) -> None:
     refusal = await refused(running, HEADER, metadata=())
 
@@ -141,6 +154,40 @@ async def test_a_part_that_does_not_come_in_time_is_not_waited_for(
         refusal = await refused(running, HEADER, seconds=None)
 
     assert (refusal.code, refusal.reason) == ("DEADLINE_EXCEEDED", "DEADLINE_PASSED")
+
+
+@pytest.mark.parametrize(("method", "role"), [(OPEN, "citizen"), (DISCLOSE_DOCUMENT, "service")])
+async def test_a_single_message_that_does_not_come_is_not_waited_for(
+    running: Running, monkeypatch: pytest.MonkeyPatch, method: str, role: str
+) -> None:
+    monkeypatch.setattr(passage, "LONGEST_SILENCE_SECONDS", 0.2)
+    call: Any = running.channel.stream_stream(method)(metadata=running.bearer(role))
+
+    async with asyncio.timeout(5):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call.read()
+
+    assert Refusal.of(caught.value).reason == "DEADLINE_PASSED"
+
+
+async def test_a_single_message_of_nobody_is_not_waited_for(running: Running) -> None:
+    begun: list[Any] = [running.channel.stream_stream(OPEN)() for _ in range(CALLS)]
+
+    for call in begun:
+        async with asyncio.timeout(5):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call.read()
+        assert Refusal.of(caught.value).reason == "CREDENTIAL_MISSING"
+
+
+async def test_a_call_without_its_message_is_malformed(running: Running) -> None:
+    call: Any = running.channel.stream_stream(OPEN)(metadata=running.bearer("citizen"))
+    await call.done_writing()
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call.read()
+
+    assert Refusal.of(caught.value).reason == "MESSAGE_MALFORMED"
 
 
 async def test_a_draining_server_takes_no_upload(running: Running) -> None:

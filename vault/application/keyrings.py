@@ -124,6 +124,8 @@ class Keyrings:
     async def change(self, stream: str, change: Callable[[Keyring], Keyring]) -> Keyring:
         """Change a keyring, or a new one, and store it durably; a change of nothing stores nothing.
 
+        What stands already is durable, too, on return: it may be what a caller gave up on.
+
         Args:
             change: called again if somebody else stored another change first.
         """
@@ -131,6 +133,7 @@ class Keyrings:
             before = await self._ask(self._store.load_keyring, stream) or new_keyring()
             after = change(before)
             if after == before and before.number:
+                await self._ask(self._store.confirm)
                 return before
             try:
                 stored: Keyring = await self._ask(self._store.store_keyring, stream, after)

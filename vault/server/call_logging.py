@@ -6,6 +6,7 @@ No value that a caller sent can pass: no ids but the random `call_id`, no messag
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import traceback
 from contextlib import suppress
@@ -35,6 +36,9 @@ LISTED_KEYS: Final = frozenset(
         "process",
     }
 )
+FLUSH_SECONDS: Final = 0.05
+"""How long a line may lie in memory: a write for each call is a good part of what it costs."""
+
 _JSON: Final = msgspec.json.Encoder()
 
 
@@ -60,14 +64,34 @@ class _Lines:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._will_flush = False
 
-    def msg(self, line: bytes) -> None:
-        """Write a line, if it can be written."""
+    def info(self, line: bytes) -> None:
+        """Write a line within a moment, together with others."""
+        self._write(line)
+        if not self._will_flush:
+            try:
+                asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._flush)
+            except RuntimeError:
+                self._flush()
+            else:
+                self._will_flush = True
+
+    def error(self, line: bytes) -> None:
+        """Write a line at once."""
+        self._write(line)
+        self._flush()
+
+    msg = warning = critical = error
+
+    def _write(self, line: bytes) -> None:
         with suppress(OSError):
             self._stream.write(line + b"\n")
-            self._stream.flush()
 
-    info = warning = error = critical = msg
+    def _flush(self) -> None:
+        self._will_flush = False
+        with suppress(OSError):
+            self._stream.flush()
 
 
 def trace_of(error: BaseException) -> list[str]:

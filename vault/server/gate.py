@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gates for disclosures, so that a flood of them leaves room for all other calls."""
+"""Gates for disclosures and streams, so that a flood of them leaves room for all other calls."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Final
 
+from vault.application.caller import Caller
 from vault.domain.errors import LimitExceededError
 from vault.server.authorization import PACKAGE
 
 BATCHES_AT_ONCE: Final = 8
 """Each holds as many disclosures as its message: together they must not fill the committer."""
+STREAMS_OF_ONE: Final = 16
+"""So many may one caller have open; a client needs a few."""
 
 
 def gates_of(width: int, waiting: int) -> dict[str, Gate]:
@@ -28,6 +34,43 @@ def gates_of(width: int, waiting: int) -> dict[str, Gate]:
         f"{service}/DiscloseDocument": gate,
         f"{service}/DiscloseEvidenceBatch": Gate(min(width, BATCHES_AT_ONCE), waiting),
     }
+
+
+def streams_of(calls: int) -> Streams:
+    """Return the gate of open streams: they take a quarter of all calls, however many come."""
+    most = max(1, calls // 4)
+    return Streams(most, min(STREAMS_OF_ONE, max(1, most // 4)))
+
+
+class Streams:
+    """Lets so many streams be open at once, and so many of one caller; nobody waits.
+
+    A stream holds the place of a call for as long as its caller likes: without this gate a single
+    caller could take them all, and nobody else would be heard, not even to revoke.
+    """
+
+    def __init__(self, most: int, most_of_one: int) -> None:
+        self.most = most
+        self.most_of_one = most_of_one
+        self.open: Counter[tuple[str, str, str]] = Counter()
+
+    @contextmanager
+    def place(self, caller: Caller) -> Iterator[None]:
+        """Hold a place for a caller's stream.
+
+        Raises:
+            LimitExceededError: if too many are open.
+        """
+        who = (caller.role, caller.issuer, caller.sub)
+        if self.open[who] >= self.most_of_one or self.open.total() >= self.most:
+            raise LimitExceededError(detail="Too many streams are open.")
+        self.open[who] += 1
+        try:
+            yield
+        finally:
+            self.open[who] -= 1
+            if not self.open[who]:
+                del self.open[who]
 
 
 class Gate:

@@ -1,14 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls over gRPC: bytes in, bytes out, and failures as `google.rpc.Status`."""
+"""Calls over gRPC: bytes in, bytes out, and failures as `google.rpc.Status`.
+
+A single message is read by us, too, as if it came on a stream: gRPC would wait for it as long as
+the caller likes, without asking who that is, and each who waits so has the place of a call.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable
+import asyncio
+import time
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from itertools import groupby
 from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
 
+from vault.domain.errors import DeadlinePassedError
+from vault.server import passage as limits
+from vault.server.errors import MessageMalformedError
 from vault.server.methods import Method
 from vault.server.passage import CALL_ID, CallFailedError, Passage, Passing
 
@@ -37,19 +46,16 @@ def _handler(passage: Passage, method: Method) -> Handler:
 
 
 def _unary_unary(passage: Passage, method: Method) -> Handler:
-    async def answer(data: bytes, context: Context) -> bytes:
-        async def receive(_deadline: float) -> bytes:
-            return data
-
+    async def answer(_messages: AsyncIterable[bytes], context: Context) -> bytes:
         passing = _begin(passage, method, context)
         try:
-            answer = await passing.answer(receive)
+            answer = await passing.answer(_only(context))
         except CallFailedError as error:
             await _fail(context, error)
         context.set_trailing_metadata(((CALL_ID, passing.call_id),))
         return answer
 
-    return grpc.unary_unary_rpc_method_handler(answer)
+    return grpc.stream_unary_rpc_method_handler(answer)
 
 
 def _stream_unary(passage: Passage, method: Method) -> Handler:
@@ -66,18 +72,18 @@ def _stream_unary(passage: Passage, method: Method) -> Handler:
 
 
 def _unary_stream(passage: Passage, method: Method) -> Handler:
-    async def stream(data: bytes, context: Context) -> None:
+    async def stream(_messages: AsyncIterable[bytes], context: Context) -> None:
         passing = _begin(passage, method, context)
         # A stream may last: its name comes first too. Elsewhere that costs 70 µs a call.
         await context.send_initial_metadata(((CALL_ID, passing.call_id),))
         try:
             # Written, not yielded: a reader that stops reading is told so, too, when time is up.
-            await passing.stream(data, context.write)
+            await passing.stream(_only(context), context.write)
         except CallFailedError as error:
             await _fail(context, error)
         context.set_trailing_metadata(((CALL_ID, passing.call_id),))
 
-    return grpc.unary_stream_rpc_method_handler(stream)
+    return grpc.stream_stream_rpc_method_handler(stream)
 
 
 def _stream_stream(passage: Passage, method: Method) -> Handler:
@@ -91,6 +97,23 @@ def _stream_stream(passage: Passage, method: Method) -> Handler:
         context.set_trailing_metadata(((CALL_ID, passing.call_id),))
 
     return grpc.stream_stream_rpc_method_handler(converse)
+
+
+def _only(context: Context) -> Callable[[float], Awaitable[bytes]]:
+    """Return what receives the message of a call that has one."""
+
+    async def receive(deadline: float) -> bytes:
+        seconds = min(deadline - time.monotonic(), limits.LONGEST_SILENCE_SECONDS)
+        try:
+            async with asyncio.timeout(seconds):
+                data = await context.read()
+        except TimeoutError:
+            raise DeadlinePassedError from None
+        if not isinstance(data, bytes):
+            raise MessageMalformedError(detail="There is none.")
+        return data
+
+    return receive
 
 
 def _begin(passage: Passage, method: Method, context: Context) -> Passing:

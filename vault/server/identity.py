@@ -88,8 +88,8 @@ class Verifier:
         self._most = remembered
         self._verified: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
 
-    async def caller(self, metadata: Iterable[tuple[str, str | bytes]]) -> Caller:
-        """Return who calls, by the call's metadata.
+    async def verify(self, metadata: Iterable[tuple[str, str | bytes]]) -> tuple[Caller, float]:
+        """Return who calls, by the call's metadata, and for how many seconds the token says so.
 
         Raises:
             CredentialMissingError, CredentialInvalidError, CredentialExpiredError: if nobody knows.
@@ -103,10 +103,11 @@ class Verifier:
             if len(self._verified) > self._most:
                 self._verified.popitem(last=False)
         caller, expiry = known
-        if self._now() >= expiry + LEEWAY_SECONDS:
+        seconds = expiry + LEEWAY_SECONDS - self._now()
+        if seconds <= 0:
             del self._verified[name]
             raise CredentialExpiredError
-        return caller
+        return caller, seconds
 
     async def _verify(self, token: str) -> tuple[Caller, float]:
         algorithm, kid = _read_header(token)

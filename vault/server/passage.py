@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every call passes before its handler, and every answer after it, whatever carries them.
 
-In this order: the server is not stopping; who calls; whether the role may; the message's size, form
-and constraints; the gate for disclosures. Errors are told in one place, so that handlers hold no
-`try`. Bytes are parsed in here, not by gRPC, which would answer INTERNAL to malformed ones.
+In this order: the server is not stopping; who calls; whether the role may; the gate for streams;
+the message's size, form and constraints; the gate for disclosures. In a conversation each message
+is decided by itself: when it comes, the server may not be stopping, nor the token have expired.
+Errors are told in one place, so that handlers hold no `try`. Bytes are parsed in here, not by gRPC,
+which would answer INTERNAL to malformed ones.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import secrets
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
@@ -29,14 +30,15 @@ from vault.domain.errors import (
     StoreUnavailableError,
     VaultError,
 )
+from vault.drawing import draw
 from vault.server.authorization import authorize
 from vault.server.call import Call
 from vault.server.call_logging import trace_of
 from vault.server.codec import PROTOBUF, Codec
 from vault.server.constraints import check
 from vault.server.errors import INTERNAL_REASON, internal_status, status_of
-from vault.server.gate import Gate
-from vault.server.identity import Verifier
+from vault.server.gate import Gate, Streams
+from vault.server.identity import CredentialExpiredError, Verifier
 from vault.server.methods import Method
 
 LARGEST_MESSAGE_BYTES: Final = 256 * 1024
@@ -44,6 +46,8 @@ LONGEST_CALL_SECONDS: Final = 60.0
 """The deadline of a call that names none, or a later one."""
 LONGEST_STREAM_SECONDS: Final = 600.0
 """How long a stream may be sent, so that nobody keeps a place by not reading."""
+LONGEST_SILENCE_SECONDS: Final = 5.0
+"""How long a single message, and the next one of a conversation, is waited for over gRPC."""
 CALL_ID: Final = "call_id"
 """The name by which metadata says how the call is named."""
 
@@ -66,20 +70,26 @@ class Passage:
     """Lets calls through to their handlers. The one way to a handler, for every transport."""
 
     def __init__(
-        self, verifier: Verifier, gates: Mapping[str, Gate], log: FilteringBoundLogger
+        self,
+        verifier: Verifier,
+        gates: Mapping[str, Gate],
+        streams: Streams,
+        log: FilteringBoundLogger,
     ) -> None:
         """Let calls through.
 
         Args:
             gates: by the full name of the method that waits there.
+            streams: where every stream has a place for as long as it is open.
         """
         self.verifier = verifier
         self.gates = gates
+        self.streams = streams
         self.log = log
         self.is_draining = False
 
     def drain(self) -> None:
-        """Refuse every call from now on; those under way go on."""
+        """Refuse calls, and messages of conversations, from now on; those under way go on."""
         self.is_draining = True
 
     def begin(self, method: Method, metadata: Metadata, seconds: float | None) -> Passing:
@@ -100,7 +110,7 @@ class Passing:
     """
 
     __slots__ = (
-        "_began", "_caller", "_metadata", "_method", "_passage", "_seconds", "call_id",
+        "_began", "_caller", "_expiry", "_metadata", "_method", "_passage", "_seconds", "call_id",
     )  # fmt: skip
 
     def __init__(
@@ -112,7 +122,8 @@ class Passing:
         self._metadata = metadata
         self._seconds = math.inf if seconds is None else seconds
         self._caller: Caller | None = None
-        self.call_id = secrets.token_hex(8)
+        self._expiry = math.inf
+        self.call_id = draw(8).hex()
 
     async def answer(
         self, receive: Callable[[float], Awaitable[bytes]], codec: Codec = PROTOBUF
@@ -133,16 +144,25 @@ class Passing:
         """Answer a stream of messages with one; each is judged as it arrives."""
         with self:
             call = await self._admit()
-            requests = self._arriving(messages, call.deadline)
-            return _written(await self._method.handle(requests, call), PROTOBUF)
+            with self._passage.streams.place(call.caller):
+                requests = self._arriving(messages, call.deadline, LONGEST_CALL_SECONDS)
+                return _written(await self._method.handle(requests, call), PROTOBUF)
 
-    async def stream(self, data: bytes, send: Callable[[bytes], Awaitable[None]]) -> None:
-        """Answer one message with a stream."""
+    async def stream(
+        self,
+        receive: Callable[[float], Awaitable[bytes]],
+        send: Callable[[bytes], Awaitable[None]],
+    ) -> None:
+        """Answer one message with a stream.
+
+        Args:
+            receive: as `answer` has it.
+        """
         with self:
             call = await self._admit()
-            request = self._read(data, PROTOBUF)
+            request = self._read(await receive(call.deadline), PROTOBUF)
             async with (
-                _at_most(LONGEST_STREAM_SECONDS),
+                self._open(call.caller),
                 aclosing(self._method.handle(request, call)) as items,
             ):
                 # What floods the store is done when the first is there; its reader may be slow.
@@ -158,43 +178,62 @@ class Passing:
     ) -> None:
         """Answer each message of a stream with one, in their order."""
         with self:
-            call = await self._admit(LONGEST_STREAM_SECONDS)
-            async with _at_most(LONGEST_STREAM_SECONDS):
-                async for request in self._arriving(messages, call.deadline):
+            call = await self._admit(lasts=True)
+            requests = self._arriving(messages, call.deadline, LONGEST_SILENCE_SECONDS)
+            async with self._open(call.caller):
+                async for request in requests:
+                    self._must_go_on()
                     async with self._place():
                         answer = await self._method.handle(request, call)
                     # What was done is told: the handler sees to it that it fits.
                     await send(PROTOBUF.write(answer))
 
     async def _arriving(
-        self, messages: AsyncIterable[bytes], deadline: float
+        self, messages: AsyncIterable[bytes], deadline: float, silence_seconds: float
     ) -> AsyncIterator[Message]:
         arriving = aiter(messages)
         try:
             while True:
                 # Who says nothing for so long gives the place back.
-                left_seconds = min(deadline - time.monotonic(), LONGEST_CALL_SECONDS)
+                left_seconds = min(deadline - time.monotonic(), silence_seconds)
                 async with asyncio.timeout(left_seconds):
                     data = await anext(arriving)
                 yield self._read(data, PROTOBUF)
         except StopAsyncIteration:
             return
         except TimeoutError:
+            self._must_go_on()
             raise DeadlinePassedError from None
 
-    async def _admit(self, longest_seconds: float = LONGEST_CALL_SECONDS) -> Call:
+    async def _admit(self, *, lasts: bool = False) -> Call:
         if self._passage.is_draining:
             raise StoreUnavailableError(detail="The server is stopping.")
-        self._caller = caller = await self._passage.verifier.caller(self._metadata)
-        authorize(caller, self._method.name)
+        self._caller, valid_seconds = await self._passage.verifier.verify(self._metadata)
+        authorize(self._caller, self._method.name)
         if self._seconds <= 0:
             raise DeadlinePassedError
+        longest_seconds = LONGEST_STREAM_SECONDS if lasts else LONGEST_CALL_SECONDS
+        now = time.monotonic()
+        self._expiry = now + valid_seconds
         return Call(
             call_id=self.call_id,
             method=self._method.name,
-            caller=caller,
-            deadline=time.monotonic() + min(self._seconds, longest_seconds),
+            caller=self._caller,
+            deadline=now + min(self._seconds, longest_seconds, valid_seconds),
         )
+
+    def _must_go_on(self) -> None:
+        """Look again at what may have changed since the call began."""
+        if self._passage.is_draining:
+            raise StoreUnavailableError(detail="The server is stopping.")
+        if time.monotonic() >= self._expiry:
+            raise CredentialExpiredError
+
+    @asynccontextmanager
+    async def _open(self, caller: Caller) -> AsyncIterator[None]:
+        with self._passage.streams.place(caller):
+            async with _at_most(LONGEST_STREAM_SECONDS):
+                yield
 
     def _place(self) -> AbstractAsyncContextManager[None]:
         gate = self._passage.gates.get(self._method.name)

@@ -13,7 +13,7 @@ from typing import Final
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import reflection
 from structlog.typing import FilteringBoundLogger
 
@@ -32,8 +32,9 @@ from vault.server.connect import Connect, refuse
 from vault.server.consent import ConsentHandler
 from vault.server.disclosure import DisclosureHandler
 from vault.server.evidence import EvidenceHandler
-from vault.server.gate import gates_of
+from vault.server.gate import gates_of, streams_of
 from vault.server.grpc_methods import add_methods
+from vault.server.health import add_health
 from vault.server.http import HttpServer
 from vault.server.identity import Verifier
 from vault.server.methods import Method, methods_of
@@ -84,7 +85,10 @@ class Server:
         limits = config.limits
         self._methods = _methods(use_cases, config.handoff_uri)
         self._passage = Passage(
-            verifier, gates_of(limits.disclosures, limits.waiting_disclosures), log
+            verifier,
+            gates_of(limits.disclosures, limits.waiting_disclosures),
+            streams_of(limits.calls),
+            log,
         )
         self._health = health.aio.HealthServicer()
         self._drain_seconds = limits.drain_seconds
@@ -94,7 +98,7 @@ class Server:
         options = (*_OPTIONS, ("grpc.so_reuseport", int(shares_port)))
         self._grpc = grpc.aio.server(options=options, maximum_concurrent_rpcs=limits.calls)
         add_methods(self._grpc, self._passage, self._methods)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
+        add_health(self._grpc, self._health, limits.calls)
         names = [service.full_name for service in _SERVICES]
         if config.is_development:
             shown = (*names, health.SERVICE_NAME, reflection.SERVICE_NAME)

@@ -37,6 +37,7 @@ from vault.domain import request
 from vault.domain.amendment import Narrowing
 from vault.domain.errors import ConsentRevokedError, StoreUnavailableError, VaultFrozenError
 from vault.sealing.errors import KeyStoreError
+from vault.sealing.keystore import tail_key
 from vault.sealing.sqlite import SQLiteKeyStore
 from vault.store import tail
 from vault.store.sqlite import SQLiteRecorder
@@ -278,10 +279,12 @@ async def test_once_the_tail_is_put_back_the_stop_holds(
         with pytest.raises(VaultFrozenError):
             await fetch(house, shared)
 
+        key = tail_key(house.key_store.secrets())
         with closing(SQLiteRecorder(restored.damaged)) as damaged:
-            tail.save(damaged, tmp_path / "tail", first=await house.lane.tree_size())
+            size = await house.lane.tree_size()
+            tail.save(damaged, tmp_path / "tail", first=size, key=key)
         with closing(SQLiteRecorder(restored.folder / "events.db")) as store:
-            tail.replay(store, tmp_path / "tail")
+            tail.replay(store, tmp_path / "tail", lane=0, origin=house.lane.origin, key=key)
 
         with pytest.raises(ConsentRevokedError):
             await fetch(house, shared)

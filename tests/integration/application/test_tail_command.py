@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import Shared, fetch, opened, revoke
+from tests.house import DEPLOYMENT, Shared, fetch, opened, revoke
 from vault.domain.errors import ConsentRevokedError, VaultFrozenError
+from vault.sealing.sqlite import SQLiteKeyStore
+from vault.sealing.wrapper import FileKeyWrapper, create_key_file
 
 ROOT = Path(__file__).parents[3]
 
@@ -22,7 +24,12 @@ def run(data: Path, *arguments: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "vault.main", "tail", *arguments, "--data", str(data)],
         cwd=ROOT,
-        env={**os.environ, "CITIZEN_VAULT_ENVIRONMENT": "development"},
+        env={
+            **os.environ,
+            "CITIZEN_VAULT_ENVIRONMENT": "development",
+            "CITIZEN_VAULT_DEPLOYMENT": DEPLOYMENT,
+            "CITIZEN_VAULT_KEY_FILE": str(data / "kek"),
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -52,6 +59,12 @@ async def test_an_operator_brings_back_what_a_backup_lacks(
         with pytest.raises(VaultFrozenError):
             await fetch(house, shared)
 
+    alone = tmp_path_factory.mktemp("alone")
+    shutil.copy(folder / "events.db", alone)
+    code, told = run(alone, "save", str(file), "--from", str(ends))
+    assert (code, "There is no key store" in told) == (1, True)
+    assert not (alone / "keys.db").exists()
+
     assert run(folder, "save", str(file), "--from", str(size - 1))[0] == 0
     code, told = run(restored, "replay", str(file))
     assert (code, f"save the tail from {ends} or before" in told) == (1, True)
@@ -63,6 +76,11 @@ async def test_an_operator_brings_back_what_a_backup_lacks(
     assert (code, told.startswith("Saved 2 records.")) == (0, True)
     expected = ["Put 2 records back; 0 were there already."]
     expected += ["Put 0 records back; 2 were there already."]
+    other = tmp_path_factory.mktemp("other")
+    create_key_file(other / "kek")
+    SQLiteKeyStore(other / "keys.db", FileKeyWrapper(other / "kek")).close()
+    code, told = run(other, "replay", str(file))
+    assert (code, "as it was saved beside this key store" in told) == (1, True)
     assert [run(restored, "replay", str(file)) for _ in range(2)] == [(0, s) for s in expected]
 
     async with opened(restored) as house:

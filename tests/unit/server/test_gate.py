@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 
 import pytest
 
+from vault.application.caller import Caller
 from vault.domain.errors import LimitExceededError
-from vault.server.gate import BATCHES_AT_ONCE, Gate, gates_of
+from vault.server.gate import BATCHES_AT_ONCE, STREAMS_OF_ONE, Gate, Streams, gates_of, streams_of
 
 SERVICE = "/vault.api.v1.DisclosureService"
 NAMES = ("DiscloseEvidence", "DiscloseEvidenceBatch")
@@ -91,3 +93,49 @@ async def test_messages_of_many_have_a_narrow_gate_of_their_own() -> None:
             await crowd.enter()
         crowd.leave.set()
     await asyncio.gather(*tasks)
+
+
+# --- Streams -------------------------------------------------------------------------------------
+
+
+def named(sub: str, scope: str = "") -> Caller:
+    return Caller("service", "issuer", sub, frozenset(scope.split()))
+
+
+def test_so_many_streams_of_one_are_open() -> None:
+    streams = Streams(5, 2)
+
+    with ExitStack() as opened:
+        opened.enter_context(streams.place(named("one")))
+        # Another token of hers is nobody else's.
+        opened.enter_context(streams.place(named("one", "evidence")))
+        with pytest.raises(LimitExceededError):
+            opened.enter_context(streams.place(named("one", "vault")))
+        opened.enter_context(streams.place(named("other")))
+
+
+def test_so_many_streams_of_all_are_open() -> None:
+    streams = Streams(3, 2)
+
+    with ExitStack() as opened:
+        for sub in ("1", "2", "3"):
+            opened.enter_context(streams.place(named(sub)))
+        with pytest.raises(LimitExceededError):
+            opened.enter_context(streams.place(named("4")))
+
+
+def test_a_stream_that_fails_leaves_nothing_behind() -> None:
+    streams = Streams(1, 1)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="failed"), streams.place(named("one")):
+            raise ValueError("failed")
+
+    assert not streams.open
+
+
+@pytest.mark.parametrize("calls", [1, 2, 64, 2048])
+def test_streams_leave_most_calls_to_others(calls: int) -> None:
+    streams = streams_of(calls)
+
+    assert 1 <= streams.most <= max(1, calls // 4)
+    assert 1 <= streams.most_of_one <= min(STREAMS_OF_ONE, max(1, streams.most // 4))

@@ -183,9 +183,23 @@ def bearer(text: str) -> list[tuple[str, str | bytes]]:
 
 
 async def test_a_good_token_says_who_calls() -> None:
-    assert await verifier().caller(bearer(GOOD)) == Caller(
+    caller, _ = await verifier().verify(bearer(GOOD))
+
+    assert caller == Caller(
         role="citizen", issuer=ISSUER, sub="mair", scopes=frozenset({"vault", "evidence"})
     )
+
+
+async def test_a_token_says_for_how_long() -> None:
+    clock = [NOW]
+    verifying = verifier(lambda: clock[0])
+    told = []
+
+    for clock[0] in (NOW, NOW + 60):
+        _, seconds = await verifying.verify(bearer(GOOD))
+        told.append(seconds)
+
+    assert told == [3600 + 5, 3540 + 5]
 
 
 @pytest.mark.parametrize(
@@ -196,18 +210,18 @@ async def test_every_listed_algorithm_is_verified(algorithm: str, key: Any) -> N
     header = {"alg": algorithm, "typ": "at+jwt", "kid": key.kid}
     signed = jwt.encode(header, CLAIMS, key, algorithms=[algorithm])
 
-    assert (await verifier().caller(bearer(signed))).sub == "mair"
+    assert (await verifier().verify(bearer(signed)))[0].sub == "mair"
 
 
 @pytest.mark.parametrize("claims", [{"aud": ["x", AUDIENCE]}, {"nbf": int(NOW)}, {"acr": "high"}])
 async def test_what_else_a_good_token_may_say(claims: dict[str, Any]) -> None:
-    assert (await verifier().caller(bearer(token(claims)))).sub == "mair"
+    assert (await verifier().verify(bearer(token(claims))))[0].sub == "mair"
 
 
 @pytest.mark.parametrize("name", BAD)
 async def test_a_bad_token_is_never_believed(name: str) -> None:
     with pytest.raises(CredentialError):
-        await verifier().caller(bearer(BAD[name]))
+        await verifier().verify(bearer(BAD[name]))
 
 
 def test_the_corpus_is_large_enough() -> None:
@@ -216,7 +230,7 @@ def test_the_corpus_is_large_enough() -> None:
 
 async def test_an_expired_token_is_told_so() -> None:
     with pytest.raises(CredentialExpiredError):
-        await verifier().caller(bearer(BAD["exp past"]))
+        await verifier().verify(bearer(BAD["exp past"]))
 
 
 @pytest.mark.parametrize(
@@ -231,23 +245,23 @@ async def test_an_expired_token_is_told_so() -> None:
 )
 async def test_a_call_without_a_token_is_told_so(metadata: list[tuple[str, str | bytes]]) -> None:
     with pytest.raises(CredentialMissingError):
-        await verifier().caller(metadata)
+        await verifier().verify(metadata)
 
 
 async def test_two_tokens_are_none() -> None:
     with pytest.raises(CredentialInvalidError):
-        await verifier().caller([*bearer(GOOD), *bearer(GOOD)])
+        await verifier().verify([*bearer(GOOD), *bearer(GOOD)])
 
 
 async def test_a_remembered_token_expires_all_the_same() -> None:
     clock = [NOW]
     verifying = verifier(lambda: clock[0])
-    await verifying.caller(bearer(GOOD))
+    await verifying.verify(bearer(GOOD))
 
     clock[0] = NOW + 3600 + 5
 
     with pytest.raises(CredentialExpiredError):
-        await verifying.caller(bearer(GOOD))
+        await verifying.verify(bearer(GOOD))
 
 
 class CountingKeys(FixedKeys):
@@ -263,7 +277,7 @@ async def test_a_token_is_verified_once() -> None:
     verifying = Verifier(ISSUER, AUDIENCE, keys, now=lambda: NOW)
 
     for _ in range(3):
-        await verifying.caller(bearer(GOOD))
+        await verifying.verify(bearer(GOOD))
 
     assert keys.asked == 1
 
@@ -273,7 +287,7 @@ async def test_so_many_tokens_are_remembered_and_no_more() -> None:
     verifying = Verifier(ISSUER, AUDIENCE, keys, now=lambda: NOW, remembered=1)
 
     for name in ("1", "2", "1"):
-        await verifying.caller(bearer(token({"jti": name})))
+        await verifying.verify(bearer(token({"jti": name})))
 
     assert keys.asked == 3
 

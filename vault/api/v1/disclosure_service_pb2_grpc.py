@@ -87,8 +87,8 @@ class DisclosureServiceServicer:
         does it, and a retry with the same `request_id` may go either way. What fails is told in its
         result and stops no other; LIMIT_EXCEEDED there means that the answer is full: ask for that one
         again. All receipts of a message have one signature. The call itself fails with FIELD_INVALID if
-        a message breaks a constraint; nothing of that message is recorded then. It lasts ten minutes at
-        most.
+        a message breaks a constraint; nothing of that message is recorded then. It ends with the
+        token, after five seconds without a message, and after ten minutes. A caller has 16 streams at most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

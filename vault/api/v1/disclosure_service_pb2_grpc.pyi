@@ -50,8 +50,8 @@ class DisclosureServiceStub:
     does it, and a retry with the same `request_id` may go either way. What fails is told in its
     result and stops no other; LIMIT_EXCEEDED there means that the answer is full: ask for that one
     again. All receipts of a message have one signature. The call itself fails with FIELD_INVALID if
-    a message breaks a constraint; nothing of that message is recorded then. It lasts ten minutes at
-    most.
+    a message breaks a constraint; nothing of that message is recorded then. It ends with the
+    token, after five seconds without a message, and after ten minutes. A caller has 16 streams at most.
     """
     DiscloseDocument: _grpc.UnaryStreamMultiCallable[_disclosure_service_pb2.DiscloseDocumentRequest, _disclosure_service_pb2.DiscloseDocumentResponse]
     """Discloses a document of a subject under her consent: first the bundle, as DiscloseEvidence does,
@@ -96,8 +96,8 @@ class DisclosureServiceAsyncStub(DisclosureServiceStub):
     does it, and a retry with the same `request_id` may go either way. What fails is told in its
     result and stops no other; LIMIT_EXCEEDED there means that the answer is full: ask for that one
     again. All receipts of a message have one signature. The call itself fails with FIELD_INVALID if
-    a message breaks a constraint; nothing of that message is recorded then. It lasts ten minutes at
-    most.
+    a message breaks a constraint; nothing of that message is recorded then. It ends with the
+    token, after five seconds without a message, and after ten minutes. A caller has 16 streams at most.
     """
     DiscloseDocument: _aio.UnaryStreamMultiCallable[_disclosure_service_pb2.DiscloseDocumentRequest, _disclosure_service_pb2.DiscloseDocumentResponse]  # type: ignore[assignment]
     """Discloses a document of a subject under her consent: first the bundle, as DiscloseEvidence does,
@@ -151,8 +151,8 @@ class DisclosureServiceServicer(metaclass=_abc_1.ABCMeta):
         does it, and a retry with the same `request_id` may go either way. What fails is told in its
         result and stops no other; LIMIT_EXCEEDED there means that the answer is full: ask for that one
         again. All receipts of a message have one signature. The call itself fails with FIELD_INVALID if
-        a message breaks a constraint; nothing of that message is recorded then. It lasts ten minutes at
-        most.
+        a message breaks a constraint; nothing of that message is recorded then. It ends with the
+        token, after five seconds without a message, and after ten minutes. A caller has 16 streams at most.
         """
 
     @_abc_1.abstractmethod
