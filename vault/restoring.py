@@ -2,12 +2,14 @@
 """`citizen-vault-server tail`: what an operator runs between restoring a backup and serving again.
 
 `tail save` takes the last records out of the store that was damaged, or of whatever still has
-them; `tail replay` puts them back into the one that was restored.
+them; `tail replay` puts them back into the one that was restored. Both need the deployment's key
+store, which has the key that the file is authenticated with.
 """
 
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,17 +46,34 @@ def run(options: argparse.Namespace, config: Config) -> str:
 
     Raises:
         PersistenceError: if it is not possible.
+        SealingError: if there is no key store, or it cannot be used.
         OSError: if it is not, because of the file.
     """
+    from vault.domain.lane import origin_of  # noqa: PLC0415
     from vault.store import tail  # noqa: PLC0415
     from vault.stores import open_recorder  # noqa: PLC0415
 
-    recorder = open_recorder(config, options.lane)
-    try:
+    with ExitStack() as parts:
+        key = _key(config, parts)
+        recorder = open_recorder(config, options.lane)
+        parts.callback(recorder.close)
         if options.kind == "save":
-            count = tail.save(recorder, options.file, first=options.first)
+            count = tail.save(recorder, options.file, first=options.first, key=key)
             return f"Saved {count} records. Keep the file private, and delete it afterwards."
-        replayed = tail.replay(recorder, options.file)
-    finally:
-        recorder.close()
+        origin = origin_of(config.deployment, options.lane)
+        replayed = tail.replay(recorder, options.file, lane=options.lane, origin=origin, key=key)
     return f"Put {replayed.appended} records back; {replayed.found} were there already."
+
+
+def _key(config: Config, parts: ExitStack) -> bytes:
+    from vault.config import KEYS_FILE  # noqa: PLC0415
+    from vault.sealing.errors import KeyStoreError  # noqa: PLC0415
+    from vault.sealing.keystore import tail_key  # noqa: PLC0415
+    from vault.stores import open_keys  # noqa: PLC0415
+
+    # Opening would make a new one, whose key authenticates nothing.
+    if config.store.postgres is None and not (config.data / KEYS_FILE).exists():
+        raise KeyStoreError(
+            "There is no key store beside these events: put the deployment's there first."
+        )
+    return tail_key(open_keys(config, parts).secrets())

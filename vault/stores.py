@@ -7,7 +7,7 @@ PostgreSQL's driver is an extra of the package: what needs it is imported only w
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -54,7 +54,7 @@ class OneDatabaseError(Exception):
         )
 
 
-def open_keys(config: Config, parts: AsyncExitStack) -> KeyStore:
+def open_keys(config: Config, parts: ExitStack | AsyncExitStack) -> KeyStore:
     """Open the key store; a new deployment draws its secrets, and the key that wraps them.
 
     Raises:
@@ -170,7 +170,10 @@ def _environment(config: Config, lane: int) -> dict[str, str]:
 
 
 def _postgres_keys(
-    config: Config, databases: Postgres, wrapper: KeyWrapper, parts: AsyncExitStack
+    config: Config,
+    databases: Postgres,
+    wrapper: KeyWrapper,
+    parts: ExitStack | AsyncExitStack,
 ) -> KeyStore:
     _require_driver()
     from vault.sealing.postgres import PostgresKeyStore  # noqa: PLC0415

@@ -53,6 +53,13 @@ class KeyStoreContract:
     def store(self, open_store: Callable[[], KeyStore]) -> KeyStore:
         return open_store()
 
+    def test_what_is_whole_is_confirmed(self, store: KeyStore) -> None:
+        store.raise_floor(STREAM, 7)
+
+        store.confirm()
+
+        assert store.floor(STREAM) == 7
+
     def test_an_absent_keyring_is_none(self, store: KeyStore) -> None:
         assert store.load_keyring(STREAM) is None
 

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -15,10 +19,14 @@ import pytest
 from eventsourcing.persistence import InfrastructureFactoryError, OperationalError
 from eventsourcing.tests import persistence
 
+from tests import house as houses
 from tests.contracts.event_store import EventStoreContract, an_append, an_event, is_refused
 from tests.link import Link
 from tests.postgres import SERVER, Cluster, Database, run_sql, running
-from vault.store.append import Append, BatchResult, Payload
+from vault.application.caller import Answer
+from vault.application.evidence import View
+from vault.domain.errors import StoreUnavailableError
+from vault.store.append import Append, BatchResult, Payload, StoredRecord
 from vault.store.errors import (
     AppendFailedError,
     ClockDepartsError,
@@ -208,6 +216,70 @@ def test_a_server_that_may_do_more_is_refused(database: Database, cluster: Clust
     ):
         with pytest.raises(StoreUnfitError, match="may change"):
             PostgresRecorder(mighty)
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        f"GRANT {RETENTION} TO {{}} WITH INHERIT FALSE",
+        f"GRANT {RETENTION} TO {{}} WITH INHERIT FALSE, SET FALSE, ADMIN TRUE",
+        f"GRANT {WRITER} TO {{}} WITH ADMIN TRUE",
+        "GRANT pg_write_all_data TO {} WITH INHERIT FALSE",
+        "GRANT pg_write_server_files TO {}",
+        "GRANT pg_execute_server_program TO {}",
+        "ALTER ROLE {} CREATEROLE",
+        "GRANT CREATE ON SCHEMA citizen_vault TO {}",
+        "GRANT UPDATE (request_key) ON citizen_vault.entries TO {}",
+        "GRANT INSERT (lane) ON citizen_vault.lanes TO {}",
+        "CREATE ROLE {0}_group SUPERUSER; GRANT {0}_group TO {0} WITH INHERIT FALSE",
+        "ALTER DATABASE {1} OWNER TO {0}",
+        "ALTER SCHEMA citizen_vault OWNER TO {}",
+        f"GRANT {RETENTION} TO {{0}}; ALTER ROLE {{0}} SET role = {WRITER}",
+    ],
+)
+def test_a_server_that_may_become_more_is_refused(
+    database: Database, cluster: Cluster, right: str
+) -> None:
+    role = f"sly_{uuid4().hex}"
+    cluster.run(f"CREATE ROLE {role} LOGIN IN ROLE {WRITER}, pg_read_all_stats")
+    sly = cluster.conninfo(database.name, role)
+    PostgresRecorder(sly).close()
+    cluster.run(right.format(role, database.name), database.name)
+
+    with pytest.raises(StoreUnfitError, match="become one that may"):
+        PostgresRecorder(sly)
+
+
+CRAFTED = """
+SELECT citizen_vault.append_batch(%s, gen_random_uuid(), false,
+    extract(epoch FROM clock_timestamp())::float8, '{1,2}', %s::text[], %s::int[], '{1,2}',
+    array_fill(decode(repeat('01', 65), 'hex'), '{2}'), %s::text[], %s::int[],
+    '{t,t}', '{x,x}', '{}', '{}', '{}', '{}')
+"""
+
+
+@pytest.mark.parametrize(
+    "crafted",  # lane, streams, stream_of, request_keys, key_of
+    [
+        (0, ["a", "s"], [1, 1], ["", ""], [1, 2]),
+        (0, ["a", "a"], [1, None], ["", ""], [1, 2]),
+        (0, ["a", "a"], [1, 9], ["", ""], [1, 2]),
+        (0, ["a", "a"], [1], ["", ""], [1, 2]),
+        (0, ["a", "a"], [1, 1], ["k", "l"], [1, 1]),
+        (0, ["a", "b"], [1, 2], ["k", "k"], [1, 1]),
+        (-1, ["a", "a"], [1, 1], ["", ""], [1, 2]),
+        (65_536, ["a", "a"], [1, 1], ["", ""], [1, 2]),
+    ],
+)
+def test_a_batch_that_contradicts_itself_is_refused(
+    database: Database, crafted: tuple[object, ...]
+) -> None:
+    with psycopg.connect(database.server, autocommit=True) as server:
+        sound = (65_535, ["a", "a"], [1, 1], ["", ""], [1, 2])
+        assert server.execute(CRAFTED, sound).fetchone() == ([0, 1],)
+
+        with pytest.raises(psycopg.errors.InvalidParameterValue):
+            server.execute(CRAFTED, crafted)
 
 
 def test_names_of_a_session_do_not_lead_the_functions_astray(
@@ -619,8 +691,13 @@ def batch_without_standby(
     standby.stop()
     with ThreadPoolExecutor(1) as thread:
         batch = thread.submit(recorder.insert_batch, [an_append("a", 2)])
-        eventually(lambda: waiting_for_standby(primary, database))
-        yield batch
+        try:
+            eventually(lambda: waiting_for_standby(primary, database))
+            yield batch
+        except BaseException:
+            # Nobody is left waiting.
+            standby.start()
+            raise
 
 
 @pytest.fixture
@@ -636,13 +713,121 @@ def replicated(primary: Cluster) -> Iterator[tuple[PostgresRecorder, Database]]:
 def test_nothing_is_acknowledged_before_a_standby_has_it(
     pair: tuple[Cluster, Cluster], replicated: tuple[PostgresRecorder, Database]
 ) -> None:
-    recorder, database = replicated
+    _, database = replicated
+    recorder = PostgresRecorder(database.server, needs_standby=True, patience_seconds=30)
     with batch_without_standby(pair, recorder, database) as batch:
         assert not batch.done()
         assert recorder.tree_size() == 1
         pair[1].start()
 
         assert batch.result(timeout=30).verdicts == ((1,),)
+    recorder.close()
+
+
+def test_a_standby_that_does_not_come_back_holds_up_nobody_for_ever(
+    pair: tuple[Cluster, Cluster], replicated: tuple[PostgresRecorder, Database]
+) -> None:
+    recorder, database = replicated
+    with batch_without_standby(pair, recorder, database) as batch, ThreadPoolExecutor(1) as thread:
+        closing_it = thread.submit(recorder.close)
+
+        with pytest.raises(CommitFailedError):
+            batch.result(timeout=30)
+        closing_it.result(timeout=30)
+
+
+def test_a_server_that_does_not_answer_holds_up_nobody_for_ever(
+    linked: PostgresRecorder, link: Link
+) -> None:
+    linked.insert_batch([an_append("a", 1)])
+    link.hold_requests()
+
+    # What is still under way cannot be cancelled: the connection is given up.
+    with ThreadPoolExecutor(1) as thread:
+        batch = thread.submit(linked.insert_batch, [an_append("a", 2)])
+        try:
+            with pytest.raises(AppendFailedError):
+                batch.result(timeout=30)
+        except TimeoutError:
+            link.hang_up()
+            raise
+
+    assert linked.insert_batch([an_append("a", 2)]).verdicts == ((1,),)
+
+
+def test_a_record_that_no_standby_has_is_not_taken_for_durable(
+    pair: tuple[Cluster, Cluster], replicated: tuple[PostgresRecorder, Database]
+) -> None:
+    recorder, database = replicated
+    with batch_without_standby(pair, recorder, database) as batch, pytest.raises(CommitFailedError):
+        batch.result(timeout=30)
+    (record,) = recorder.select_records("a", after_version=1, limit=1)
+    fresh = PostgresRecorder(database.server, needs_standby=True, patience_seconds=1)
+
+    with ThreadPoolExecutor(1) as thread, pytest.raises(AppendFailedError):
+        thread.submit(fresh.prove_durable, record).result(timeout=30)
+    configure(pair[0], "synchronous_standby_names", "")
+    with pytest.raises(AppendFailedError):
+        fresh.prove_durable(record)
+    configure(pair[0], "synchronous_standby_names", "other")
+    pair[1].start()
+    eventually(lambda: is_proven(fresh, record))
+    with pytest.raises(AppendFailedError):
+        fresh.prove_durable(replace(record, entry=b"\x02" * 65))
+    fresh.close()
+    with pytest.raises(StoreClosedError):
+        fresh.prove_durable(record)
+
+
+def is_proven(recorder: PostgresRecorder, record: StoredRecord) -> bool:
+    """Tell whether a record is durable by now."""
+    with suppress(AppendFailedError):
+        recorder.prove_durable(record)
+        return True
+    return False
+
+
+async def test_who_repeats_a_request_is_not_answered_before_a_standby_has_it(
+    pair: tuple[Cluster, Cluster],
+    replicated: tuple[PostgresRecorder, Database],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hasty = partial(PostgresRecorder, patience_seconds=1)
+    monkeypatch.setattr("vault.store.postgres.PostgresRecorder", hasty)
+    place = {
+        "PERSISTENCE_MODULE": "vault.store.postgres",
+        "POSTGRES_CONNINFO": replicated[1].server,
+        "POSTGRES_NEEDS_STANDBY": "yes",
+    }
+    request_id = houses.new_id()
+
+    async def provide(house: houses.House) -> Answer[View]:
+        return await house.evidence.provide(
+            houses.MAIR, houses.HERSELF, request_id, "postal_address", houses.provided()
+        )
+
+    async with houses.opened(tmp_path, first=place) as house:
+        await houses.furnish(house)
+        await house.citizens.open(houses.MAIR, houses.HERSELF)
+    pair[1].stop()
+    dying = houses.opened(tmp_path, first=place)
+    with pytest.raises(StoreUnavailableError):
+        await provide(await dying.__aenter__())
+    with pytest.raises(AssertionError):  # it has to end
+        await dying.__aexit__(None, None, None)
+    async with houses.opened(tmp_path, first=place) as house:
+        with pytest.raises(StoreUnavailableError):
+            await provide(house)
+        pair[1].start()
+
+        answered = None
+        async with asyncio.timeout(60):
+            while answered is None:
+                with suppress(StoreUnavailableError):
+                    answered = await provide(house)
+        vault = (await house.citizens.get(houses.MAIR, houses.HERSELF)).value
+        assert (await house.names(vault.stream)).count("evidence-provided.1") == 1
 
 
 def test_a_batch_that_still_waits_when_its_connection_is_lost_is_waited_for(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,10 +16,12 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from tests.contracts.key_store import IDENTITY, ISSUER, STREAM, KeyStoreContract
-from tests.postgres import SERVER, Cluster, Database, run_sql, running
+from tests.postgres import OWNER, SERVER, Cluster, Database, run_sql, running
+from vault.application.keyrings import Keyrings
+from vault.domain.errors import StoreUnavailableError
 from vault.sealing.envelope import new_key
-from vault.sealing.errors import KeyStoreError
-from vault.sealing.keyring import new_keyring
+from vault.sealing.errors import KeyringConflictError, KeyStoreError
+from vault.sealing.keyring import Keyring, new_keyring
 from vault.sealing.postgres import PostgresKeyStore
 from vault.sealing.postgres_tables import MEMBER, prepare
 from vault.sealing.wrapper import FileKeyWrapper, create_key_file
@@ -87,6 +90,7 @@ class TestRights:
             "UPDATE vault_keys.secrets SET epoch = 'x'",
             "DELETE FROM vault_keys.secrets",
             "DELETE FROM vault_keys.floors",
+            "ALTER TABLE vault_keys.floors DISABLE TRIGGER USER",
             "INSERT INTO vault_keys.form VALUES (2)",
             "DROP TABLE vault_keys.keyrings",
             "ALTER TABLE vault_keys.keyrings ADD COLUMN x text",
@@ -101,6 +105,78 @@ class TestRights:
 
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             run_sql(database.server, statement)
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE vault_keys.floors SET version = 6",
+            "UPDATE vault_keys.floors SET stream = 'x'",
+            "DELETE FROM vault_keys.floors",
+            "TRUNCATE vault_keys.floors",
+        ],
+    )
+    @pytest.mark.parametrize("replica", [False, True])
+    def test_nobody_lowers_a_floor(
+        self,
+        cluster: Cluster,
+        database: Database,
+        store: PostgresKeyStore,
+        statement: str,
+        *,
+        replica: bool,
+    ) -> None:
+        store.raise_floor(STREAM, 7)
+        role = "replica" if replica else "origin"
+
+        with pytest.raises(psycopg.errors.RestrictViolation, match="never lowered"):
+            cluster.run(f"SET session_replication_role = {role}; {statement}", database.name)
+
+        assert store.floor(STREAM) == 7
+
+    def test_the_server_lowers_no_floor(self, database: Database, store: PostgresKeyStore) -> None:
+        store.raise_floor(STREAM, 7)
+
+        with pytest.raises(psycopg.errors.RestrictViolation):
+            run_sql(database.server, "UPDATE vault_keys.floors SET version = 6")
+
+    @pytest.mark.parametrize(
+        "right",
+        [
+            f"ALTER ROLE clerk SUPERUSER; GRANT {MEMBER} TO clerk",
+            f"GRANT {OWNER} TO clerk WITH INHERIT FALSE",
+            "ALTER TABLE vault_keys.form OWNER TO clerk; REVOKE ALL ON vault_keys.form FROM clerk",
+            "ALTER SCHEMA vault_keys OWNER TO clerk; REVOKE CREATE ON SCHEMA vault_keys FROM clerk",
+            "GRANT CREATE ON SCHEMA vault_keys TO clerk",
+            "GRANT DELETE ON vault_keys.floors TO clerk",
+            "GRANT TRIGGER ON vault_keys.floors TO clerk",
+            "GRANT TRUNCATE ON vault_keys.keyrings TO clerk",
+            "GRANT UPDATE (sealed) ON vault_keys.identities TO clerk",
+            "GRANT UPDATE ON vault_keys.secrets TO clerk",
+            "GRANT INSERT ON vault_keys.form TO clerk",
+        ],
+    )
+    def test_who_may_do_more_is_refused(
+        self, cluster: Cluster, database: Database, wrapper: FileKeyWrapper, right: str
+    ) -> None:
+        cluster.run(f"CREATE ROLE clerk LOGIN IN ROLE {MEMBER}")
+        conninfo = cluster.conninfo(database.name, "clerk")
+        try:
+            PostgresKeyStore(conninfo, wrapper).close()
+            cluster.run(right, database.name)
+
+            with pytest.raises(KeyStoreError, match="owns nothing"):
+                PostgresKeyStore(conninfo, wrapper)
+        finally:
+            cluster.run("DROP OWNED BY clerk CASCADE; DROP ROLE clerk", database.name)
+
+    @pytest.mark.parametrize("who", ["owner", "superuser"])
+    def test_owner_and_superuser_are_refused(
+        self, cluster: Cluster, database: Database, wrapper: FileKeyWrapper, who: str
+    ) -> None:
+        conninfo = database.owner if who == "owner" else cluster.conninfo(database.name)
+
+        with pytest.raises(KeyStoreError, match="owns nothing"):
+            PostgresKeyStore(conninfo, wrapper)
 
     def test_whom_nobody_let_in_is_refused(
         self, cluster: Cluster, database: Database, wrapper: FileKeyWrapper
@@ -327,6 +403,40 @@ def on_the_standby(standby: Cluster, database: Database) -> list[tuple[str, int]
     return run_sql(standby.conninfo(database.name), "SELECT stream, version FROM vault_keys.floors")
 
 
+def stop_waiting(primary: Cluster) -> None:
+    """Let whoever waits for the standby wait no longer: PostgreSQL says "committed", and warns."""
+    primary.run("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+
+
+Change = Callable[[PostgresKeyStore, Keyring], object]
+
+
+def adding(store: PostgresKeyStore, keyring: Keyring) -> None:
+    del keyring
+    assert store.add_identity(ISSUER, "sub", IDENTITY) == IDENTITY
+
+
+def storing(store: PostgresKeyStore, keyring: Keyring) -> None:
+    store.store_keyring(STREAM, keyring)
+
+
+def storing_again(store: PostgresKeyStore, keyring: Keyring) -> None:
+    with pytest.raises(KeyringConflictError):
+        store.store_keyring(STREAM, keyring)
+
+
+def deleting(store: PostgresKeyStore, keyring: Keyring) -> None:
+    del keyring
+    store.delete_keyring(STREAM)
+
+
+REPEATED: Final[dict[str, tuple[Change, Change]]] = {
+    "identity": (adding, adding),
+    "keyring": (storing, storing_again),
+    "deleted": (deleting, deleting),
+}
+
+
 class TestStandby:
     def test_what_was_acknowledged_is_on_the_standby(
         self, standby: Cluster, replicated: Database, careful: PostgresKeyStore
@@ -358,10 +468,7 @@ class TestStandby:
             careful.raise_floor(STREAM, 7)
 
         with waiting_for_the_standby(primary, standby, change) as changing:
-            # PostgreSQL says "committed", with a warning that it may be lost.
-            primary.run(
-                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-            )
+            stop_waiting(primary)
             with pytest.raises(KeyStoreError, match="no answer in time"):
                 changing.result(SECONDS)
         assert careful.floor(STREAM) == 7
@@ -369,6 +476,55 @@ class TestStandby:
         standby.start()
         careful.raise_floor(STREAM, 1)
         assert on_the_standby(standby, replicated) == [(STREAM, 7)]
+
+    @pytest.mark.parametrize("name", list(REPEATED))
+    def test_a_repeat_is_refused_until_a_standby_has_what_it_finds(
+        self,
+        primary: Cluster,
+        standby: Cluster,
+        careful: PostgresKeyStore,
+        name: str,
+    ) -> None:
+        keyring = careful.store_keyring(STREAM, new_keyring())
+        change, repeat = REPEATED[name]
+        first = partial(change, careful, keyring)
+        with waiting_for_the_standby(primary, standby, first) as changing:
+            # It is committed, seen by all, and on no standby.
+            stop_waiting(primary)
+            with pytest.raises(KeyStoreError, match="no answer in time"):
+                changing.result(SECONDS)
+
+        with pytest.raises(KeyStoreError, match=r"no answer in time|no standby"):
+            repeat(careful, keyring)
+
+        standby.start()
+        repeat(careful, keyring)
+
+    def test_a_repeat_does_not_believe_a_warning(
+        self, primary: Cluster, standby: Cluster, careful: PostgresKeyStore
+    ) -> None:
+        with waiting_for_the_standby(primary, standby, careful.confirm) as confirming:
+            stop_waiting(primary)
+            with pytest.raises(KeyStoreError, match="no standby"):
+                confirming.result(SECONDS)
+
+    async def test_a_keyring_that_nobody_need_change_is_refused_until_a_standby_has_it(
+        self, primary: Cluster, standby: Cluster, careful: PostgresKeyStore
+    ) -> None:
+        keyrings = Keyrings(careful)
+        with waiting_for_the_standby(
+            primary, standby, lambda: careful.store_keyring(STREAM, new_keyring())
+        ) as changing:
+            stop_waiting(primary)
+            with pytest.raises(KeyStoreError):
+                changing.result(SECONDS)
+
+        with pytest.raises(StoreUnavailableError):
+            await keyrings.change(STREAM, lambda keyring: keyring)
+
+        standby.start()
+        assert (await keyrings.change(STREAM, lambda keyring: keyring)).number == 1
+        keyrings.close()
 
     def test_a_change_whose_outcome_was_lost_is_found_and_is_no_conflict(
         self, primary: Cluster, standby: Cluster, replicated: Database, careful: PostgresKeyStore
@@ -442,7 +598,8 @@ class TestStandby:
             standby.conninfo(replicated.name, SERVER), target_session_attrs="any"
         )
 
-        with pytest.raises(KeyStoreError, match="it is a standby"):
+        # Whatever a conninfo says: a standby that lags behind would tell an older floor.
+        with pytest.raises(KeyStoreError, match=r"cannot be reached.*session is read-only"):
             PostgresKeyStore(conninfo, wrapper)
 
     def test_a_server_without_standbys_is_refused_where_one_is_needed(

@@ -323,6 +323,32 @@ class TestOpening:
 
         assert path.read_bytes() == before
 
+    @pytest.mark.parametrize("comes_from_the_first_form", [False, True])
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE floors SET version = 6",
+            "UPDATE floors SET stream = 'x'",
+            "DELETE FROM floors",
+        ],
+    )
+    def test_nobody_lowers_a_floor(
+        self, path: Path, open_store: Open, statement: str, *, comes_from_the_first_form: bool
+    ) -> None:
+        if comes_from_the_first_form:
+            of_the_first_form(path, open_store)
+        store = open_store()
+        store.raise_floor(STREAM, 7)
+        store.raise_floor(STREAM, 3)
+
+        with (
+            closing(apsw.Connection(str(path))) as database,
+            pytest.raises(apsw.ConstraintError, match="never"),
+        ):
+            database.execute(statement)
+
+        assert store.floor(STREAM) == 7
+
     def test_a_newer_form_is_refused(self, path: Path, open_store: Open) -> None:
         open_store().close()
         newer = apsw.Connection(str(path))

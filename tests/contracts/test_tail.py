@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import base64
-import hashlib
+import hmac
 import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import apsw
 import pytest
@@ -29,6 +29,8 @@ from vault.store.tail import Replayed, TailError
 
 Make = Callable[[], Recorder]
 Lines = list[dict[str, Any]]
+
+KEY: Final = bytes(range(32))
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -100,8 +102,12 @@ def fill(recorder: Recorder, appends: Sequence[Append]) -> None:
         recorder.insert_batch([append])
 
 
+def replay(recorder: Recorder, path: Path) -> Replayed:
+    return tail.replay(recorder, path, lane=0, origin=ORIGIN, key=KEY)
+
+
 def saved(recorder: Recorder, path: Path, first: int) -> Path:
-    tail.save(recorder, path, first=first)
+    tail.save(recorder, path, first=first, key=KEY)
     return path
 
 
@@ -137,7 +143,7 @@ def test_what_a_backup_lacks_is_put_back_exactly_as_it_was(
     ends = restored.tree_size()
     file = saved(whole, tmp_path / "tail", ends)
 
-    replayed = tail.replay(restored, file)
+    replayed = replay(restored, file)
 
     assert replayed == Replayed(found=0, appended=whole.tree_size() - ends), history.seed
     assert everything(restored) == everything(whole), history.seed
@@ -151,9 +157,9 @@ def test_putting_it_back_again_doubles_nothing(
 ) -> None:
     whole, restored = damaged
     file = saved(whole, tmp_path / "tail", 10)
-    tail.replay(restored, file)
+    replay(restored, file)
 
-    again = tail.replay(restored, file)
+    again = replay(restored, file)
 
     assert again == Replayed(found=whole.tree_size() - 10, appended=0), history.seed
     assert everything(restored) == everything(whole), history.seed
@@ -177,11 +183,11 @@ def test_a_replay_that_was_interrupted_is_finished(
 
     monkeypatch.setattr(restored, "insert_batch", insert_two_batches)
     with pytest.raises(StopIteration):
-        tail.replay(restored, file)
+        replay(restored, file)
     assert restored.tree_size() == ends + 14, history.seed
     monkeypatch.setattr(restored, "insert_batch", insert)
 
-    assert tail.replay(restored, file).found == 14, history.seed
+    assert replay(restored, file).found == 14, history.seed
     assert everything(restored) == everything(whole), history.seed
 
 
@@ -189,7 +195,7 @@ def test_a_whole_lane_is_a_tail_too(make: Make, history: History, tmp_path: Path
     whole, empty = make(), make()
     fill(whole, list(history.appends(300)))
 
-    tail.replay(empty, saved(whole, tmp_path / "tail", 0))
+    replay(empty, saved(whole, tmp_path / "tail", 0))
 
     assert everything(empty) == everything(whole), history.seed
 
@@ -200,7 +206,7 @@ def test_there_may_be_nothing_to_put_back(
     whole, _ = damaged
     file = saved(whole, tmp_path / "tail", whole.tree_size())
 
-    assert tail.replay(whole, file) == Replayed(found=0, appended=0)
+    assert replay(whole, file) == Replayed(found=0, appended=0)
 
 
 def test_a_store_that_went_on_otherwise_is_refused_and_stays_as_it_is(
@@ -217,7 +223,7 @@ def test_a_store_that_went_on_otherwise_is_refused_and_stays_as_it_is(
     before = everything(restored)
 
     with pytest.raises(TailError, match="gone on otherwise"):
-        tail.replay(restored, file)
+        replay(restored, file)
 
     assert everything(restored) == before, history.seed
 
@@ -231,7 +237,7 @@ def test_a_store_of_another_history_is_refused(
     file = saved(whole, tmp_path / "tail", other.tree_size())
 
     with pytest.raises(TailError, match="another history"):
-        tail.replay(other, file)
+        replay(other, file)
 
 
 def test_a_tail_that_begins_too_late_is_refused(
@@ -242,7 +248,7 @@ def test_a_tail_that_begins_too_late_is_refused(
     file = saved(whole, tmp_path / "tail", ends + 1)
 
     with pytest.raises(TailError, match=f"ends at position {ends} and .* from {ends} or before"):
-        tail.replay(restored, file)
+        replay(restored, file)
 
 
 @pytest.mark.parametrize("first", [-1, 1_000])
@@ -250,7 +256,7 @@ def test_there_is_no_tail_from_a_place_that_is_not_there(
     make: Make, tmp_path: Path, first: int
 ) -> None:
     with pytest.raises(TailError, match="no position"):
-        tail.save(make(), tmp_path / "tail", first=first)
+        tail.save(make(), tmp_path / "tail", first=first, key=KEY)
 
 
 def test_who_appends_meanwhile_is_noticed(
@@ -267,7 +273,7 @@ def test_who_appends_meanwhile_is_noticed(
 
     monkeypatch.setattr(restored, "insert_batch", insert_after_another)
     with pytest.raises(TailError, match="Something else appended"):
-        tail.replay(restored, file)
+        replay(restored, file)
 
 
 # --- The file ------------------------------------------------------------------------------------
@@ -286,10 +292,10 @@ def lines_of(file: Path) -> Lines:
     return [json.loads(line) for line in file.read_bytes().splitlines()]
 
 
-def write(file: Path, lines: Lines) -> None:
+def write(file: Path, lines: Lines, key: bytes = KEY) -> None:
     """Write lines as a whole tail, whatever they say."""
     data = b"".join(json.dumps(line).encode() + b"\n" for line in lines[:-1])
-    end = lines[-1] | {"digest": base64.b64encode(hashlib.sha256(data).digest()).decode()}
+    end = lines[-1] | {"mac": base64.b64encode(hmac.digest(key, data, "sha256")).decode()}
     file.write_bytes(data + json.dumps(end).encode() + b"\n")
 
 
@@ -326,6 +332,18 @@ def with_a_payload_more(lines: Lines) -> None:
     lines[3]["payloads"].append(["evidence", base64.b64encode(b"more").decode()])
 
 
+def without_a_payload(lines: Lines) -> None:
+    lines[3]["payloads"] = []
+
+
+def with_a_payload_twice(lines: Lines) -> None:
+    lines[3]["payloads"] *= 2
+
+
+def with_a_payload_there_and_absent(lines: Lines) -> None:
+    lines[3]["absent"] = ["command"]
+
+
 def of_another_stream(lines: Lines) -> None:
     lines[3]["stream"] = "another"
 
@@ -340,6 +358,7 @@ def with_a_record_made_up(lines: Lines) -> None:
         "entry": base64.b64encode(entry_of(made_up.state)).decode(),
         "state": base64.b64encode(made_up.state).decode(),
         "payloads": [],
+        "absent": [],
     }
 
 
@@ -354,6 +373,9 @@ def with_a_record_made_up(lines: Lines) -> None:
         (with_another_request_key, "does not fit"),
         (with_another_payload, "does not fit"),
         (with_a_payload_more, "does not fit"),
+        (without_a_payload, "does not fit"),
+        (with_a_payload_twice, "does not fit"),
+        (with_a_payload_there_and_absent, "does not fit"),
         (of_another_stream, "cannot be read"),
         (with_a_record_made_up, "does not follow"),
     ],
@@ -374,7 +396,75 @@ def test_a_changed_file_is_refused_and_nothing_is_appended(
     write(file, lines)
 
     with pytest.raises(TailError, match=told):
-        tail.replay(restored, file)
+        replay(restored, file)
+
+    assert everything(restored) == before, history.seed
+
+
+def stripped(lines: Lines) -> None:
+    for line in lines[1:-1]:
+        line["absent"] += [kind for kind, _ in line["payloads"]]
+        line["payloads"] = []
+
+
+def cut_short(lines: Lines) -> None:
+    del lines[-2]
+    lines[-1]["size"] -= 1
+
+
+@pytest.mark.parametrize("change", [stripped, cut_short, list])
+@pytest.mark.parametrize("make", ["sqlite"], indirect=True)
+def test_a_file_of_somebody_without_the_key_is_refused(
+    damaged: tuple[Recorder, Recorder],
+    history: History,
+    tmp_path: Path,
+    change: Callable[[Lines], object],
+) -> None:
+    whole, restored = damaged
+    before = everything(restored)
+    file = saved(whole, tmp_path / "tail", restored.tree_size())
+    lines = lines_of(file)
+    change(lines)
+    write(file, lines, key=bytes(32))
+
+    with pytest.raises(TailError, match="not a whole tail"):
+        replay(restored, file)
+
+    assert everything(restored) == before, history.seed
+
+
+@pytest.mark.parametrize(("lane", "origin"), [(3, ORIGIN), (0, "test/3"), (0, "other/0")])
+@pytest.mark.parametrize("make", ["sqlite"], indirect=True)
+def test_a_tail_of_another_lane_is_refused_before_anything_is_appended(
+    make: Make, history: History, tmp_path: Path, lane: int, origin: str
+) -> None:
+    whole, empty = make(), make()
+    fill(whole, list(history.appends(5)))
+    file = saved(whole, tmp_path / "tail", 0)
+
+    with pytest.raises(TailError, match=f"not of lane {lane} of this deployment"):
+        tail.replay(empty, file, lane=lane, origin=origin, key=KEY)
+
+    assert empty.tree_size() == 0, history.seed
+
+
+@pytest.mark.parametrize("make", ["sqlite"], indirect=True)
+def test_the_last_record_is_verified_before_the_first_is_appended(
+    damaged: tuple[Recorder, Recorder],
+    history: History,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole, restored = damaged
+    before = everything(restored)
+    file = saved(whole, tmp_path / "tail", restored.tree_size())
+    monkeypatch.setattr(tail, "_BATCH", 1)
+    lines = lines_of(file)
+    lines[-2]["payloads"] = []
+    write(file, lines)
+
+    with pytest.raises(TailError, match="does not fit"):
+        replay(restored, file)
 
     assert everything(restored) == before, history.seed
 
@@ -390,7 +480,7 @@ def test_a_file_that_is_cut_off_anywhere_is_refused(
     for kept in [0, 1, *random.Random(history.seed).sample(range(len(content) - 1), 40)]:
         file.write_bytes(content[:kept])
         with pytest.raises(TailError, match="not a whole tail"):
-            tail.replay(restored, file)
+            replay(restored, file)
 
     assert everything(restored) == before, history.seed
 
@@ -404,8 +494,8 @@ def test_a_deleted_record_is_said_when_the_tail_is_saved(
         database.execute("DELETE FROM records WHERE position = 35")
 
     with pytest.raises(TailError, match="position 35 was deleted"):
-        tail.save(whole, tmp_path / "tail", first=30)
-    assert tail.save(whole, tmp_path / "tail", first=36) == whole.tree_size() - 36
+        tail.save(whole, tmp_path / "tail", first=30, key=KEY)
+    assert tail.save(whole, tmp_path / "tail", first=36, key=KEY) == whole.tree_size() - 36
 
 
 @pytest.mark.parametrize("make", ["sqlite"], indirect=True)
@@ -417,7 +507,7 @@ def test_the_record_before_a_tail_may_be_gone(
     with closing(apsw.Connection(str(tmp_path / "1.db"))) as database:
         database.execute("DELETE FROM records WHERE position = ?", (restored.tree_size() - 1,))
 
-    tail.replay(restored, file)
+    replay(restored, file)
 
     assert restored.tree_size() == whole.tree_size()
 
@@ -432,7 +522,7 @@ def test_a_damaged_record_is_said_when_the_tail_is_saved(
         database.execute("UPDATE records SET state = zeroblob(100) WHERE position = 35")
 
     with pytest.raises(TailError, match="position 35 cannot be read"):
-        tail.save(whole, tmp_path / "tail", first=30)
+        tail.save(whole, tmp_path / "tail", first=30, key=KEY)
     assert not (tmp_path / "tail").exists()
 
 
@@ -442,7 +532,7 @@ def test_what_was_erased_since_stays_erased(make: Make, tmp_path: Path) -> None:
     (event,) = linked([evidence_provided()])
     fill(whole, [Append((RecordMapper().to_stored_event(event),))])
 
-    tail.replay(restored, saved(whole, tmp_path / "tail", 0))
+    replay(restored, saved(whole, tmp_path / "tail", 0))
 
     assert everything(restored) == everything(whole)
     assert restored.select_payloads(VAULT, 1) == []

@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from vault.domain import canonical
+from vault.drawing import draw
 from vault.sealing.errors import SealError
 
 ALGORITHM = "AES-256-GCM"
@@ -65,13 +66,24 @@ class Key(msgspec.Struct, frozen=True, dict=True):
         if len(self.secret) != SECRET_BYTES:
             raise ValueError(f"a key has {SECRET_BYTES} bytes")
 
+    def mac(self, message: bytes) -> bytes:
+        """Return HMAC-SHA256 of a message under this key, 32 bytes."""
+        mac = self._mac.copy()
+        mac.update(message)
+        return mac.digest()
+
+    @cached_property
+    def _mac(self) -> hmac.HMAC:
+        # Copied, it lets go of the interpreter's lock nowhere, unlike `hmac.digest`.
+        return hmac.new(self.secret, digestmod="sha256")
+
     @cached_property
     def commitment(self) -> str:
         """What binds sealed bytes to this key and no other, without telling the key.
 
         HMAC-SHA256 of "commit/1", as base64url without padding.
         """
-        return canonical.b64(hmac.digest(self.secret, b"commit/1", "sha256"))
+        return canonical.b64(self.mac(b"commit/1"))
 
     def __repr__(self) -> str:
         return f"Key(key_id={self.key_id!r})"
@@ -132,7 +144,7 @@ def seal_under(secret: bytes, associated_data: bytes, plaintext: bytes) -> bytes
     A secret that has sealed 2^32 times is worn out (SP 800-38D §8.3, random nonces); every key
     here seals once or for one citizen.
     """
-    nonce = os.urandom(_NONCE_BYTES)
+    nonce = draw(_NONCE_BYTES)
     # A cipher object costs less than 1 µs: not worth a cache that would keep erased keys alive.
     return _FORM + nonce + AESGCM(secret).encrypt(nonce, _pad(plaintext), associated_data)
 

@@ -5,7 +5,6 @@ A keyring is a value; each change gives a new one, and the key store compares an
 revision of a piece of evidence has a random key of its own, so that one can be erased alone.
 """
 
-import hmac
 from collections.abc import Mapping
 from typing import Any
 
@@ -88,7 +87,7 @@ def bundle_salt(keyring: Keyring, request_id: str) -> str:
         16 bytes, as base64url without padding.
     """
     message = canonical.encode(["bundle-salt/1", request_id])
-    return canonical.b64(hmac.digest(keyring.history.secret, message, "sha256")[:_SALT_BYTES])
+    return canonical.b64(keyring.history.mac(message)[:_SALT_BYTES])
 
 
 class StoredEvidenceKey(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -35,7 +35,7 @@ class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         request_key: 32 bytes; makes request keys and ids from requests. Never rotates.
         index_key: 32 bytes; makes the names under which identities are found.
-        token_key: 32 bytes; authenticates position tokens.
+        token_key: 32 bytes; authenticates position tokens, page tokens and tails.
         receipt_seed: 32 bytes, Ed25519 (RFC 8032); signs receipts.
         receipt_key_id: The id (UUIDv4) by which receipts name their key.
     """
@@ -107,6 +107,13 @@ class KeyStore(Protocol):
             The vault id that stands: this one, or the one that was first.
         """
 
+    def confirm(self) -> None:
+        """Return once everything that was read until now is as durable as any change.
+
+        A change that somebody gave up on may be seen before it is durable: who relies on what
+        stands already, instead of storing it, asks first.
+        """
+
     def raise_floor(self, stream: str, version: int) -> None:
         """Keep that a stream has reached a version, unless it is known to have reached a later one.
 
@@ -133,6 +140,11 @@ def new_secrets() -> Secrets:
         receipt_seed=os.urandom(SECRET_BYTES),
         receipt_key_id=str(uuid.uuid4()),
     )
+
+
+def tail_key(secrets: Secrets) -> bytes:
+    """Return the key that authenticates files of a lane's tail, and nothing else."""
+    return hmac.digest(secrets.token_key, b"tail/1", "sha256")
 
 
 def identity_name(secrets: Secrets, authority: str, name: str) -> str:

@@ -14,6 +14,7 @@ from vault.sealing.errors import KeyStoreError
 from vault.sealing.postgres_connections import Connection, ConnectionLostError, Connections
 from vault.sealing.postgres_tables import (
     BARRIER,
+    CAN_DO_MORE,
     DELETE_KEYRING,
     FORM,
     INSERT_IDENTITY,
@@ -58,7 +59,8 @@ class PostgresKeyStore(SealedKeyStore):
 
         Raises:
             KeyStoreError: The database cannot be reached, is not prepared, is of another form, is
-                less durable than it must be, or was made with another wrapping key.
+                less durable than it must be, or was made with another wrapping key; or the role
+                may do more than use it.
         """
         self._where = "The key store on PostgreSQL"
         self._wrapper = wrapper
@@ -81,6 +83,17 @@ class PostgresKeyStore(SealedKeyStore):
     def delete_keyring(self, stream: str) -> None:
         """Delete a keyring; see `KeyStore`."""
         self._write(DELETE_KEYRING, stream=stream)
+
+    def confirm(self) -> None:
+        """Return once what was read is on a standby, where one is needed; see `KeyStore`."""
+        if not self._needs_standby:
+            return
+        try:
+            with self._connections.lend() as connection:
+                self._confirm(connection)
+        except ConnectionLostError:
+            with self._connections.lend(is_new=True) as connection:
+                self._confirm(connection)
 
     def raise_floor(self, stream: str, version: int) -> None:
         """Keep that a stream has reached a version; see `KeyStore`."""
@@ -153,11 +166,16 @@ class PostgresKeyStore(SealedKeyStore):
         needed = {"needs_standby": self._needs_standby}
         changes = connection.execute(sql.SQL(statement), bindings | needed).rowcount
         if not changes:
-            self._must_be_durable(connection)
-        if connection.was_warned:
+            # What stands instead may be an earlier attempt's, which no standby has.
+            self._confirm(connection)
+        elif connection.was_warned:
             # That no standby may have it: what is stored here could be lost with this server.
             self._flush(connection)
         return changes
+
+    def _confirm(self, connection: Connection) -> None:
+        self._must_be_durable(connection)
+        self._flush(connection)
 
     def _flush(self, connection: Connection) -> None:
         """Make durable whatever was committed until now."""
@@ -179,6 +197,11 @@ class PostgresKeyStore(SealedKeyStore):
             raise KeyStoreError(
                 f"{self._where} has another form than {FORM}, which this program knows: use the"
                 " program that prepared it, or prepare it again with a newer one."
+            )
+        if connection.execute(CAN_DO_MORE).fetchone() != (False,):
+            raise KeyStoreError(
+                f"{self._where}: this role may change its tables or lower its floors: let the"
+                f" server log in as a role that owns nothing and is a member of {MEMBER} alone."
             )
 
     def _must_be_durable(self, connection: Connection) -> None:

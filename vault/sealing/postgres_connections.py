@@ -45,7 +45,11 @@ class Connections:
         Args:
             where: names the database in messages.
         """
-        self._conninfo = make_conninfo(**_defaults(patience_seconds) | conninfo_to_dict(conninfo))
+        given = {name: value for name, value in conninfo_to_dict(conninfo).items() if value}
+        # Of several hosts the primary, wherever it is by now, whatever the operator says: a standby
+        # may lag behind, and would tell an older floor.
+        ours = {"target_session_attrs": "read-write"}
+        self._conninfo = make_conninfo(**_defaults(patience_seconds) | given | ours)
         self._size = size
         self._patience_seconds = patience_seconds
         self._where = where
@@ -125,6 +129,4 @@ def _defaults(patience_seconds: float) -> dict[str, Any]:
     return {
         "application_name": "citizen-vault-keys",
         "connect_timeout": max(_SHORTEST_CONNECT_SECONDS, math.ceil(patience_seconds)),
-        # Of several hosts the primary, wherever it is by now.
-        "target_session_attrs": "read-write",
     }

@@ -43,6 +43,18 @@ CREATE TABLE IF NOT EXISTS vault_keys.floors (
     stream text COLLATE "C" PRIMARY KEY,
     version bigint NOT NULL CHECK (version > 0)
 );
+CREATE OR REPLACE FUNCTION vault_keys.refuse() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+    RAISE EXCEPTION 'floors are never lowered' USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE OR REPLACE TRIGGER floors_rise BEFORE UPDATE ON vault_keys.floors
+    FOR EACH ROW WHEN (NEW.version < OLD.version OR NEW.stream <> OLD.stream)
+    EXECUTE FUNCTION vault_keys.refuse();
+CREATE OR REPLACE TRIGGER floors_stay BEFORE DELETE OR TRUNCATE ON vault_keys.floors
+    EXECUTE FUNCTION vault_keys.refuse();
+-- Also where a server replicates.
+ALTER TABLE vault_keys.floors ENABLE ALWAYS TRIGGER floors_rise;
+ALTER TABLE vault_keys.floors ENABLE ALWAYS TRIGGER floors_stay;
 DO $$ BEGIN
     CREATE ROLE {MEMBER};
 -- Another database of the same server may have made it, perhaps at this moment.
@@ -54,6 +66,25 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON vault_keys.keyrings TO {MEMBER};
 GRANT SELECT, INSERT ON vault_keys.identities, vault_keys.secrets TO {MEMBER};
 GRANT SELECT, INSERT, UPDATE ON vault_keys.floors TO {MEMBER};
 """  # noqa: S608  # our own tables
+
+# Judged for every role that ours may become, since a role need not inherit what it may do. A
+# superuser may become each, and an owner who gave up rights can take them back.
+CAN_DO_MORE: Final = """
+SELECT EXISTS (
+    SELECT FROM pg_roles AS r, pg_namespace AS n, pg_class AS c LEFT JOIN (VALUES
+        ('form', 'INSERT, UPDATE'),
+        ('identities', 'UPDATE'),
+        ('secrets', 'UPDATE')
+    ) AS never (name, change) ON never.name = c.relname
+    WHERE n.nspname = 'vault_keys' AND c.relnamespace = n.oid AND c.relkind = 'r'
+        AND pg_has_role(r.oid, 'MEMBER')
+        AND (r.oid IN (n.nspowner, c.relowner)
+            OR has_schema_privilege(r.oid, n.oid, 'CREATE')
+            OR has_table_privilege(r.oid, c.oid, 'TRUNCATE, TRIGGER')
+            OR (c.relname <> 'keyrings' AND has_table_privilege(r.oid, c.oid, 'DELETE'))
+            OR has_any_column_privilege(r.oid, c.oid, never.change))
+)
+"""
 
 # Two who prepare one database at once take turns.
 _TURN: Final = "SELECT pg_advisory_xact_lock(hashtext('citizen-vault-keys'))"

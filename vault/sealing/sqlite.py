@@ -43,6 +43,13 @@ CREATE TABLE floors (
     version INTEGER NOT NULL CHECK (version > 0)
 ) STRICT;
 """
+_FLOORS_RISE: Final = """
+CREATE TRIGGER IF NOT EXISTS floors_rise BEFORE UPDATE ON floors
+WHEN new.version < old.version OR new.stream <> old.stream
+BEGIN SELECT RAISE(ABORT, 'floors are never lowered'); END;
+CREATE TRIGGER IF NOT EXISTS floors_stay BEFORE DELETE ON floors
+BEGIN SELECT RAISE(ABORT, 'floors are never deleted'); END;
+"""
 _SCHEMA: Final = f"""
 CREATE TABLE keyrings (
     stream TEXT NOT NULL PRIMARY KEY,
@@ -58,8 +65,9 @@ CREATE TABLE secrets (
     {_SEALED_COLUMNS}
 ) STRICT;
 {_FLOORS}
+{_FLOORS_RISE}
 """
-_CHANGES: Final = {1: _FLOORS}
+_CHANGES: Final = {1: _FLOORS + _FLOORS_RISE}
 """What brings a file of a version up to the next."""
 
 # What the promises stand on: read back, for SQLite ignores what it does not know.
@@ -127,6 +135,9 @@ class SQLiteKeyStore(SealedKeyStore):
     def delete_keyring(self, stream: str) -> None:
         """Delete a keyring; see `KeyStore`."""
         self._write("DELETE FROM keyrings WHERE stream = ?", (stream,), replaces=True)
+
+    def confirm(self) -> None:
+        """Do nothing: in WAL mode with `synchronous = FULL` nobody reads what is not durable."""
 
     def raise_floor(self, stream: str, version: int) -> None:
         """Keep that a stream has reached a version; see `KeyStore`."""

@@ -7,13 +7,20 @@ had, for receipts and the log name positions. A store that has gone on otherwise
 records of its own in those places, and nothing could tell which history is true.
 
     head     {"first": position, "form": "citizen-vault-tail/1", "before": entry before it}
-    record   position, stream, version, request key, topic, entry, state, payloads; one a line
-    end      {"digest": SHA-256 of all lines before, "size": the position after the last}
+    record   position, stream, version, request key, topic, entry, state, payloads, absent; one a
+             line; absent are the kinds of payloads that are not in the store: documents, which lie
+             elsewhere, and what was deleted
+    end      {"mac": HMAC-SHA-256 of all lines before, "size": the position after the last}
+
+The key lies in the key store, so that nobody who has only the file, on its way from one store to
+the other, can change it, strip it of payloads or cut it short without being noticed. It says
+nothing about what the damaged store did with its records before they were saved; their hashes and
+links do.
 """
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +38,7 @@ from eventsourcing.persistence import (
 
 from vault.domain.canonical import b64, digest
 from vault.domain.events import Event
+from vault.domain.lane import key_of
 from vault.store.append import Append, Payload
 from vault.store.record import RecordMapper, entry_of, first_leaf, leaf_of
 from vault.store.recorder import Recorder
@@ -71,14 +79,15 @@ class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     entry: bytes
     state: bytes
     payloads: list[tuple[str, bytes]]
+    absent: list[str]
 
 
 class _End(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     size: int
-    digest: bytes
+    mac: bytes
 
 
-def save(recorder: Recorder, path: Path, *, first: int) -> int:
+def save(recorder: Recorder, path: Path, *, first: int, key: bytes) -> int:
     """Write every record of a lane from a position on, and return how many these are.
 
     The file is its owner's alone: it says, under pseudonyms, who did what.
@@ -86,6 +95,7 @@ def save(recorder: Recorder, path: Path, *, first: int) -> int:
     Args:
         path: where no file is yet.
         first: where the restored store ends, or any position before it.
+        key: authenticates the file (`vault.sealing.keystore.tail_key`).
 
     Raises:
         TailError: if there is no such position, or a record there cannot be read.
@@ -96,7 +106,7 @@ def save(recorder: Recorder, path: Path, *, first: int) -> int:
         raise TailError(f"There is no position {first} here: the lane ends at {size}.")
     with open(path, "xb", opener=_private) as file:
         try:
-            _write(recorder, file, first, size)
+            _write(recorder, file, first, size, key)
             file.flush()
             os.fsync(file.fileno())
         except BaseException:
@@ -105,16 +115,22 @@ def save(recorder: Recorder, path: Path, *, first: int) -> int:
     return size - first
 
 
-def replay(recorder: Recorder, path: Path) -> Replayed:
+def replay(recorder: Recorder, path: Path, *, lane: int, origin: str, key: bytes) -> Replayed:
     """Put the records of a file back, each at its position; what is there already is compared.
 
-    Nothing else may append meanwhile: stop every server of this store first.
+    Nothing else may append meanwhile: stop every server of this store first. The whole file is
+    verified before anything is appended.
+
+    Args:
+        lane: the number of the lane that the store holds.
+        origin: of that lane.
+        key: with which the file was saved.
 
     Raises:
-        TailError: if the file is not whole or begins too late, or the store has gone on otherwise.
-            Unless the message says so, nothing was appended.
+        TailError: if the file is not whole, not authentic, of another lane or begins too late, or
+            the store has gone on otherwise. Unless the message says so, nothing was appended.
     """
-    head, end = _must_be_whole(path)
+    head, end = _must_be_whole(path, key)
     size = recorder.tree_size()
     if head.first > size:
         raise TailError(
@@ -128,10 +144,11 @@ def replay(recorder: Recorder, path: Path) -> Replayed:
     records = _lines(path)
     for record in islice(records, found):
         _must_be_there(recorder, record)
-    leaves = _Leaves(recorder)
-    while batch := list(islice(records, _BATCH)):
-        for record in batch:
-            leaves.must_follow(record)
+    leaves = _Leaves(recorder, lane, origin)
+    for record in records:
+        leaves.must_follow(record)
+    verified = islice(_lines(path), found, None)
+    while batch := list(islice(verified, _BATCH)):
         _append(recorder, batch)
     return Replayed(found=found, appended=max(0, end.size - size))
 
@@ -140,31 +157,38 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _write(recorder: Recorder, file: BinaryIO, first: int, size: int) -> None:
-    hashed = hashlib.sha256()
+def _write(recorder: Recorder, file: BinaryIO, first: int, size: int, key: bytes) -> None:
+    mac = hmac.new(key, digestmod="sha256")
 
     def write(line: msgspec.Struct) -> None:
         data = msgspec.json.encode(line) + b"\n"
-        hashed.update(data)
+        mac.update(data)
         file.write(data)
 
     write(_Head(_FORM, first, _entry_before(recorder, first)))
     for record in _records(recorder, first, size):
         write(record)
-    write(_End(size, hashed.digest()))
+    write(_End(size, mac.digest()))
 
 
 class _Leaves:
     """The last leaf of each stream: what the next record of it must name as the previous."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, lane: int, origin: str) -> None:
         self._recorder = recorder
+        self._lane = lane
+        self._origin = origin
         self._leaves: dict[str, str] = {}
 
     def must_follow(self, record: _Record) -> None:
         """Check that a record follows the one before it in its stream, and go on to it."""
         link = _must_be_sound(record).link
-        before = self._leaves.get(record.stream) or self._stored(link.origin, record)
+        if link.origin != self._origin or not link.stream.startswith(key_of(self._lane)):
+            raise TailError(
+                f"The record at position {record.position} is not of lane {self._lane} of this"
+                " deployment: name the lane that the file was saved from. Nothing was appended."
+            )
+        before = self._leaves.get(record.stream) or self._stored(record)
         if link.previous_leaf != before:
             raise TailError(
                 f"The record at position {record.position} does not follow from the one before it"
@@ -172,12 +196,12 @@ class _Leaves:
             )
         self._leaves[record.stream] = b64(leaf_of(record.entry))
 
-    def _stored(self, origin: str, record: _Record) -> str:
+    def _stored(self, record: _Record) -> str:
         stored = self._recorder.select_records(
             record.stream, after_version=record.version - 2, limit=2
         )
         if not stored and record.version == 1:
-            return first_leaf(origin, record.stream)
+            return first_leaf(self._origin, record.stream)
         if [each.version for each in stored] != [record.version - 1]:
             raise _otherwise(record.position)
         return b64(leaf_of(stored[0].entry))
@@ -209,20 +233,30 @@ def _must_be_there(recorder: Recorder, record: _Record) -> None:
 
 def _must_be_sound(record: _Record) -> Event:
     """Return the event of a record whose every part is what its event says."""
-    where = f"The record at position {record.position}"
-    stored = StoredEvent(record.stream, record.version, record.topic, record.state)
-    try:
-        event = _MAPPER.to_domain_event(stored)
-    except MapperDeserialisationError:
-        raise TailError(f"{where} cannot be read: it was changed.") from None
+    event = _read_event(record)
     marks = {mark.kind: mark.hash for mark in event.link.payloads}
+    kinds = [kind for kind, _ in record.payloads] + record.absent
     if (
         record.entry != entry_of(record.state)
         or record.request_key != event.link.request_key
-        or any(marks.get(kind) != digest(content) for kind, content in record.payloads)
+        or sorted(kinds) != sorted(marks)
+        or any(marks[kind] != digest(content) for kind, content in record.payloads)
     ):
-        raise TailError(f"{where} does not fit what lies beside it: one of them was changed.")
+        raise TailError(
+            f"The record at position {record.position} does not fit what lies beside it: one of"
+            " them was changed."
+        )
     return event
+
+
+def _read_event(record: _Record) -> Event:
+    stored = StoredEvent(record.stream, record.version, record.topic, record.state)
+    try:
+        return _MAPPER.to_domain_event(stored)
+    except MapperDeserialisationError:
+        raise TailError(
+            f"The record at position {record.position} cannot be read: it was changed."
+        ) from None
 
 
 def _otherwise(position: int) -> TailError:
@@ -256,7 +290,12 @@ def _record(recorder: Recorder, stream: str, version: int) -> _Record:
         entry=stored.entry,
         state=stored.state or b"",
         payloads=[(each.kind, each.content) for each in recorder.select_payloads(stream, version)],
+        absent=[],
     )
+    there = {kind for kind, _ in record.payloads}
+    marks = _read_event(record).link.payloads
+    absent = [mark.kind for mark in marks if mark.kind not in there]
+    record = msgspec.structs.replace(record, absent=absent)
     _must_be_sound(record)
     return record
 
@@ -267,9 +306,9 @@ def _entry_before(recorder: Recorder, position: int) -> bytes:
     return entry_of(before[0].state) if before else b""
 
 
-def _must_be_whole(path: Path) -> tuple[_Head, _End]:
+def _must_be_whole(path: Path, key: bytes) -> tuple[_Head, _End]:
     """Return the first and the last line of a file in which nothing is missing or changed."""
-    hashed = hashlib.sha256()
+    mac = hmac.new(key, digestmod="sha256")
     with path.open("rb") as file:
         head = _read(file.readline(), _Head)
         file.seek(0)
@@ -280,10 +319,11 @@ def _must_be_whole(path: Path) -> tuple[_Head, _End]:
                 if _read(line, _Record).position != position:
                     raise _NotWholeError
                 position += 1
-            hashed.update(line)
+            mac.update(line)
             line = following
         end = _read(line, _End)
-    if head.form != _FORM or (end.size, end.digest) != (position, hashed.digest()):
+    is_authentic = hmac.compare_digest(end.mac, mac.digest())
+    if not is_authentic or head.form != _FORM or end.size != position:
         raise _NotWholeError
     return head, end
 
@@ -305,4 +345,7 @@ def _read(line: bytes, form: type[_Line]) -> _Line:
 
 class _NotWholeError(TailError):
     def __init__(self) -> None:
-        super().__init__("The file is not a whole tail: save it again. Nothing was appended.")
+        super().__init__(
+            "The file is not a whole tail as it was saved beside this key store: save it again."
+            " Nothing was appended."
+        )
