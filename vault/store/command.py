@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
@@ -20,6 +19,7 @@ from vault.domain.values import (
     RegistryMark,
     Stamp,
 )
+from vault.drawing import draw
 
 S = TypeVar("S", bound=StreamState)
 Fold: TypeAlias = Callable[[S | None, Event], S | None]
@@ -82,4 +82,4 @@ class Recorded:
 
 def new_salt() -> str:
     """Draw a salt: 16 bytes, base64url."""
-    return b64(secrets.token_bytes(16))
+    return b64(draw(16))

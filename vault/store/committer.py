@@ -31,6 +31,11 @@ from vault.store.errors import (
 
 _logger = logging.getLogger(__name__)
 
+LONGEST_GATHERING_SECONDS: Final = 0.004
+"""How long a batch is gathered while the loop is busy: a COMMIT costs as much as ten appends."""
+QUIET_SECONDS: Final = 0.0002
+"""A loop that comes back within this time has nothing else to do."""
+
 IDLE_SECONDS: Final = 0.5
 """How long nothing is appended before the recorder is told that there is time for upkeep."""
 
@@ -160,9 +165,22 @@ class Committer:
         line.append(_Waiting(append, future, deadline, committed))
         if self._is_idle.is_set():
             self._is_idle.clear()
-            # Not at once: what the loop has ready at this moment may join.
-            self._loop.call_soon(self._form_batch)
+            self._gather()
         return await future
+
+    def _gather(self) -> None:
+        """Form the next batch once the loop has nothing else to do: till then more may join."""
+        if self._loop is not None:
+            now = monotonic()
+            self._loop.call_soon(self._gather_until, now + LONGEST_GATHERING_SECONDS, now)
+
+    def _gather_until(self, latest: float, asked: float) -> None:
+        now = monotonic()
+        has_other_work = now - asked > QUIET_SECONDS
+        if self._loop is not None and has_other_work and now < latest:
+            self._loop.call_soon(self._gather_until, latest, now)
+        else:
+            self._form_batch()
 
     def _form_batch(self) -> None:
         batch: _Batch = []
@@ -231,7 +249,7 @@ class Committer:
             _logger.error("nothing of a batch was stored: %s", kind.__name__)
             for waiting in batch:
                 _fail(waiting, kind(), cause=outcome)
-        self._form_batch()
+        self._gather()
 
     def _abandon(self, error: BaseException) -> None:
         """Give up for good: only a restart tells what the database holds."""

@@ -230,13 +230,15 @@ class Lane(Application[str]):
         return state
 
     async def recorded(self, stream: str, request_key: str) -> Recorded | None:
-        """Return the record that an earlier call with this request key made."""
+        """Return the record that an earlier call with this request key made, durable on return."""
         if not request_key:
             return None
         record = await self._read(self.store.find_request, stream, request_key)
         event = event_of(record) if record else None
         if record is None or event is None:
             return None
+        # That call may have ended without learning whether it lasts.
+        await self._read(self.store.prove_durable, record)
         return Recorded(event, record.position, self.origin, is_repeat=True)
 
     async def records(

@@ -85,7 +85,7 @@ class PostgresRecorder(Recorder):
             conninfo: libpq's, with several hosts where a standby may take over.
             reader_connections: how many threads can read at a time; more wait.
             patience_seconds: how long to wait for a connection, for another process that is
-                appending, and for the outcome of a batch whose connection was lost.
+                appending, for a standby, and for the outcome of a batch that none acknowledged.
             needs_standby: append only while a synchronous standby is configured.
 
         Raises:
@@ -106,7 +106,7 @@ class PostgresRecorder(Recorder):
 
     @property
     def incarnation(self) -> int:
-        """How often a connection was lost: behind the next may be a database that holds less."""
+        """How often a connection was replaced: the database behind a new one may hold less."""
         return self._database.incarnation
 
     def insert_batch(self, batch: Sequence[Append]) -> BatchResult:
@@ -180,6 +180,10 @@ class PostgresRecorder(Recorder):
         """Return the record that was appended under this request key; none was under ""."""
         rows = self._select(_REQUEST, stream, request_key)
         return StoredRecord(*rows[0]) if rows else None
+
+    def prove_durable(self, record: StoredRecord) -> None:
+        """Have a standby prove, where one is needed, that it has the record as well."""
+        self._writer.prove(record)
 
     def select_payloads(self, stream: str, version: int) -> Sequence[Payload]:
         """Return what lies beside a record, in the order in which it was appended."""

@@ -2,7 +2,7 @@
 """Connections to an event store on PostgreSQL: to the primary alone, with settings of our own.
 
 Whatever a promise depends on is looked at before a connection is used. A connection that is lost is
-replaced, and counted: the database behind the next one may hold less.
+replaced, and the new one is counted: the database behind it may hold less.
 """
 
 from __future__ import annotations
@@ -54,9 +54,15 @@ _SET: Final = (
 )
 _READ_BACK: Final = "SELECT name, current_setting(name) FROM unnest(%s::text[]) AS s (name)"
 
+# What one run of a server and one database are told by: a copy, a standby that was promoted and a
+# server that was restored and started again have others.
+_RUN: Final = """
+SELECT pg_postmaster_start_time(), oid FROM pg_database WHERE datname = current_database()
+"""
+
 
 class Database:
-    """Opens connections to one database, and counts how often one was lost."""
+    """Opens connections to one database, and counts how often another may have been behind one."""
 
     def __init__(self, conninfo: str, patience_seconds: float) -> None:
         """Take where the database is, and how long a connection and a lock may take."""
@@ -64,22 +70,22 @@ class Database:
         ours: dict[str, Any] = {**_NETWORK, "connect_timeout": max(2, round(patience_seconds))}
         given = {name: value for name, value in conninfo_to_dict(conninfo).items() if value}
         # Not read-write, which a session that only reads never is.
-        self._conninfo = make_conninfo(**{**ours, **given}, target_session_attrs="primary")
+        self._conninfo = make_conninfo(**{**ours, **given, "target_session_attrs": "primary"})
         self._counting = threading.Lock()
         self._incarnation = 0
+        self._run: tuple[Any, ...] | None = None
 
     @property
     def incarnation(self) -> int:
-        """How often a connection was lost."""
+        """How often a connection was replaced, or led to another database than the one before."""
         return self._incarnation
 
-    def notice_loss(self) -> None:
-        """Count a connection that was lost."""
-        with self._counting:
-            self._incarnation += 1
+    def connect(self, *, writes: bool, replaces: bool) -> Connection:
+        """Open a connection; it is counted before anything is read or written on it.
 
-    def connect(self, *, writes: bool) -> Connection:
-        """Open a connection.
+        Args:
+            writes: whether anything is to be written on it.
+            replaces: whether there was one in its place before, however long ago it was lost.
 
         Raises:
             psycopg.Error: if the database cannot be reached, or is no primary.
@@ -90,10 +96,18 @@ class Database:
             self._set(connection, writes=writes)
             require_format(connection)
             require_no_more_rights_than_needed(connection)
+            self._count(connection, replaces=replaces)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _count(self, connection: Connection, *, replaces: bool) -> None:
+        run = connection.execute(_RUN).fetchone()
+        with self._counting:
+            if replaces or self._run not in (None, run):
+                self._incarnation += 1
+            self._run = run
 
     def _set(self, connection: Connection, *, writes: bool) -> None:
         milliseconds = round(self._patience_seconds * 1000)
@@ -120,6 +134,8 @@ class Readers:
         self._is_closed = False
         # None stands for a connection that is not open yet.
         self._idle: LifoQueue[Connection | None] = LifoQueue()
+        # Under which incarnation each was opened.
+        self._opened: dict[Connection | None, int] = {}
         for _ in range(size):
             self._idle.put(None)
 
@@ -142,15 +158,23 @@ class Readers:
                 except psycopg.OperationalError:
                     if not connection.broken:
                         raise
-                # It was lost, perhaps long ago: that says nothing about the database of now.
-                connection = None
-                self._database.notice_loss()
-            connection = self._database.connect(writes=False)
+            # One that was lost keeps its place until it is replaced, so that this is not forgotten.
+            connection = self._replaced(connection)
             return _rows(connection, query, bindings)
         except psycopg.Error as error:
             raise failure(error) from None
         finally:
             self._idle.put(connection)
+
+    def _replaced(self, lost: Connection | None) -> Connection:
+        # Several that were lost with one server count once: each time callers have to retry.
+        opened = self._opened.get(lost, -1) if lost else -1
+        connection = self._database.connect(
+            writes=False, replaces=opened == self._database.incarnation
+        )
+        self._opened.pop(lost, None)
+        self._opened[connection] = self._database.incarnation
+        return connection
 
     def close(self) -> None:
         """Close all connections, once those that are out have come back."""

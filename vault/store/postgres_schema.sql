@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The event store on PostgreSQL: the same tables as on SQLite, the lanes' heads, and two functions,
+-- The event store on PostgreSQL: the same tables as on SQLite, the lanes' heads, and functions,
 -- which are all that the server may use to write. Runs again and again, as the owner of it all.
 
 -- --- Tables. Every key starts with the lane: a lane can move to another database whole.
@@ -148,6 +148,9 @@ LANGUAGE plpgsql SET search_path = citizen_vault, pg_temp AS $$
 DECLARE
     free bigint;
 BEGIN
+    IF of_lane NOT BETWEEN 0 AND 65535 THEN
+        RAISE EXCEPTION 'there is no such lane' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     SELECT head INTO free FROM lanes WHERE lane = of_lane FOR UPDATE;
     IF free IS NULL THEN
         INSERT INTO lanes VALUES (of_lane, 0) ON CONFLICT DO NOTHING;
@@ -160,7 +163,8 @@ END $$;
 --
 -- Events are given as one array for each column. `ends` has the number of each append's last event;
 -- `stream_of` and `key_of` the number of the first event with the same stream, and with the same
--- stream and request key. Numbers count from 1; `server_time` is in seconds since 1970. Returns the first position of each append, or -1.
+-- stream and request key. Numbers count from 1; `server_time` is in seconds since 1970. Returns the
+-- first position of each append, or -1.
 CREATE OR REPLACE FUNCTION append_batch(
     of_lane integer,
     by_connection uuid,
@@ -186,6 +190,7 @@ DECLARE
     heads bigint[];                             -- by the stream's first event; -1 if it is new
     taken boolean[];                            -- by the key's first event
     is_lost boolean;
+    is_consistent boolean;                      -- whether events are grouped by what they are of
     before bigint[];                            -- a stream's head before an event
     positions bigint[] := array_fill(-1::bigint, ARRAY[cardinality(versions)]);
     verdicts bigint[] := array_fill(-1::bigint, ARRAY[cardinality(ends)]);
@@ -203,15 +208,25 @@ BEGIN
             SELECT FROM entries AS e WHERE e.lane = of_lane AND e.stream = asked.stream
                 AND e.request_key = asked.request_key AND e.request_key <> ''
         ) ORDER BY asked.event),
-        EXISTS (SELECT FROM lost_connections WHERE connection = by_connection)
-    INTO heads, taken, is_lost
-    FROM unnest(streams, request_keys) WITH ORDINALITY AS asked (stream, request_key, event)
+        EXISTS (SELECT FROM lost_connections WHERE connection = by_connection),
+        bool_and(
+            streams[asked.stream_of] IS NOT DISTINCT FROM asked.stream
+            AND streams[asked.key_of] IS NOT DISTINCT FROM asked.stream
+            AND request_keys[asked.key_of] IS NOT DISTINCT FROM asked.request_key
+        )
+    INTO heads, taken, is_lost, is_consistent
+    FROM unnest(streams, request_keys, stream_of, key_of)
+        WITH ORDINALITY AS asked (stream, request_key, stream_of, key_of, event)
     LEFT JOIN LATERAL (
         SELECT e.version FROM entries AS e WHERE e.lane = of_lane AND e.stream = asked.stream
         ORDER BY e.version DESC LIMIT 1
     ) AS head ON true;
     IF is_lost THEN
         RAISE EXCEPTION 'this connection was given up as lost' USING ERRCODE = 'CV002';
+    END IF;
+
+    IF is_consistent IS NOT TRUE THEN
+        RAISE EXCEPTION 'the batch contradicts itself' USING ERRCODE = 'invalid_parameter_value';
     END IF;
 
     before := heads;
@@ -289,6 +304,25 @@ BEGIN
         ON e.lane = of_lane AND e.stream = asked.stream AND e.version = asked.version;
 END $$;
 
+-- Says whether an entry that was read is stored. It writes: when its own commit has returned, all
+-- before it is as durable as it is, also what became visible without that.
+CREATE OR REPLACE FUNCTION prove_entry(
+    of_lane integer,
+    needs_standby boolean,
+    of_position bigint,
+    sealed bytea
+) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = citizen_vault, pg_temp AS $$
+BEGIN
+    PERFORM require_durability(needs_standby);
+    PERFORM lock_lane(of_lane);
+    UPDATE lanes SET settlements = settlements + 1 WHERE lane = of_lane;
+    RETURN EXISTS (
+        SELECT FROM entries AS e
+        WHERE e.lane = of_lane AND e.position = of_position AND e.entry = sealed
+    );
+END $$;
+
 -- --- Rights. The owner keeps none that it does not use.
 
 REVOKE UPDATE, DELETE, TRUNCATE ON entries, records, payloads, lost_connections FROM CURRENT_USER;
@@ -298,6 +332,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA citizen_vault FROM PUBLIC;
 GRANT USAGE ON SCHEMA citizen_vault TO citizen_vault_writer, citizen_vault_retention;
 GRANT SELECT ON store, lanes, lost_connections, entries, records, payloads
     TO citizen_vault_writer;
-GRANT EXECUTE ON FUNCTION require_durability, append_batch, settle_batch TO citizen_vault_writer;
+GRANT EXECUTE ON FUNCTION require_durability, append_batch, settle_batch, prove_entry
+    TO citizen_vault_writer;
 GRANT SELECT ON store, entries, records, payloads TO citizen_vault_retention;
 GRANT DELETE ON records, payloads TO citizen_vault_retention;

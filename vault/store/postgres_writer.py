@@ -15,8 +15,7 @@ import select
 import struct
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -25,7 +24,7 @@ from eventsourcing.persistence import PersistenceError
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 
-from vault.store.append import Append, BatchResult
+from vault.store.append import Append, BatchResult, StoredRecord
 from vault.store.errors import (
     AppendFailedError,
     ClockDepartsError,
@@ -45,6 +44,7 @@ from vault.store.postgres_batch import (
     verdicts_of,
 )
 from vault.store.postgres_connection import Connection, Database, failure
+from vault.store.postgres_watchdog import Watchdog
 
 _STATEMENT: Final = b"append"
 _BINARY: Final = 1
@@ -53,6 +53,8 @@ _CLOCK: Final = "CV003"
 _PAUSE_SECONDS: Final = 0.05
 
 _REQUIRE_DURABILITY: Final = "SELECT require_durability(%s)"
+_PROVE: Final = "SELECT prove_entry(%s, %s, %s, %s)"
+_LAST: Final = "SELECT coalesce(max(head), 0) - 1 FROM lanes WHERE lane = %s"
 _HAS_STANDBY: Final = "SELECT current_setting('synchronous_standby_names') <> ''"
 
 _logger = logging.getLogger(__name__)
@@ -81,7 +83,9 @@ class PostgresWriter:
         self._last = -1
         # Names the connection, so that what it may still send once it is given up can be barred.
         self._name = uuid4()
-        self._connection: Connection | None = self._connect()
+        self._connection: Connection | None = None
+        self._open(replaces=False)
+        self._watchdog = Watchdog(patience_seconds)
 
     def insert_batch(self, batch: Sequence[Append]) -> BatchResult:
         """Store the appends of a batch in one transaction; see `Recorder`."""
@@ -103,6 +107,24 @@ class PostgresWriter:
             self._last = max(self._last, *firsts)
         return BatchResult(verdicts_of(batch, firsts), commit_sent)
 
+    def prove(self, record: StoredRecord) -> None:
+        """Return once a record that was read is durable; see `Recorder.prove_durable`."""
+        if not self._needs_standby:
+            return
+        # Bounded: whoever asks holds up others that only read.
+        if not self._writing.acquire(timeout=self._patience_seconds):
+            raise AppendFailedError
+        try:
+            if not self._is_usable:
+                raise StoreClosedError
+            is_stored = self._prove(self._connected(), record)
+        except (psycopg.Error, _UnprovenError) as error:
+            raise AppendFailedError from _cause(error)
+        finally:
+            self._writing.release()
+        if not is_stored:
+            raise AppendFailedError
+
     def close(self) -> None:
         """Finish what is under way and close the connection. Closing twice is no error."""
         with self._writing:
@@ -110,6 +132,7 @@ class PostgresWriter:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+        self._watchdog.close()
 
     # --- The call
 
@@ -125,17 +148,26 @@ class PostgresWriter:
         parameters = [lane, self._name.bytes, standby, now, *arrays]
         self._warned = False
         try:
-            # Not through a cursor, which lets go of the interpreter's lock each time it waits:
-            # under a busy event loop it takes long to get it back.
-            result = connection.pgconn.exec_prepared(
-                _STATEMENT, parameters, [_BINARY] * len(parameters), _BINARY
-            )
-            if result.status != ExecStatus.TUPLES_OK:
-                raise _refusal(connection, result)
-            self._require_proof(connection)
+            with self._watchdog.watch(connection):
+                # Not through a cursor, which lets go of the interpreter's lock each time it waits:
+                # under a busy event loop it takes long to get it back.
+                result = connection.pgconn.exec_prepared(
+                    _STATEMENT, parameters, [_BINARY] * len(parameters), _BINARY
+                )
+                if result.status != ExecStatus.TUPLES_OK:
+                    raise _refusal(connection, result)
+                self._require_proof(connection)
         except psycopg.Error as error:
             raise _UnprovenError from error
         return first_positions(result.get_value(0, 0) or b"")
+
+    def _prove(self, connection: Connection, record: StoredRecord) -> bool:
+        parameters = (self._lane, self._needs_standby, record.position, record.entry)
+        self._warned = False
+        with self._watchdog.watch(connection):
+            row = connection.execute(_PROVE, parameters).fetchone()
+            self._require_proof(connection)
+        return row == (True,)
 
     def _require_proof(self, connection: Connection) -> None:
         """Check that a commit that returned is as durable as it should be.
@@ -163,16 +195,17 @@ class PostgresWriter:
             return self._connection
         self._drop()
         try:
-            self._connection = self._connect()
+            return self._open(replaces=True)
         except (psycopg.Error, StoreUnfitError) as error:
             raise AppendFailedError from _cause(error)
-        return self._connection
 
-    def _connect(self) -> Connection:
-        connection = self._database.connect(writes=True)
+    def _open(self, *, replaces: bool) -> Connection:
+        connection = self._database.connect(writes=True, replaces=replaces)
         connection.add_notice_handler(self._notice)
         try:
             connection.execute(_REQUIRE_DURABILITY, (self._needs_standby,))
+            # Not what was known of another database, which may have held more.
+            (self._last,) = connection.execute(_LAST, (self._lane,)).fetchone() or (-1,)
         except psycopg.Error as error:
             connection.close()
             if error.sqlstate == _WEAK:
@@ -183,13 +216,13 @@ class PostgresWriter:
             connection.close()
             raise psycopg.OperationalError(result.get_error_message())
         self._name = uuid4()
+        self._connection = connection
         return connection
 
     def _drop(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-            self._database.notice_loss()
 
     def _notice(self, diagnostic: psycopg.errors.Diagnostic) -> None:
         if diagnostic.severity_nonlocalized == "WARNING":
@@ -206,12 +239,12 @@ class PostgresWriter:
             AppendFailedError: if nothing of it is stored.
             CommitFailedError: if it cannot be found out in time.
         """
-        lost = self._name
+        lost, after = self._name, self._last
         self._drop()
         give_up = time.monotonic() + self._patience_seconds
         while True:
             try:
-                firsts = self._ask(batch, lost)
+                firsts = self._ask(batch, lost, after)
             except (psycopg.Error, PersistenceError, _UnprovenError) as error:
                 self._drop()
                 if time.monotonic() > give_up:
@@ -223,16 +256,15 @@ class PostgresWriter:
                     raise AppendFailedError
                 return firsts
 
-    def _ask(self, batch: Sequence[Append], lost: UUID) -> Sequence[int]:
-        if self._connection is None:
-            self._connection = self._connect()
+    def _ask(self, batch: Sequence[Append], lost: UUID, after: int) -> Sequence[int]:
+        connection = self._connection or self._open(replaces=True)
         self._warned = False
         parameters = (self._lane, lost, self._needs_standby, *settle_parameters(batch))
-        with _cancelled_after(self._patience_seconds, self._connection):
-            cursor = self._connection.cursor(binary=True)
+        with self._watchdog.watch(connection):
+            cursor = connection.cursor(binary=True)
             rows: list[Any] = cursor.execute(SETTLE, parameters).fetchall()
-        self._require_proof(self._connection)
-        return settled_positions(batch, rows, after=self._last)
+            self._require_proof(connection)
+        return settled_positions(batch, rows, after=after)
 
 
 def _refusal(connection: Connection, result: PGresult) -> Exception:
@@ -270,23 +302,3 @@ def _is_alive(connection: Connection) -> bool:
     except psycopg.Error:
         return False
     return True
-
-
-@contextmanager
-def _cancelled_after(seconds: float, connection: Connection) -> Iterator[None]:
-    """Cancel what runs on a connection when it takes too long, the wait for a standby included.
-
-    No time-out of the server's ends that wait.
-    """
-
-    def cancel() -> None:
-        with suppress(psycopg.Error):
-            connection.cancel_safe(timeout=seconds)
-
-    timer = threading.Timer(seconds, cancel)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()

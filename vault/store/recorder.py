@@ -83,6 +83,18 @@ class Recorder(ApplicationRecorder):
         """Return the record that was appended under this request key; none was under ""."""
 
     @abstractmethod
+    def prove_durable(self, record: StoredRecord) -> None:
+        """Return once a record that was read is as durable as one that was just appended.
+
+        Whoever answers with a record that another call appended asks for this first: that call may
+        have ended without learning whether it would last.
+
+        Raises:
+            AppendFailedError: if that cannot be proven in time.
+            StoreClosedError: if the recorder was closed, or a commit failed before.
+        """
+
+    @abstractmethod
     def select_payloads(self, stream: str, version: int) -> Sequence[Payload]:
         """Return what lies beside a record, in the order in which it was appended."""
 

@@ -165,6 +165,9 @@ class SQLiteRecorder(Recorder):
         rows = self._select(_REQUEST, stream, request_key)
         return StoredRecord(*rows[0]) if rows else None
 
+    def prove_durable(self, record: StoredRecord) -> None:
+        """Do nothing: what can be read is on the disk."""
+
     def select_payloads(self, stream: str, version: int) -> Sequence[Payload]:
         """Return what lies beside a record, in the order in which it was appended."""
         return [Payload(*row) for row in self._select(_PAYLOADS, stream, version)]
