@@ -209,16 +209,16 @@ class _Sending(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         self._failpoints = failpoints
 
     async def intercept_service(self, continuation: Any, details: Any) -> Any:
-        """Wrap the handler of calls that have one answer."""
+        """Wrap the handler of calls that have one answer; it takes what is sent by itself."""
         handler = await continuation(details)
-        if handler is None or handler.unary_unary is None:
+        if handler is None or handler.stream_unary is None:
             return handler
 
-        async def answer(data: bytes, context: Any) -> bytes:
+        async def answer(messages: Any, context: Any) -> bytes:
             _call.set(asyncio.current_task())
             context.add_done_callback(lambda _: self._failpoints.end("after-send", SystemExit))
             try:
-                given: bytes = await handler.unary_unary(data, context)
+                given: bytes = await handler.stream_unary(messages, context)
                 await self._failpoints.pass_by("before-send")
             except StoreUnavailableError:
                 await context.abort(grpc.StatusCode.UNAVAILABLE)
@@ -229,7 +229,7 @@ class _Sending(grpc.aio.ServerInterceptor):  # type: ignore[misc]
                 await context.abort(grpc.StatusCode.CANCELLED)
             return given
 
-        return grpc.unary_unary_rpc_method_handler(answer)
+        return grpc.stream_unary_rpc_method_handler(answer)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
+import grpc
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.faults.books import Books
@@ -36,6 +37,7 @@ WRITES_BEFORE: Final = (80, 140)
 WRITES_MEANWHILE: Final = 30
 MEANWHILE_SECONDS: Final = 0.6
 """How long the load goes on before the standby takes over, or until so many more are answered."""
+SERVES_AGAIN_SECONDS: Final = 20.0
 SUCCESSOR: Final = "successor"
 """The name of the standby of the standby that took over."""
 
@@ -91,7 +93,7 @@ class Failover:
             books.after = self._counted(here.standby)
             books.positions = [place for (place,) in self._ask(here.standby, _POSITIONS)]
             with connected(server.target) as channel:
-                books.read(World(server, channel), shared)
+                books.read(_world(server, channel), shared)
         return books
 
     async def _fail_over(self, here: Pair, drawn: random.Random, parts: ExitStack) -> None:
@@ -139,6 +141,18 @@ def campaign(seconds: float, seed: str) -> Report:
             findings += (f"{mishap}: {fault} (seed {here!r})" for fault in books.faults())
             done += 1
     return Report(done, "failovers", findings)
+
+
+def _world(server: Server, channel: grpc.Channel) -> World:
+    # What was decided before the loss is refused once; whoever tries again is served.
+    give_up = time.monotonic() + SERVES_AGAIN_SECONDS
+    while True:
+        try:
+            return World(server, channel)
+        except AssertionError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.1)
 
 
 def _shared(server: Server) -> list[Shared]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from functools import cache
 from typing import Any, Final
 
@@ -348,9 +349,12 @@ def test_an_error_names_no_more_than_grpc_would(citizen: JsonCaller) -> None:
 def test_an_answer_and_an_error_name_their_call(server: Server, citizen: JsonCaller) -> None:
     named = [citizen.post(GET, {}), citizen.post(OPEN, {})]
 
-    written = server.written.read_text(encoding="utf-8")
-    for reply in named:
-        assert f'"call_id":"{reply.headers["trailer-call_id"]}"' in written
+    names = [f'"call_id":"{reply.headers["trailer-call_id"]}"' for reply in named]
+    # Calls' lines are written together, a moment later.
+    give_up = time.monotonic() + 5
+    while not all(name in server.written.read_text(encoding="utf-8") for name in names):
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(

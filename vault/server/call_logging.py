@@ -39,6 +39,7 @@ LISTED_KEYS: Final = frozenset(
 FLUSH_SECONDS: Final = 0.05
 """How long a line may lie in memory: a write for each call is a good part of what it costs."""
 
+_CALL: Final = b'"event":"call"'
 _JSON: Final = msgspec.json.Encoder()
 
 
@@ -67,9 +68,11 @@ class _Lines:
         self._will_flush = False
 
     def info(self, line: bytes) -> None:
-        """Write a line within a moment, together with others."""
+        """Write a line; a call's within a moment, together with others."""
         self._write(line)
-        if not self._will_flush:
+        if _CALL not in line:
+            self._flush()
+        elif not self._will_flush:
             try:
                 asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._flush)
             except RuntimeError:

@@ -177,7 +177,8 @@ class Committer:
     def _gather_until(self, latest: float, asked: float) -> None:
         now = monotonic()
         has_other_work = now - asked > QUIET_SECONDS
-        if self._loop is not None and has_other_work and now < latest:
+        may_wait = now < latest and not self._leading
+        if self._loop is not None and has_other_work and may_wait:
             self._loop.call_soon(self._gather_until, latest, now)
         else:
             self._form_batch()
@@ -249,7 +250,10 @@ class Committer:
             _logger.error("nothing of a batch was stored: %s", kind.__name__)
             for waiting in batch:
                 _fail(waiting, kind(), cause=outcome)
-        self._gather()
+        if self._leading:
+            self._form_batch()
+        else:
+            self._gather()
 
     def _abandon(self, error: BaseException) -> None:
         """Give up for good: only a restart tells what the database holds."""
