@@ -330,7 +330,13 @@ def test_a_process_starts_while_one_database_server_is_gone(site: Site, pair: Pa
         his = caller.call(fetch, disclosing(pair.his))
         hers = caller.call(fetch, disclosing(pair.hers))
         vault = her.call("VaultService/OpenVault", vaults.OpenVaultRequest(request_id=new_id()))
-        changes = caller.call("DisclosureService/ListChanges", disclosure.ListChangesRequest())
+        # Lists follow a moment behind.
+        asked = disclosure.ListChangesRequest()
+        give_up = time.monotonic() + SOON_SECONDS
+        changes = caller.call("DisclosureService/ListChanges", asked)
+        while len(changes.read().changes) < 2 and time.monotonic() < give_up:
+            changes = caller.call("DisclosureService/ListChanges", asked)
+            time.sleep(0.05)
         site.second.start()
         back = eventually(lambda: caller.call(fetch, disclosing(pair.hers)))
 

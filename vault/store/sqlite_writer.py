@@ -12,7 +12,6 @@ import json
 import logging
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -62,10 +61,6 @@ class SQLiteWriter:
         self._log_bytes = 0
         self._checkpoint_above = CHECKPOINT_BYTES
         self._connection.set_wal_hook(self._notice_log_size)
-        # Whoever was killed between writing the log and syncing it left a commit that can be read
-        # and could still be lost: a checkpoint syncs the log first.
-        with suppress(apsw.BusyError):
-            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     def insert_batch(self, batch: Sequence[Append]) -> BatchResult:
         """Store the appends of a batch in one transaction; see `SQLiteRecorder`."""
