@@ -267,12 +267,8 @@ def _interceptor(
             client_call_details: grpc.ClientCallDetails,
             request_iterator: Any,
         ) -> Any:
-            requests = iter(request_iterator)
-            first = next(requests)
-            call = _Call(client_call_details.method, first, on_call)
-            allowed = client_call_details.timeout or timeout_seconds
-            whole = itertools.chain([first], requests)
-            outcome = continuation(Details(client_call_details, allowed), whole)
+            call, details, whole = self._begun(client_call_details, request_iterator)
+            outcome = continuation(details, whole)
             failure = outcome.exception()
             if failure is not None:
                 error = _error_of(failure)
@@ -287,12 +283,18 @@ def _interceptor(
             client_call_details: grpc.ClientCallDetails,
             request_iterator: Any,
         ) -> Any:
+            call, details, whole = self._begun(client_call_details, request_iterator)
+            return call.read(continuation(details, whole))
+
+        def _begun(
+            self, client_call_details: grpc.ClientCallDetails, request_iterator: Any
+        ) -> tuple[_Call, Any, Iterator[Any]]:
+            """Return a call that sends a stream, shown by its first message."""
             requests = iter(request_iterator)
             first = next(requests)
-            call = _Call(client_call_details.method, first, on_call)
             allowed = client_call_details.timeout or timeout_seconds
-            whole = itertools.chain([first], requests)
-            return call.read(continuation(Details(client_call_details, allowed), whole))
+            call = _Call(client_call_details.method, first, on_call)
+            return call, Details(client_call_details, allowed), itertools.chain([first], requests)
 
     return Interceptor()
 
