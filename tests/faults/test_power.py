@@ -40,7 +40,7 @@ def test_the_event_store_keeps_what_it_acknowledged() -> None:
 
     assert books.faults == [], f"seed {SEED!r}: {books}"
     # Else it says nothing.
-    assert books.acknowledged > EVENT_STORE_LOSSES // 2
+    assert books.acknowledged > EVENT_STORE_LOSSES
     assert 0 < books.stood < books.unknown
 
 
