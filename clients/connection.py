@@ -209,6 +209,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _begun(method: str, sent: Iterable[Any], on_call: Any) -> tuple[_Call, Iterator[Any]]:
+    """Return a call that sends a stream, shown by its first message, and all that it sends."""
+    requests = iter(sent)
+    first = next(requests)
+    return _Call(method, first, on_call), itertools.chain([first], requests)
+
+
 def _interceptor(
     token: str | Callable[[], str],
     timeout_seconds: float,
@@ -267,8 +274,9 @@ def _interceptor(
             client_call_details: grpc.ClientCallDetails,
             request_iterator: Any,
         ) -> Any:
-            call, details, whole = self._begun(client_call_details, request_iterator)
-            outcome = continuation(details, whole)
+            call, whole = _begun(client_call_details.method, request_iterator, on_call)
+            allowed = client_call_details.timeout or timeout_seconds
+            outcome = continuation(Details(client_call_details, allowed), whole)
             failure = outcome.exception()
             if failure is not None:
                 error = _error_of(failure)
@@ -283,18 +291,9 @@ def _interceptor(
             client_call_details: grpc.ClientCallDetails,
             request_iterator: Any,
         ) -> Any:
-            call, details, whole = self._begun(client_call_details, request_iterator)
-            return call.read(continuation(details, whole))
-
-        def _begun(
-            self, client_call_details: grpc.ClientCallDetails, request_iterator: Any
-        ) -> tuple[_Call, Any, Iterator[Any]]:
-            """Return a call that sends a stream, shown by its first message."""
-            requests = iter(request_iterator)
-            first = next(requests)
+            call, whole = _begun(client_call_details.method, request_iterator, on_call)
             allowed = client_call_details.timeout or timeout_seconds
-            call = _Call(client_call_details.method, first, on_call)
-            return call, Details(client_call_details, allowed), itertools.chain([first], requests)
+            return call.read(continuation(Details(client_call_details, allowed), whole))
 
     return Interceptor()
 
