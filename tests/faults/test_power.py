@@ -17,12 +17,14 @@ from unittest import mock
 import apsw
 import pytest
 
+from tests.contracts.event_store import an_event
 from tests.faults import power, power_keys
 from tests.faults.campaign import new_seed
 from tests.faults.power_disk import ENDLESS, Disk, PowerLostError, mounted
 from vault.sealing import sqlite as key_store
 from vault.store import sqlite_file
 from vault.store.append import Append, BatchResult
+from vault.store.errors import StoreFileError
 from vault.store.sqlite import SQLiteRecorder
 
 SEED = new_seed()
@@ -48,6 +50,7 @@ def test_the_key_store_keeps_what_it_acknowledged() -> None:
     books = power_keys.run(KEY_STORE_LOSSES, SEED)
 
     assert books.faults == [], f"seed {SEED!r}: {books}"
+    # About as many as losses: many a life ends while the store is being opened.
     assert books.acknowledged > KEY_STORE_LOSSES // 2
     assert 0 < books.stood < books.unknown
 
@@ -120,6 +123,35 @@ def _without_sync(settings: Any, level: int) -> Any:
         (name, str(level), level) if name == "synchronous" else (name, value, expected)
         for name, value, expected in settings
     )
+
+
+# --- What a killed process left behind
+
+
+@pytest.mark.parametrize("opened_again", [True, False])
+def test_a_commit_that_a_killed_process_did_not_sync_is_synced_when_the_store_is_opened(
+    tmp_path: Path, *, opened_again: bool
+) -> None:
+    """Else a retry that finds it would acknowledge what the next loss of power takes away."""
+
+    def write(path: Path, disk: Disk) -> None:
+        with suppress(PowerLostError), closing(SQLiteRecorder(path)) as killed:
+            killed._writer._connection.execute("PRAGMA synchronous = OFF")  # noqa: SLF001
+            killed.insert_batch([Append((an_event("a", 1, CONTENT),))])
+            if opened_again:
+                with suppress(PowerLostError), closing(SQLiteRecorder(path)) as restarted:
+                    assert restarted.tree_size() == 1
+                    disk.lose_power()
+            disk.lose_power()
+
+    def is_whole(path: Path) -> bool:
+        try:
+            with closing(SQLiteRecorder(path)) as found:
+                return [event.state for event in found.select_events("a")] == [CONTENT]
+        except (apsw.Error, StoreFileError):
+            return False
+
+    assert _fates(tmp_path, write, is_whole) == ({True} if opened_again else {True, False})
 
 
 # --- The disk itself

@@ -12,7 +12,7 @@ import stat
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import LifoQueue
 from typing import Any, Final
@@ -119,6 +119,7 @@ def open_writer(path: Path, patience_seconds: float) -> apsw.Connection:
             _prepare_tables(connection, path)
             for setting in _WRITER_SETTINGS:
                 _set(connection, path, setting, patience_seconds)
+            _sync_what_is_read(connection)
         except BaseException:
             connection.close()
             raise
@@ -126,6 +127,13 @@ def open_writer(path: Path, patience_seconds: float) -> apsw.Connection:
         message = f"{path} cannot be opened as an event store: {error}"
         raise StoreFileError(message) from error
     return connection
+
+
+def _sync_what_is_read(connection: apsw.Connection) -> None:
+    # Whoever was killed between writing the log and syncing it left a commit that can be read, and
+    # acknowledged to a retry, and could still be lost. A checkpoint syncs the log first.
+    with suppress(apsw.BusyError):
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
 
 class Readers:
