@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -15,6 +16,8 @@ from tests.faults.prefork import ForkedServer, Forks
 from tests.server import DEVELOPMENT
 
 LOOK_SECONDS: Final = 0.03
+START_SECONDS: Final = 15.0
+"""How long it is tried again to start a server that does not."""
 
 
 @dataclass
@@ -43,14 +46,15 @@ class Site:
     async def kept_up(self) -> AsyncIterator[None]:
         """Arm the failpoints, and start again whoever dies; at the end all are there, disarmed."""
         is_over = asyncio.Event()
-        keeping = asyncio.create_task(self._keep_up(is_over))
-        self.plan.armed.touch()
-        try:
-            yield
-        finally:
-            self.plan.armed.unlink()
-            is_over.set()
-            await keeping
+        # Whoever calls a server that cannot be started again would wait for ever: they are ended.
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_up(is_over))
+            self.plan.armed.touch()
+            try:
+                yield
+            finally:
+                self.plan.armed.unlink()
+                is_over.set()
 
     async def _keep_up(self, is_over: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
@@ -68,9 +72,21 @@ class Site:
         left = self.plan.endings[self._lives :]
         server.program = self.plan.program(self._lives, left[0] if left else None)
         self._lives += 1
-        server.start()
+        _start_patiently(server)
         # Those who know where it was find it there again.
         server.options = (*DEVELOPMENT, "--listen", server.target)
+
+
+def _start_patiently(server: ForkedServer) -> None:
+    """Start it; where it was, somebody else's connection may be for a moment."""
+    give_up = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return server.start()
+        except AssertionError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(LOOK_SECONDS)
 
 
 @contextmanager

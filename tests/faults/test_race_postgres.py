@@ -3,20 +3,14 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from tests import postgres
 from tests.faults.races import Races, Settings
 from tests.postgres import Cluster
 
-# Now and then the race itself does not end; until it is known why, it runs where it is asked for.
-pytestmark = [
-    # Whichever test comes first waits for the race.
-    pytest.mark.timeout(300),
-    pytest.mark.skipif("FAULTS_POSTGRES" not in os.environ, reason="set FAULTS_POSTGRES to run it"),
-]
+# Whichever test comes first waits for the race.
+pytestmark = pytest.mark.timeout(300)
 
 
 class TestTwoProcessesOnPostgreSQL(Races):
