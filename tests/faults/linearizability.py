@@ -4,7 +4,9 @@
 Wing and Gong's search with Lowe's memory of (calls placed, state): a history is linearizable if its
 calls can be put in an order in which each takes effect between its call and its return, and gives
 what it gave. What calls give, one after the other, is told by `perform`, which judges the log too.
-A call whose outcome is unknown may take effect at any time after it was made, or never.
+A call whose outcome is unknown may take effect at any time after it was made, or never. One that
+was made before the consent's end may be decided before it and take effect after it: expiry follows
+from the time of the attempt.
 """
 
 from __future__ import annotations
@@ -111,6 +113,7 @@ def is_linearizable(history: Iterable[Operation], beginning: Consent = ASKED) ->
         key=lambda call: call.called,
     )
     answered = sum(1 << number for number, call in enumerate(calls) if call.outcome != UNKNOWN)
+    end = end_of(calls)
     seen: set[tuple[int, Consent]] = set()
     waiting = [(0, beginning)]
     while waiting:
@@ -118,14 +121,31 @@ def is_linearizable(history: Iterable[Operation], beginning: Consent = ASKED) ->
         if placed & answered == answered:
             return True
         for number in _next(calls, placed):
-            outcome, after = perform(calls[number].kind, consent)
-            if calls[number].outcome not in (outcome, UNKNOWN):
-                continue
-            state = (placed | 1 << number, after)
-            if state not in seen:
-                seen.add(state)
-                waiting.append(state)
+            for after in outcomes_of(calls[number], consent, end):
+                state = (placed | 1 << number, after)
+                if state not in seen:
+                    seen.add(state)
+                    waiting.append(state)
     return False
+
+
+def end_of(history: Iterable[Operation]) -> float:
+    """Return the latest moment at which the consent's end may have come; `-NEVER` if it did not."""
+    ends = (call.returned for call in history if call.kind == "end" and call.outcome == DONE)
+    return min(ends, default=-NEVER)
+
+
+def outcomes_of(call: Operation, consent: Consent, end: float) -> list[Consent]:
+    """Return what may be true after a call; nothing if it could not come to its outcome."""
+    decided_on = [consent]
+    if consent.is_past_end and call.called <= end:
+        decided_on.append(consent._replace(is_past_end=False))
+    performed = (perform(call.kind, decided) for decided in decided_on)
+    return [
+        after._replace(is_past_end=after.is_past_end or consent.is_past_end)
+        for outcome, after in performed
+        if call.outcome in (outcome, UNKNOWN)
+    ]
 
 
 def _next(calls: Sequence[Operation], placed: int) -> list[int]:

@@ -20,7 +20,9 @@ from tests.faults.linearizability import (
     Consent,
     Kind,
     Operation,
+    end_of,
     is_linearizable,
+    outcomes_of,
     perform,
 )
 
@@ -168,6 +170,17 @@ def test_the_end_comes_at_its_moment() -> None:
     assert not is_right(shortened, end, call("disclose", "CONSENT_EXPIRED", 20, 45))
 
 
+def test_a_stop_that_was_decided_before_the_end_may_be_recorded_after_it() -> None:
+    """Others saw the end already; it is not taken back, and binds what is called later."""
+    shortened, end = call("shorten", DONE, 0, 10), call("end", DONE, 49, 51)
+    expired = call("check", "CONSENT_EXPIRED", 40, 60)
+    revoked = call("revoke", DONE, 30, 90)
+
+    assert is_right(shortened, end, expired, revoked)
+    assert is_right(shortened, end, expired, revoked, call("disclose", "CONSENT_REVOKED", 95, 99))
+    assert not is_right(shortened, end, expired, call("revoke", DONE, 52, 90))
+
+
 def test_an_unknown_revocation_may_have_happened() -> None:
     refused = call("disclose", "CONSENT_REVOKED", 50, 60)
 
@@ -272,11 +285,9 @@ def some_order_fits(history: list[Operation]) -> bool:
 
 
 def fits(order: tuple[Operation, ...]) -> bool:
-    consent = ASKED
+    consents, end = {ASKED}, end_of(order)
     for number, operation in enumerate(order):
         if any(later.returned < operation.called for later in order[number + 1 :]):
             return False
-        outcome, consent = perform(operation.kind, consent)
-        if operation.outcome not in (outcome, UNKNOWN):
-            return False
-    return True
+        consents = {after for c in consents for after in outcomes_of(operation, c, end)}
+    return bool(consents)
