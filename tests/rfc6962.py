@@ -36,3 +36,44 @@ def split(n: int) -> int:
     while k * 2 < n:
         k *= 2
     return k
+
+
+class Tree:
+    """The same of ranges of one list of leaves, each hashed once: for trees of many sizes."""
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        self.leaves = leaves
+        self._roots: dict[tuple[int, int], bytes] = {}
+
+    def root(self, start: int, end: int) -> bytes:
+        """Return MTH(D[start:end]) of at least one leaf."""
+        if end - start == 1:
+            return self.leaves[start]
+        if (start, end) not in self._roots:
+            k = start + split(end - start)
+            joined = self.root(start, k) + self.root(k, end)
+            self._roots[start, end] = hashlib.sha256(b"\x01" + joined).digest()
+        return self._roots[start, end]
+
+    def path(self, m: int, start: int, end: int) -> list[bytes]:
+        """Return PATH(m, D[start:end])."""
+        if end - start == 1:
+            return []
+        k = split(end - start)
+        if m < k:
+            return [*self.path(m, start, start + k), self.root(start + k, end)]
+        return [*self.path(m - k, start + k, end), self.root(start, start + k)]
+
+    def proof(self, m: int, n: int) -> list[bytes]:
+        """Return PROOF(m, D[n])."""
+        return self._subproof(m, 0, n, whole=True)
+
+    def _subproof(self, m: int, start: int, end: int, *, whole: bool) -> list[bytes]:
+        n = end - start
+        if m == n:
+            return [] if whole else [self.root(start, end)]
+        k = split(n)
+        if m <= k:
+            left = self._subproof(m, start, start + k, whole=whole)
+            return [*left, self.root(start + k, end)]
+        return [*self._subproof(m - k, start + k, end, whole=False), self.root(start, start + k)]
