@@ -10,6 +10,7 @@ error is left to the caller.
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import ipaddress
 import itertools
@@ -29,8 +30,16 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from vault.api.v1.log_pb2 import Receipt
+    from vault.api.v1.vault_pb2 import Approval, ApprovalChallenge
 
-__all__ = ["CallError", "CallRecord", "Connection", "development_token"]
+__all__ = [
+    "CallError",
+    "CallRecord",
+    "Connection",
+    "development_approval",
+    "development_keys",
+    "development_token",
+]
 
 MOST_TRIES: Final = 4
 FIRST_PAUSE_SECONDS: Final = 0.1
@@ -113,6 +122,7 @@ class Connection:
         timeout_seconds: the deadline of a call that names no `timeout` of its own; it covers
             all tries. For a stream it covers the whole stream.
         on_call: told of each call when it has ended.
+        approve: shows that a decision is hers; None: her sign-in alone stands for it.
     """
 
     def __init__(
@@ -122,6 +132,7 @@ class Connection:
         *,
         timeout_seconds: float = 10.0,
         on_call: Callable[[CallRecord], None] | None = None,
+        approve: Callable[[ApprovalChallenge], Approval | None] = lambda _: None,
     ) -> None:
         # gRPC and the generated code take longer to import than most commands take to run.
         import grpc  # noqa: PLC0415
@@ -130,6 +141,7 @@ class Connection:
         from vault.api.v1.consent_service_pb2_grpc import ConsentServiceStub  # noqa: PLC0415
         from vault.api.v1.disclosure_service_pb2_grpc import DisclosureServiceStub  # noqa: PLC0415
         from vault.api.v1.evidence_service_pb2_grpc import EvidenceServiceStub  # noqa: PLC0415
+        from vault.api.v1.operations_service_pb2_grpc import OperationsServiceStub  # noqa: PLC0415
         from vault.api.v1.registry_service_pb2_grpc import RegistryServiceStub  # noqa: PLC0415
         from vault.api.v1.vault_service_pb2_grpc import VaultServiceStub  # noqa: PLC0415
 
@@ -142,12 +154,14 @@ class Connection:
         channel = grpc.intercept_channel(
             self._channel, _interceptor(token, timeout_seconds, on_call)
         )
+        self.approve = approve
         self.vaults = VaultServiceStub(channel)
         self.evidence = EvidenceServiceStub(channel)
         self.consents = ConsentServiceStub(channel)
         self.disclosures = DisclosureServiceStub(channel)
         self.audits = AuditServiceStub(channel)
         self.registry = RegistryServiceStub(channel)
+        self.operations = OperationsServiceStub(channel)
 
     def __enter__(self) -> Self:
         return self
@@ -165,39 +179,90 @@ class Connection:
         self._channel.close()
 
 
-def development_token(issuer: str, role: str, sub: str, *, timeout_seconds: float = 5.0) -> str:
+def development_token(
+    issuer: str, role: str, sub: str, *, service_id: str = "", timeout_seconds: float = 5.0
+) -> str:
     """Return an access token from the development issuer, which knows everybody.
 
     Args:
-        role: "citizen", "official", "service", "auditor" or "operator".
+        role: "citizen", "official", "service", "auditor", "service-auditor" or "operator".
         sub: who signs in; for a service its `service_id`.
+        service_id: the service whose auditor signs in; "" for others.
 
     Raises:
         CallError: UNAVAILABLE if the issuer cannot be reached, UNAUTHENTICATED if it refuses.
     """
+    said = {"role": role, "sub": sub}
+    form = {**said, "service_id": service_id} if service_id else said
+    return _asked_of_issuer(issuer, form, "access_token", timeout_seconds)
+
+
+def development_approval(
+    issuer: str, sub: str, challenge: ApprovalChallenge, *, timeout_seconds: float = 5.0
+) -> Approval | None:
+    """Return the development issuer's signature under a decision, as if she signed in once more.
+
+    None where the server does not take it: then her sign-in alone stands for the decision.
+
+    Raises:
+        CallError: as `development_token` does.
+    """
+    from vault.api.v1 import vault_pb2  # noqa: PLC0415
+
+    kind = vault_pb2.APPROVAL_KIND_OIDC_STEP_UP
+    if kind not in challenge.accepted_kinds:
+        return None
+    nonce = base64.urlsafe_b64encode(challenge.challenge).rstrip(b"=").decode("ascii")
+    said = {"role": "citizen", "sub": sub, "nonce": nonce}
+    form = {**said, "client_id": challenge.step_up_client_id}
+    token = _asked_of_issuer(issuer, form, "id_token", timeout_seconds)
+    return vault_pb2.Approval(kind=kind, proof=token.encode())
+
+
+def development_keys(issuer: str, *, timeout_seconds: float = 5.0) -> bytes:
+    """Return the development issuer's public keys, as the auditor's program takes a provider's.
+
+    Raises:
+        CallError: as `development_token` does.
+    """
+    return _sent_to_issuer(issuer, "/jwks", None, timeout_seconds)
+
+
+def _asked_of_issuer(issuer: str, form: dict[str, str], what: str, timeout_seconds: float) -> str:
+    """Return the token that the development issuer gives for a form.
+
+    Raises:
+        CallError: if it cannot be reached, refuses, or is something else.
+    """
+    data = urllib.parse.urlencode({"grant_type": DEVELOPMENT_GRANT, **form}).encode("ascii")
+    answer = _sent_to_issuer(issuer, "/token", data, timeout_seconds)
+    try:
+        return str(json.loads(answer)[what])
+    except (ValueError, KeyError, TypeError):
+        message = f"What answered at {issuer} is not a token issuer."
+        raise CallError("UNAVAILABLE", "", message) from None
+
+
+def _sent_to_issuer(issuer: str, path: str, data: bytes | None, timeout_seconds: float) -> bytes:
     address = urllib.parse.urlsplit(issuer)
     if address.scheme != "https" and not is_loopback(address.hostname or ""):
         message = "The development issuer is spoken to on this machine only."
         raise CallError("UNAUTHENTICATED", "", message)
-    form = urllib.parse.urlencode({"grant_type": DEVELOPMENT_GRANT, "role": role, "sub": sub})
     request = urllib.request.Request(  # noqa: S310 - the scheme was looked at above
-        issuer.rstrip("/") + "/token", data=form.encode("ascii"), method="POST"
+        issuer.rstrip("/") + path, data=data
     )
     # A proxy has no business between two programs on one machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=timeout_seconds) as answer:
-            token = json.loads(answer.read(LONGEST_TOKEN_BYTES))["access_token"]
+            content: bytes = answer.read(LONGEST_TOKEN_BYTES)
     except urllib.error.HTTPError as error:
         error.close()
-        message = f"The issuer does not sign in this caller as {role} (HTTP {error.code})."
+        message = f"The issuer does not sign in this caller (HTTP {error.code})."
         raise CallError("UNAUTHENTICATED", "", message) from None
     except OSError:
         raise CallError("UNAVAILABLE", "", f"The issuer at {issuer} did not answer.") from None
-    except (ValueError, KeyError, TypeError):
-        message = f"What answered at {issuer} is not a token issuer."
-        raise CallError("UNAVAILABLE", "", message) from None
-    return str(token)
+    return content
 
 
 def is_loopback(host: str) -> bool:

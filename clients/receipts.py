@@ -32,6 +32,7 @@ _SENTENCES: Final = {
     "key": "it names a key that is not among the receipt keys.",
     "signature": "the signature does not verify.",
     "content": "it is the receipt of something else.",
+    "proof": "its proof does not show its record in that log.",
 }
 
 
@@ -79,7 +80,8 @@ class SignedTogether:
 class SignedRecord:
     """A receipt as a value, apart from the wire.
 
-    `batch` is None if it was signed alone.
+    `batch` is None if it was signed alone; `proof` is that its record stands in the log, as C2SP
+    tlog-proof writes it, "" while there is none.
     """
 
     facts: bytes
@@ -90,6 +92,7 @@ class SignedRecord:
     key_id: str
     signature: bytes
     batch: SignedTogether | None = None
+    proof: str = ""
 
     @classmethod
     def of(cls, receipt: Receipt) -> SignedRecord:
@@ -126,6 +129,7 @@ class SignedRecord:
                 key_id=str(found["key_id"]),
                 signature=unb64(found["signature"]),
                 batch=SignedTogether.read(found["batch"]) if "batch" in found else None,
+                proof=_text(found.get("proof", "")),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             raise ReceiptError("form") from None
@@ -140,6 +144,7 @@ class SignedRecord:
             "leaf_hash": b64(self.leaf_hash),
             "key_id": self.key_id,
             "signature": b64(self.signature),
+            "proof": self.proof,
         }
         if self.batch:
             form["batch"] = self.batch.as_form()
@@ -186,6 +191,30 @@ class SignedRecord:
         message = _canonical([_CONTEXT, self.origin, self.leaf_index, b64(self.leaf_hash)])
         return self.batch.signed(message) if self.batch else message
 
+    def verify_proof(self, log_key: str) -> int:
+        """Check that the proof shows the record in the log, and return how large the log was.
+
+        Args:
+            log_key: the log's key, as C2SP signed-note writes it.
+
+        Raises:
+            ReceiptError: if it does not, or there is none.
+        """
+        from vault.transparency.note import Verifier  # noqa: PLC0415
+        from vault.transparency.policy import Policy  # noqa: PLC0415
+        from vault.transparency.proof import InclusionProof  # noqa: PLC0415
+
+        try:
+            log = Verifier.of(log_key)
+            proof = InclusionProof.parse(self.proof.encode())
+            judged = proof.judge(self.leaf_hash, Policy.parse(b"quorum none\n"), log)
+        except ValueError:
+            raise ReceiptError("proof") from None
+        is_its_place = proof.index == self.leaf_index and judged.checkpoint.origin == self.origin
+        if not is_its_place:
+            raise ReceiptError("proof")
+        return judged.checkpoint.size
+
 
 def verify_bundle(record: SignedRecord, bundle: bytes, keys: Mapping[str, bytes]) -> dict[str, Any]:
     """Check that a bundle is what a receipt was signed for, and return the receipt's facts.
@@ -201,6 +230,12 @@ def verify_bundle(record: SignedRecord, bundle: bytes, keys: Mapping[str, bytes]
 
 def _canonical(value: list[str | int]) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
 
 
 def b64(data: bytes) -> str:

@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from functools import reduce
 from typing import Any, Final
 
-from msgspec.structs import replace
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from msgspec.structs import asdict, replace
 
 from vault.domain import registry, request, state
 from vault.domain.amendment import ConsentExtended, ConsentNarrowed
@@ -22,6 +24,7 @@ from vault.domain.disclosure import Attempt, DisclosureRefused, EvidenceDisclose
 from vault.domain.dispute import DisputeResolved, EvidenceDisputed
 from vault.domain.events import Draft, Event, Facts, Link
 from vault.domain.evidence import EvidenceProvided, EvidenceReplaced
+from vault.domain.passkey import NewPasskey, PasskeyAdded, PasskeyRemoved
 from vault.domain.registry import (
     Bounds,
     EvidenceTypePublished,
@@ -84,6 +87,7 @@ OTHER_CONSENT: Final = "44444444-1111-8000-8000-0000000000f2"
 DISPUTE: Final = "55555555-1111-8000-8000-0000000000b1"
 OTHER_DISPUTE: Final = "55555555-1111-8000-8000-0000000000b2"
 SIGN_IN: Final = "66666666-1111-8000-8000-0000000000c1"
+PASSKEY: Final = "88888888-1111-8000-8000-0000000000f1"
 OTHER_SIGN_IN: Final = "66666666-1111-8000-8000-0000000000c2"
 ABSENT: Final = "ffffffff-1111-8000-8000-00000000ffff"
 
@@ -273,6 +277,30 @@ def sign_in_linked(sign_in: str = SIGN_IN, time: Time | None = None) -> Draft:
 def sign_in_unlinked(sign_in: str = SIGN_IN, time: Time | None = None) -> Draft:
     """Return that the code leads there no more."""
     return drafted(SignInUnlinked(time=time or at(7), salt=SALT, sign_in=sign_in))
+
+
+def a_key(**changes: Any) -> NewPasskey:
+    """Return the key of a passkey, the same each time."""
+    private = ec.derive_private_key(42, ec.SECP256R1())
+    public_key = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    key = NewPasskey(
+        credential=b64(bytes(range(16))),
+        algorithm="ES256",
+        public_key=b64(public_key),
+        rp_id="vault.aber.example",
+    )
+    return replace(key, **changes)
+
+
+def passkey_added(passkey_id: str = PASSKEY, time: Time | None = None, **changes: Any) -> Draft:
+    """Return that she added a passkey; `changes` are of its key."""
+    parts = asdict(a_key(**changes))
+    return drafted(PasskeyAdded(time=time or at(2), salt=SALT, passkey_id=passkey_id, **parts))
+
+
+def passkey_removed(passkey_id: str = PASSKEY, time: Time | None = None) -> Draft:
+    """Return that she removed it."""
+    return drafted(PasskeyRemoved(time=time or at(8), salt=SALT, passkey_id=passkey_id))
 
 
 def consent_requested(request_id: str = REQUEST, **changes: Any) -> Draft:

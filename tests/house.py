@@ -20,11 +20,13 @@ from uuid import uuid4
 import pytest
 from msgspec.structs import replace
 
+from tests.signed_logs import SignedLogs
 from vault.application.amendments import Amendments
 from vault.application.audits import Audits
 from vault.application.caller import ActingFor, Caller
 from vault.application.claims import Claims
 from vault.application.commands import Particulars
+from vault.application.consent_receipts import ConsentReceipts
 from vault.application.consents import Consents
 from vault.application.desk import Desk
 from vault.application.disclosures import Disclosed, Disclosures
@@ -33,10 +35,13 @@ from vault.application.documents import Documents
 from vault.application.evidence import EvidenceKeeper, Provided
 from vault.application.identifiers import Identifiers
 from vault.application.keyrings import Keyrings, floors_of
+from vault.application.lane_replays import LaneReplays
 from vault.application.lanes import Lanes
+from vault.application.log_proofs import LogProofs
 from vault.application.receipts import Receipts
 from vault.application.registry import PurposeTexts, Registry
 from vault.application.requests import Requests
+from vault.application.silences import Silences
 from vault.application.vaults import CitizenVaults
 from vault.domain.canonical import digest
 from vault.domain.choice import Choice, ItemChoice
@@ -117,6 +122,11 @@ class House:
     amendments: Amendments
     disclosures: Disclosures
     audits: Audits
+    logs: SignedLogs
+    lane_replays: LaneReplays
+    silences: Silences
+    log_proofs: LogProofs
+    consent_receipts: ConsentReceipts
 
     @property
     def lane(self) -> Lane:
@@ -183,6 +193,7 @@ async def opened(
     store = FolderDocumentStore(folder / "documents")
     documents = Documents(desk, registry, receipts, evidence, store)
     disclosures = Disclosures(desk, registry, receipts, documents)
+    logs = SignedLogs(vaults)
     try:
         await registry.list_receipt_key()
         for lane in others:
@@ -208,6 +219,11 @@ async def opened(
             amendments=Amendments(desk, registry, receipts),
             disclosures=disclosures,
             audits=Audits(desk, registry),
+            logs=logs,
+            lane_replays=LaneReplays(desk, receipts),
+            silences=Silences(desk, logs),
+            log_proofs=LogProofs(desk, logs),
+            consent_receipts=ConsentReceipts(desk, registry, receipts),
         )
     finally:
         await disclosures.drain()
@@ -274,6 +290,12 @@ def provided(**changes: str) -> Provided:
     """Return Mair's address; `changes` are of its values."""
     values = json.dumps({**ADDRESS, **changes}).encode()
     return Provided(values=values, issued_date="", source="self-declared")
+
+
+def auditor_of(service: Caller) -> Caller:
+    """Return the auditor of one service."""
+    issuer = "https://staff.example"
+    return Caller("service-auditor", issuer, "sara", audited_service=service.sub)
 
 
 def texts(title: str = "Care at home") -> tuple[PurposeTexts, ...]:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from tests.approving import Authenticator, by_step_up
 from tests.server import ROOT
 from tests.verdict import head
 from tests.wire import METHODS, Caller
@@ -43,22 +44,26 @@ from tests.world import (
     uploading,
 )
 from vault.api.v1 import audit_service_pb2 as audit
-from vault.api.v1 import consent_pb2, evidence_pb2, vault_pb2
+from vault.api.v1 import consent_pb2, evidence_pb2, operation_pb2, vault_pb2
 from vault.api.v1 import consent_service_pb2 as consent
 from vault.api.v1 import disclosure_service_pb2 as disclosure
 from vault.api.v1 import evidence_service_pb2 as evidence
+from vault.api.v1 import operations_service_pb2 as operations
 from vault.api.v1 import registry_service_pb2 as registry
 from vault.api.v1 import vault_service_pb2 as vaults
 
 Key = tuple[str, str]
 """`Service/Method` and the role that calls."""
 
-ROLES: Final = ("citizen", "official", "service", "auditor", "operator")
+ROLES: Final = ("citizen", "official", "service", "auditor", "service-auditor", "operator")
 DAY: Final = 86_400
 SETTLING: Final = frozenset(
-    f"ConsentService/{name}Consent" for name in ("Narrow", "Pause", "Resume", "Revoke")
+    {f"ConsentService/{name}Consent" for name in ("Narrow", "Pause", "Resume", "Revoke")}
+    | {"VaultService/RemovePasskey"}
 )
 """Takes a quarter of a second whenever it is taken, or made; not for a loop."""
+MOST_KEPT_PASSKEYS: Final = 10
+"""How many passkeys are left; 20 may be."""
 MOST_WAITING: Final = 5
 """How many requests of one service are left unanswered; 20 may be."""
 
@@ -82,6 +87,7 @@ class Samples:
         self.disclosed = self._disclose()
         self._asked = 0
         self._paused: Shared | None = None
+        self._revoked: Shared | None = None
 
     def make(self, method: str, role: str) -> Any:
         """Return a new request that succeeds when this role sends it.
@@ -101,6 +107,8 @@ class Samples:
                 return self.service.caller
             case "auditor":
                 return self.world.auditor
+            case "service-auditor":
+                return self.world.auditor_of(self.service)
             case _:
                 return self.world.operator
 
@@ -117,6 +125,13 @@ class Samples:
             self._paused = self.world.share(self.citizen, self.service)
             assert self.world.pause(self._paused).is_ok
         return self._paused
+
+    def revoked(self) -> Shared:
+        """Return a consent that was revoked. That takes a while, so one serves."""
+        if self._revoked is None:
+            self._revoked = self.world.share(self.citizen, self.service)
+            assert self.world.revoke(self._revoked).is_ok
+        return self._revoked
 
     def _make_room(self) -> None:
         waiting = consent.ListRequestsRequest(only_pending=True)
@@ -170,6 +185,13 @@ def in_days(days: float) -> Timestamp:
     return now
 
 
+def granted_time(shared: Shared) -> Timestamp:
+    """Return when a consent was granted: what was true then never changes."""
+    granted = Timestamp()
+    granted.FromJsonString(json.loads(shared.receipt.facts)["time"])
+    return granted
+
+
 def by_official(citizen: Citizen, request: Any) -> Any:
     """Have what the citizen would send come from an official, to whom she gave her code."""
     first = request[0].header if isinstance(request, list) else request
@@ -177,6 +199,52 @@ def by_official(citizen: Citizen, request: Any) -> Any:
     if "approval" in first.DESCRIPTOR.fields_by_name:
         first.approval.kind = vault_pb2.APPROVAL_KIND_STAFF_ASSISTED
     return request
+
+
+def exported(citizen: Citizen) -> list[vaults.ExportVaultResponse]:
+    """Have a citizen take everything away, and return its parts."""
+    answer = citizen.caller.call("VaultService/ExportVault", vaults.ExportVaultRequest())
+    assert answer.is_ok, answer.told
+    return [vaults.ExportVaultResponse.FromString(data) for data in answer.answers]
+
+
+def importing(parts: list[vaults.ExportVaultResponse]) -> list[vaults.ImportVaultRequest]:
+    """Return what brings an export into another vault."""
+    head = parts[0].head
+    header = vaults.ImportHeader(
+        request_id=new_id(),
+        vault_id=head.vault_id,
+        origin=head.origin,
+        version=head.version,
+        leaf_hash=head.leaf_hash,
+    )
+    messages, is_hers = [vaults.ImportVaultRequest(header=header)], False
+    for part in parts:
+        kind = part.WhichOneof("part")
+        is_hers = kind == "record" or (is_hers and kind != "public_record")
+        if is_hers and kind in {"record", "payload", "document", "chunk"}:
+            messages.append(vaults.ImportVaultRequest(**{kind: getattr(part, kind)}))
+    return messages
+
+
+def _import(samples: Samples) -> Any:
+    citizen = samples.world.citizen()
+    samples.world.upload(citizen)
+    return importing(exported(citizen))
+
+
+def faulting(origin: str, first: int, end: int) -> operations.PublishKnownFaultRequest:
+    """Return what publishes a fault of a range of entries."""
+    notice = operation_pb2.FaultNotice(
+        language="en",
+        title="Copies went to the wrong printer",
+        text="Letters were printed in another office. They were collected within an hour.",
+        help_line="01970 600 000",
+    )
+    named = operation_pb2.EntryRange(origin=origin, first_leaf_index=first, end_leaf_index=end)
+    return operations.PublishKnownFaultRequest(
+        request_id=new_id(), ranges=[named], notices=[notice]
+    )
 
 
 def senders(method: str) -> tuple[str, ...]:
@@ -199,6 +267,35 @@ def _unlink(samples: Samples) -> Any:
     return vaults.UnlinkSignInRequest(
         request_id=new_id(), sign_in_id=made.vault.sign_ins[-1].sign_in_id
     )
+
+
+def _add_passkey(samples: Samples) -> Any:
+    citizen, key = samples.citizen, Authenticator()
+    listed = citizen.caller.ask(
+        "VaultService/ListPasskeys", vaults.ListPasskeysRequest(page_size=500)
+    )
+    kept = [one for one in listed.passkeys if not one.HasField("remove_time")]
+    if len(kept) > MOST_KEPT_PASSKEYS:
+        gone = vaults.RemovePasskeyRequest(request_id=new_id(), passkey_id=kept[0].passkey_id)
+        citizen.caller.ask("VaultService/RemovePasskey", gone)
+    request = vaults.AddPasskeyRequest(
+        request_id=new_id(),
+        credential=key.credential,
+        algorithm=vault_pb2.PASSKEY_ALGORITHM_ES256,
+        public_key=key.public_key,
+        validate_only=True,
+    )
+    shown = citizen.caller.ask("VaultService/AddPasskey", request)
+    challenge = shown.approval_challenge.challenge
+    request.validate_only = False
+    request.shown.CopyFrom(shown.shown)
+    request.approval.CopyFrom(by_step_up(samples.world.server.issuer, citizen.sub, challenge))
+    return request
+
+
+def _remove_passkey(samples: Samples) -> Any:
+    added = samples.citizen.caller.ask("VaultService/AddPasskey", _add_passkey(samples))
+    return vaults.RemovePasskeyRequest(request_id=new_id(), passkey_id=added.passkey.passkey_id)
 
 
 def _replace_evidence(samples: Samples) -> Any:
@@ -307,7 +404,13 @@ def _pause(samples: Samples) -> Any:
 
 def _resume(samples: Samples) -> Any:
     shared = samples.paused()
-    return consent.ResumeConsentRequest(request_id=new_id(), consent_id=shared.consent_id)
+    request = consent.ResumeConsentRequest(
+        request_id=new_id(), consent_id=shared.consent_id, validate_only=True
+    )
+    shown = samples.citizen.caller.ask("ConsentService/ResumeConsent", request)
+    request.validate_only = False
+    request.shown.CopyFrom(shown.shown)
+    return request
 
 
 def _revoke(samples: Samples) -> Any:
@@ -347,7 +450,12 @@ _CITIZENS: Final[dict[str, Callable[[Samples], Any]]] = {
         request_id=new_id()
     ),
     "VaultService/UnlinkSignIn": _unlink,
+    "VaultService/AddPasskey": _add_passkey,
+    "VaultService/RemovePasskey": _remove_passkey,
+    "VaultService/ListPasskeys": lambda _: vaults.ListPasskeysRequest(page_size=2),
     "VaultService/ListHistory": lambda _: vaults.ListHistoryRequest(page_size=2),
+    "VaultService/ImportVault": _import,
+    "VaultService/ExportVault": lambda _: vaults.ExportVaultRequest(),
     "EvidenceService/ProvideEvidence": lambda _: providing("postal_address", ADDRESS),
     "EvidenceService/ReplaceEvidence": _replace_evidence,
     "EvidenceService/UploadDocument": lambda _: uploading(pdf()),
@@ -377,10 +485,18 @@ _CITIZENS: Final[dict[str, Callable[[Samples], Any]]] = {
         consent_id=s.shared.consent_id
     ),
     "ConsentService/ListConsents": lambda _: consent.ListConsentsRequest(page_size=2),
+    "ConsentService/GetConsentReceipt": lambda s: consent.GetConsentReceiptRequest(
+        consent_id=s.shared.consent_id, as_of_time=granted_time(s.shared)
+    ),
 }
 """What a citizen sends in her own vault."""
 
-_HERS_ALONE: Final = ("VaultService/CreateAssistanceCode", "ConsentService/ExtendConsent")
+_HERS_ALONE: Final = (
+    "VaultService/CreateAssistanceCode",
+    "VaultService/AddPasskey",
+    "VaultService/ImportVault",
+    "ConsentService/ExtendConsent",
+)
 """What nobody may do for her."""
 
 _MAKE: Final[dict[Key, Callable[[Samples], Any]]] = {
@@ -403,6 +519,11 @@ _MAKE: Final[dict[Key, Callable[[Samples], Any]]] = {
     ("ConsentService/ListRequests", "service"): lambda _: consent.ListRequestsRequest(page_size=2),
     ("ConsentService/GetConsent", "service"): lambda s: consent.GetConsentRequest(
         consent_id=s.shared.consent_id, subject_id=s.shared.subject_id
+    ),
+    ("ConsentService/GetConsentReceipt", "service"): lambda s: consent.GetConsentReceiptRequest(
+        consent_id=s.shared.consent_id,
+        subject_id=s.shared.subject_id,
+        as_of_time=granted_time(s.shared),
     ),
     ("ConsentService/ListConsents", "service"): lambda _: consent.ListConsentsRequest(page_size=2),
     ("DisclosureService/DiscloseEvidence", "service"): lambda s: disclosing(s.shared),
@@ -433,6 +554,17 @@ _MAKE: Final[dict[Key, Callable[[Samples], Any]]] = {
         request_id=new_id(), purpose_code=s.world.service().purpose_code
     ),
     ("RegistryService/PublishEvidenceType", "operator"): _publish_type,
+    ("OperationsService/PublishKnownFault", "operator"): lambda s: faulting(
+        # The log's first entry is the registry's: it touches nobody.
+        s.shared.receipt.origin,
+        0,
+        1,
+    ),
+    ("OperationsService/RecordAct", "operator"): lambda _: operations.RecordActRequest(
+        request_id=new_id(),
+        act=operation_pb2.ADMINISTRATOR_ACT_CONFIGURATION,
+        note="The log's folder was moved to another disk.",
+    ),
 }
 
 for _role in ("auditor", "citizen"):
@@ -447,7 +579,28 @@ for _role in ("auditor", "citizen"):
         vault_id=s.citizen.vault_id, version=s.disclosed
     )
 
+    _MAKE["AuditService/ProveSilence", _role] = lambda s: audit.ProveSilenceRequest(
+        request_id=new_id(), vault_id=s.citizen.vault_id, consent_id=s.revoked().consent_id
+    )
+
+for _role in ("auditor", "service-auditor"):
+    _MAKE["AuditService/ReplayLane", _role] = lambda s: audit.ReplayLaneRequest(
+        request_id=new_id(), origin=s.shared.receipt.origin, end_leaf_index=9
+    )
+_MAKE["AuditService/ReplayRegistry", "service-auditor"] = lambda _: audit.ReplayRegistryRequest()
+
 for _role in ROLES:
+    _MAKE["AuditService/GetCheckpoint", _role] = lambda s: audit.GetCheckpointRequest(
+        origin=s.shared.receipt.origin
+    )
+    _MAKE["AuditService/GetInclusionProof", _role] = lambda s: audit.GetInclusionProofRequest(
+        origin=s.shared.receipt.origin,
+        leaf_index=s.shared.receipt.leaf_index,
+        leaf_hash=s.shared.receipt.leaf_hash,
+    )
+    _MAKE["OperationsService/ListOperations", _role] = lambda _: operations.ListOperationsRequest(
+        page_size=2
+    )
     _MAKE["RegistryService/GetPurpose", _role] = lambda s: registry.GetPurposeRequest(
         purpose_code=s.service.purpose_code
     )

@@ -23,6 +23,7 @@ from vault.api.v1 import (
     consent_service_pb2,
     disclosure_service_pb2,
     evidence_service_pb2,
+    operations_service_pb2,
     registry_service_pb2,
     vault_service_pb2,
 )
@@ -36,6 +37,7 @@ _FILES: Final = (
     disclosure_service_pb2,
     audit_service_pb2,
     registry_service_pb2,
+    operations_service_pb2,
 )
 
 METHODS: Final[dict[str, MethodDescriptor]] = {

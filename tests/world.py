@@ -153,6 +153,10 @@ class World:
         """Return a caller with a token of the tests' issuer."""
         return Caller(self.channel, self.server.issuer.token(role, sub, **claims))
 
+    def auditor_of(self, service: Service) -> Caller:
+        """Return the caller of an auditor of one service."""
+        return self.caller("service-auditor", "auditor", service_id=service.service_id)
+
     def stranger(self) -> Citizen:
         """Return a citizen without a vault."""
         sub = f"citizen-{new_id()}"

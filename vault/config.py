@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, cast
 
+from vault.approval_settings import ApprovalSettings, read_approvals
 from vault.conninfo import is_same_database, read_conninfo
 from vault.lanes_file import ONE_LANE, LaneList, read_lanes
+from vault.log_settings import LogSettings, read_log_settings
 from vault.settings import (
     PREFIX,
     Reader,
@@ -109,6 +111,8 @@ class Config:
         processes: how many processes serve, on the same ports.
         key_file: the file with the key that wraps all others.
         handoff_uri: what hand-off links begin with.
+        approvals: by what citizens show that decisions are theirs.
+        log: who has to cosign the log, and how long it may go without.
     """
 
     data: Path
@@ -123,6 +127,8 @@ class Config:
     issuer: Issuer | None
     handoff_uri: str
     limits: Limits
+    approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
+    log: LogSettings = field(default_factory=LogSettings)
 
     @property
     def origin(self) -> str:
@@ -172,6 +178,10 @@ def read_config(environment: Mapping[str, str]) -> Config:
             waiting_disclosures=reader.number("WAITING_DISCLOSURES", limits.waiting_disclosures),
             drain_seconds=reader.number("DRAIN_SECONDS", limits.drain_seconds),
         ),
+        approvals=read_approvals(
+            reader, has_development_issuer=kind == "development" and not reader.text("ISSUER")
+        ),
+        log=read_log_settings(reader),
     )
     allows_file = reader.parsed("ALLOW_FILE_WRAPPER_IN_PRODUCTION", switch, default=False)
     if kind == "production":

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
-from vault import __version__, restoring
+from vault import __version__, checking, rebuilding, restoring, witnessing
 from vault.config import Config, read_config, read_owner
 from vault.settings import PREFIX, ConfigError
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 
+_DEVELOPMENT_KEY_FILE: Final = "development-issuer.json"
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and end the process."""
@@ -41,6 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 code = _prepare()
             case "tail":
                 code = _tail(options)
+            case "fsck":
+                code = _fsck(options)
+            case "rebuild":
+                code = _rebuild(options)
+            case "witness":
+                code = _witness(options)
             case _:
                 code = _serve(_settings(options))
     except ConfigError as error:
@@ -82,7 +90,7 @@ async def serve(config: Config, line: Line | None = None) -> int:
     Args:
         line: to the supervisor, if this is one of several processes.
     """
-    from vault.composition import compose, verifier_of  # noqa: PLC0415
+    from vault.composition import compose, issuer_keys_of, verifier_of  # noqa: PLC0415
     from vault.server.address import Address, announced  # noqa: PLC0415
     from vault.server.call_logging import make_logger  # noqa: PLC0415
     from vault.server.serve import Server  # noqa: PLC0415
@@ -103,8 +111,11 @@ async def serve(config: Config, line: Line | None = None) -> int:
             orders = line.orders
             line.watch(stop.set)
             log = log.bind(process=orders.process)
-        verifier = verifier_of(config, orders.jwks.encode())
-        use_cases = await compose(config, fail, parts, sweeps=orders.process == 0)
+        issuer_keys = issuer_keys_of(config, orders.jwks.encode())
+        verifier = verifier_of(config, issuer_keys)
+        use_cases = await compose(
+            config, fail, parts, sweeps=orders.process == 0, issuer_keys=issuer_keys
+        )
         server = Server(_at(config, orders), use_cases, verifier, log)
         _spare_what_stays()
         await server.start()
@@ -189,7 +200,9 @@ def _orders(config: Config, port: int, http_port: int, parts: AsyncExitStack) ->
     forget_killed(config.data)
     if config.issuer:
         return Orders(0, port, http_port, config.issuer.name, "")
-    issuer = DevelopmentIssuer(config.environment, config.audience)
+    issuer = DevelopmentIssuer(
+        config.environment, config.audience, config.data / _DEVELOPMENT_KEY_FILE
+    )
     parts.callback(issuer.close)
     issuer.start()
     return Orders(0, port, http_port, issuer.url, issuer.jwks.decode())
@@ -249,6 +262,32 @@ def _tail(options: argparse.Namespace) -> int:
     return 0
 
 
+def _fsck(options: argparse.Namespace) -> int:
+    settings = {**os.environ, **({f"{PREFIX}DATA": options.data} if options.data else {})}
+    return checking.run(options, read_config(settings))
+
+
+def _rebuild(options: argparse.Namespace) -> int:
+    try:
+        if options.exports:
+            return rebuilding.from_exports(options)
+        settings = {**os.environ, **({f"{PREFIX}DATA": options.data} if options.data else {})}
+        return rebuilding.run(options, read_config(settings))
+    except _startup_errors() as error:
+        _tell(f"Nothing is built: {error}")
+        return EXIT_FAILED
+
+
+def _witness(options: argparse.Namespace) -> int:
+    from vault.witness.program import WitnessError  # noqa: PLC0415
+
+    try:
+        return witnessing.run(options)
+    except (WitnessError, OSError) as error:
+        _tell(f"The witness cannot start: {error}")
+        return EXIT_FAILED
+
+
 def _tell(what: str) -> None:
     print(what, file=sys.stderr)  # noqa: T201 - what is wrong is for whoever started it
 
@@ -280,6 +319,9 @@ def _parser() -> argparse.ArgumentParser:
         f"{PREFIX}OWNER_POSTGRES and {PREFIX}OWNER_POSTGRES_KEYS. Again does no harm.",
     )
     restoring.add_commands(commands)
+    witnessing.add_command(commands)
+    checking.add_command(commands)
+    rebuilding.add_command(commands)
     return parser
 
 

@@ -9,6 +9,7 @@ store, which has the key that the file is authenticated with.
 from __future__ import annotations
 
 import argparse
+import asyncio
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,11 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         help="where the restored store ends, or any position before it (0)",
     )
     replaying = kinds.add_parser("replay", help="append them to the event store that lacks them")
+    replaying.add_argument(
+        "--more",
+        action="store_true",
+        help="further files follow: only the last one is recorded in the operator's history",
+    )
     for command in (saving, replaying):
         command.add_argument("file", type=Path, metavar="FILE")
         command.add_argument("--data", metavar="DIR", help="the folder of the databases")
@@ -61,8 +67,24 @@ def run(options: argparse.Namespace, config: Config) -> str:
             count = tail.save(recorder, options.file, first=options.first, key=key)
             return f"Saved {count} records. Keep the file private, and delete it afterwards."
         origin = origin_of(config.deployment, options.lane)
+        size = recorder.tree_size()
         replayed = tail.replay(recorder, options.file, lane=options.lane, origin=origin, key=key)
-    return f"Put {replayed.appended} records back; {replayed.found} were there already."
+    told = f"Put {replayed.appended} records back; {replayed.found} were there already."
+    if options.more or not replayed.appended:
+        return told
+    return f"{told} {_record(config, options.lane, size, replayed.appended)}"
+
+
+def _record(config: Config, lane: int, size: int, appended: int) -> str:
+    """Record the restore in the operator's history, and return what is to be told of that."""
+    from vault.domain.errors import VaultError  # noqa: PLC0415
+    from vault.recording import RestoredTooShortError, record_restore  # noqa: PLC0415
+
+    try:
+        asyncio.run(record_restore(config, lane, size, appended))
+    except (RestoredTooShortError, VaultError) as error:
+        return f"The restore is not recorded in the operator's history: {error}"
+    return "The operator's history says so."
 
 
 def _key(config: Config, parts: ExitStack) -> bytes:

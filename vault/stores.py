@@ -147,6 +147,19 @@ def prepare(databases: Postgres) -> tuple[str, str]:
     return events.WRITER, keys.MEMBER
 
 
+def forms_of(config: Config) -> tuple[int, int]:
+    """Return the forms of the tables of events and keys, which open stores have."""
+    if config.store.postgres is None:
+        from vault.sealing import sqlite as keys  # noqa: PLC0415
+        from vault.store import sqlite_file as events  # noqa: PLC0415
+
+        return events.FORMAT, keys.SCHEMA_VERSION
+    from vault.sealing import postgres_tables as key_tables  # noqa: PLC0415
+    from vault.store import postgres_schema as event_tables  # noqa: PLC0415
+
+    return event_tables.FORMAT, key_tables.FORM
+
+
 def _environment(config: Config, lane: int) -> dict[str, str]:
     """Return where a lane lies.
 

@@ -17,6 +17,8 @@ from clients.auditor.facts import (
     ConsentResumed,
     Facts,
     Link,
+    PasskeyAdded,
+    PasskeyRemoved,
     SignInLinked,
     SignInUnlinked,
     VaultOpened,
@@ -42,6 +44,8 @@ def judge_acting(vault: Vault, version: int, link: Link, facts: Facts) -> Iterat
             yield Problem("the way to her vault was opened already")
         case SignInUnlinked():
             yield from _is_open(vault, facts.sign_in, "it closes")
+        case PasskeyAdded() | PasskeyRemoved():
+            yield from _of_passkey(vault, link, facts)
         case _:
             pass
     if link.acting.capacity == "official":
@@ -55,6 +59,24 @@ def judge_acting(vault: Vault, version: int, link: Link, facts: Facts) -> Iterat
             yield Problem(f"an official acted through channel {link.acting.channel}")
     if isinstance(facts, DECISIONS) and not _is_hers(link):
         yield Problem("nothing shows that the decision is hers")
+
+
+def _of_passkey(
+    vault: Vault, link: Link, facts: PasskeyAdded | PasskeyRemoved
+) -> Iterator[Problem]:
+    """Say why a passkey could not be added or removed: it is added once for ever, by herself."""
+    if isinstance(facts, PasskeyRemoved):
+        if facts.passkey_id not in vault.passkeys:
+            yield Problem("it removes a passkey that was never added", needs_more=True)
+        elif version := vault.removed_passkeys.get(facts.passkey_id):
+            yield Problem(f"the passkey was removed already at version {version}")
+        return
+    for known in vault.passkeys.values():
+        same = (known.passkey_id, known.credential, known.public_key)
+        if {facts.passkey_id, facts.credential, facts.public_key}.intersection(same):
+            yield Problem("the passkey was added already")
+    if link.acting.capacity != "self":
+        yield Problem(f"she alone adds a passkey, not somebody who acts as {link.acting.capacity}")
 
 
 def _is_open(vault: Vault, name: str, did: str) -> Iterator[Problem]:

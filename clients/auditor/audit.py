@@ -1,65 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The audit: reads a registry and a vault once, from beginning to end, and reports what it found.
+"""One vault's history: read once from beginning to end, against the registry.
 
 Pure: lines in, a report out. What is wrong with a record is decided in `record`, `chain`,
-`registry`, `rule` and `receipt`; here every answer gets its place.
+`registry`, `rule`, `decisions`, `payloads` and `receipt`; here every answer gets its place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
 
-from clients.auditor.canonical import FormError, b64
-from clients.auditor.chain import Chain
+from clients.auditor.approvals import Approvals
+from clients.auditor.canonical import FormError
+from clients.auditor.chain import Chain, Place
 from clients.auditor.consents import Standing, standing
+from clients.auditor.decisions import Decision, Proofs
+from clients.auditor.desk import Desk, Progress
 from clients.auditor.facts import (
-    REGISTRY_FACTS,
+    OPERATION_FACTS,
     VAULT_FACTS,
     DisclosureRefused,
     EvidenceDisclosed,
-    Facts,
+    KnownFaultPublished,
 )
+from clients.auditor.findings import Sort, Where
 from clients.auditor.history import Vault
+from clients.auditor.payloads import Payloads
 from clients.auditor.problem import Problem
-from clients.auditor.receipt import hold
-from clients.auditor.record import Record, read_record
+from clients.auditor.provider import Provider
+from clients.auditor.receipt import hold, judge_receipt
+from clients.auditor.record import Record
 from clients.auditor.registry import Registry
 from clients.auditor.report import (
+    CheckpointAnswer,
     ConsentAnswer,
+    ContinuedAnswer,
+    FaultAnswer,
     Fields,
-    Finding,
     Moment,
+    PayloadsAnswer,
     ReceiptAnswer,
     RefusalAnswer,
     Report,
     UseAnswer,
-    Where,
+    receipt_answer,
 )
-from clients.auditor.rule import judge
+from clients.auditor.trust import Coverage, Signed, Trust
 
-PROGRESS_EVERY: Final = 10_000
-WHAT: Final = {
-    "evidence-disclosed": "a use that was not allowed",
-    "disclosure-refused": "a refusal that does not fit",
-    "evidence-disputed": "a dispute that does not fit",
-    "dispute-resolved": "a dispute that does not fit",
-    "sign-in-linked": "a way to her vault that does not fit",
-    "sign-in-unlinked": "a way to her vault that does not fit",
-    "consent-requested": "a request that was not permitted",
-    "consent-request-cancelled": "an answer to a request that did not wait",
-    "consent-refused": "an answer to a request that did not wait",
-    "consent-granted": "a consent that does not fit",
-    "consent-narrowed": "a narrowing that does not fit",
-    "consent-extended": "an extension that does not fit",
-    "consent-paused": "a stop of what was not in force",
-    "consent-resumed": "a consent that may not go on",
-    "consent-revoked": "a stop of what was not in force",
-}
-"""What a record is called that was not allowed, by its stored name without its number."""
 NOT_GRANTED: Final = Standing(state="not granted", allowed=False, why="it was not granted yet")
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,174 +73,235 @@ class _Snapshot:
     standings: dict[str, Standing]
 
 
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What was shown.
+
+    Attributes:
+        vault, registry: the lines of both exports, oldest first; the registry's at least up to what
+            was decided on.
+        proofs: inclusion proofs (C2SP tlog-proof) by origin and leaf index; "" if there is none.
+        payloads: what was sealed, with its keys; None if it was not shown.
+        receipts: the contents of receipt files, all of this vault.
+        checkpoints: earlier checkpoints that somebody kept.
+        operations: the lines of what the operator did, oldest first; None if they were not shown.
+    """
+
+    vault: Iterable[bytes]
+    registry: Iterable[bytes]
+    proofs: dict[tuple[str, int], str] = field(default_factory=dict)
+    payloads: Payloads | None = None
+    receipts: Sequence[bytes] = ()
+    checkpoints: Sequence[bytes] = ()
+    operations: Iterable[bytes] | None = None
+
+
 def audit(
-    vault_records: Iterable[bytes],
-    registry_records: Iterable[bytes],
-    receipts: Sequence[bytes] = (),
+    export: Export,
+    trust: Trust | None = None,
     *,
-    receipt_keys: Collection[bytes] = (),
+    provider: Provider | None = None,
     as_of: AsOf | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Judge one vault's history.
 
     Args:
-        vault_records: the lines of its export, oldest first.
-        registry_records: the lines of the registry's export, at least up to what was decided on.
-        receipts: the contents of receipt files, all of this vault.
-        receipt_keys: pinned public keys, 32 bytes each, brought along from elsewhere.
+        trust: whose signatures count; without any, those of whom the registry names.
+        provider: the keys of her sign-in provider.
         as_of: for when "allowed at T?" is answered.
         progress: called with the number of lines that were read, now and then.
     """
-    desk = _Desk(progress)
-    registry = desk.read_registry(registry_records)
-    for key in receipt_keys:
-        if b64(key) not in registry.receipt_keys.values():
-            desk.find(
-                Where("registry", None, None), "it does not fit", "a pinned key is not listed"
-            )
-    chain, vault, then = desk.read_vault(vault_records, registry, as_of or AsOf())
-    if misplaced := registry.misplaced(chain.stream, chain.origin):
-        desk.find(Where("registry", None, None), "it does not fit", misplaced)
-    answers = desk.hold_receipts(receipts, chain, vault, registry, receipt_keys)
-    at_end = _snapshot(vault, registry, chain.version, chain.time)
-    return Report(
-        stream=chain.stream,
-        version=chain.version,
-        registry_version=registry.size,
-        withheld=vault.withheld,
-        as_of=then.moment,
-        keys_pinned=bool(receipt_keys),
-        uses=tuple(desk.uses),
-        refusals=tuple(desk.refusals),
-        findings=tuple(desk.findings),
-        consents=tuple(
-            ConsentAnswer(
-                consent_id=consent_id,
-                service=consent.facts.service,
-                purpose=consent.terms.purpose.name,
-                granted_version=consent.version,
-                start=consent.terms.start,
-                end=consent.terms.end,
-                then=then.standings.get(consent_id, NOT_GRANTED),
-                at_end=at_end.standings[consent_id],
-            )
-            for consent_id, consent in vault.consents.items()
-        ),
-        receipts=answers,
-    )
+    judge = _Judge(export, trust or Trust(), provider, as_of or AsOf(), progress)
+    judge.read()
+    return judge.report()
 
 
-@dataclass(slots=True)
-class _Desk:
-    """Where everything that is found is put down."""
+class _Judge:
+    """Reads an export and answers."""
 
-    progress: Progress | None
-    findings: list[Finding] = field(default_factory=list)
-    uses: list[UseAnswer] = field(default_factory=list)
-    refusals: list[RefusalAnswer] = field(default_factory=list)
-    lines: int = 0
+    def __init__(
+        self,
+        export: Export,
+        trust: Trust,
+        provider: Provider | None,
+        as_of: AsOf,
+        progress: Progress | None,
+    ) -> None:
+        self.export, self.trust, self.as_of = export, trust, as_of
+        self.payloads = export.payloads or Payloads()
+        proofs = Proofs(self.payloads.approvals, provider)
+        self.desk = Desk(progress, proofs=proofs)
+        self.findings = self.desk.findings
+        self.registry = Registry()
+        self.chain, self.vault = Chain(), Vault()
+        self.places: dict[int, Place] = {}
+        self.then: _Snapshot | None = None
+        self.uses: list[UseAnswer] = []
+        self.refusals: list[RefusalAnswer] = []
+        self.decisions: list[Decision] = []
+        self.coverage = Coverage()
+        self.roots: dict[tuple[str, int], bytes] = {}
+        """Of the checkpoints that were shown, by origin and size."""
+        self.checkpoints: list[CheckpointAnswer] = []
+        self.faults: list[FaultAnswer] = []
 
-    def find(self, where: Where, what: str, why: str) -> None:
-        self.findings.append(Finding(where, what, why))
+    def read(self) -> None:
+        """Read everything that was shown."""
+        registered: list[Record] = []
+        self.registry = self.desk.read_registry(self.export.registry, registered.append)
+        for why in self.trust.learn(self.registry):
+            self._doubt(why)
+        for record in registered:
+            self._prove("registry", record)
+        self._read_vault()
+        if self.export.operations is not None:
+            self._read_operations(self.export.operations)
+        if misplaced := self.registry.misplaced(self.chain.stream, self.chain.origin):
+            self._doubt(misplaced)
+        self.payloads.rest(self.findings)
+        for number, data in enumerate(self.export.checkpoints, start=1):
+            self._hold_checkpoint(number, data)
 
-    def read_registry(self, lines: Iterable[bytes]) -> Registry:
-        registry, chain = Registry(), Chain()
-        for record in self._follow("registry", lines, REGISTRY_FACTS, chain):
-            where = Where("registry", record.version, record.leaf_index)
-            if record.is_withheld:
-                self.find(where, "a record is missing", "the registry never deletes any")
-            for why in registry.take(record):
-                self.find(where, "a record that does not fit", why)
-        return registry
-
-    def read_vault(
-        self, lines: Iterable[bytes], registry: Registry, as_of: AsOf
-    ) -> tuple[Chain, Vault, _Snapshot]:
-        vault, chain = Vault(), Chain()
-        then = None
+    def _read_vault(self) -> None:
+        approvals = Approvals()
         version, time = 0, ""
-        for record in self._follow("vault", lines, VAULT_FACTS, chain):
-            if then is None and as_of.is_before(record):
-                then = _snapshot(vault, registry, version, as_of.time or time)
-            version, time = chain.version, chain.time
-            problems = judge(vault, registry, record)
-            self._answer(vault, record, problems)
-            where = Where("vault", record.version, record.leaf_index)
-            kind = record.facts.type.rpartition(".")[0] if record.facts else ""
-            what = WHAT.get(kind, "a record that does not fit")
-            for problem in problems:
-                if not (problem.needs_more and vault.withheld):
-                    self.find(where, what, problem.why)
-            vault.take(record)
-        return chain, vault, then or _snapshot(vault, registry, version, as_of.time or time)
+        for record in self.desk.read("vault", self.export.vault, VAULT_FACTS, self.chain):
+            if self.then is None and self.as_of.is_before(record):
+                self.then = _snapshot(self.vault, self.registry, version, self.as_of.time or time)
+            version, time = self.chain.version, self.chain.time
+            self.places.setdefault(record.leaf_index, Place.of(record))
+            self._prove("vault", record)
+            if self.export.payloads is not None:
+                self.payloads.take(record, self.findings)
+            decision = self.desk.decide(approvals, self.vault, record)
+            if decision:
+                self.decisions.append(decision)
+            self._answer(record)
+        if self.then is None:
+            self.then = _snapshot(self.vault, self.registry, version, self.as_of.time or time)
 
-    def hold_receipts(
-        self,
-        receipts: Sequence[bytes],
-        chain: Chain,
-        vault: Vault,
-        registry: Registry,
-        pinned: Collection[bytes],
-    ) -> tuple[ReceiptAnswer, ...]:
-        answers = []
-        for number, data in enumerate(receipts, start=1):
-            held = hold(data, chain, vault, registry.receipt_keys, pinned)
-            where = Where("receipt", held.version, held.leaf_index)
-            if held.invalid:
-                self.find(where, f"receipt {number} shows nothing", held.invalid)
-            elif held.contradicted:
-                what = f"what receipt {number} promises is not in this history: {held.about}"
-                self.find(where, what, held.contradicted)
-            why = held.invalid or held.contradicted
-            answers.append(
-                ReceiptAnswer(
-                    number=number,
-                    leaf_index=held.leaf_index,
-                    about=held.about,
-                    holds=not why,
-                    version=held.version,
-                    why=why,
-                )
-            )
-        return tuple(answers)
+    def _read_operations(self, lines: Iterable[bytes]) -> None:
+        """Follow what the operator did, and pick out which faults touch her."""
+        for record in self.desk.read("operations", lines, OPERATION_FACTS, Chain()):
+            self._prove("operations", record)
+            if isinstance(record.facts, KnownFaultPublished):
+                touched = [
+                    place
+                    for place in sorted(self.places)
+                    for entries in record.facts.ranges
+                    if entries.origin == self.chain.origin and entries.first <= place < entries.end
+                ]
+                if touched:
+                    fault, time = record.facts.fault, record.facts.time
+                    self.faults.append(FaultAnswer(fault, time, tuple(touched)))
 
-    def _follow(
-        self,
-        stream: Literal["vault", "registry"],
-        lines: Iterable[bytes],
-        known: Mapping[str, type[Facts]],
-        chain: Chain,
-    ) -> Iterator[Record]:
-        """Yield the records of an export, each after its own faults and its place were judged."""
-        number = 0
-        for number, line in enumerate(lines, start=1):
-            self.lines += 1
-            if self.progress and self.lines % PROGRESS_EVERY == 0:
-                self.progress(self.lines)
-            try:
-                record = read_record(line, known)
-            except FormError as error:
-                self.find(Where(stream, None, None), f"line {number} is no record", str(error))
-                continue
-            where = Where(stream, record.version, record.leaf_index)
-            for fault in record.faults:
-                self.find(where, "the record was changed", fault)
-            for broken in chain.follow(record):
-                place = Where(stream, broken.version, broken.leaf_index)
-                self.find(place, broken.what, broken.why)
-            yield record
-        if not number:
-            self.find(Where(stream, None, None), "nothing was shown", "there is no record")
-
-    def _answer(self, vault: Vault, record: Record, problems: Sequence[Problem]) -> None:
+    def _answer(self, record: Record) -> None:
+        problems = self.desk.judge(self.vault, self.registry, record)
         match record.facts:
             case EvidenceDisclosed() as facts:
-                self.uses.append(_use(vault, record, facts, problems))
+                self.uses.append(_use(self.vault, record, facts, problems))
             case DisclosureRefused() as facts:
                 self.refusals.append(_refusal(record, facts))
             case _:
                 pass
+
+    def _prove(self, sort: Sort, record: Record) -> None:
+        """Judge the proof that a record is in the log, if there is one."""
+        origin = record.link.origin if record.link else self.chain.origin or self.registry.origin
+        text = self.export.proofs.get((origin, record.leaf_index), "")
+        signed: Signed | None = None
+        if text:
+            try:
+                signed = self.trust.prove(text, origin, record.leaf_index, record.leaf_hash)
+                self._agree(signed)
+            except FormError as error:
+                where = Where("proof", record.version, record.leaf_index)
+                self.findings.add(
+                    where, f"nothing proves that this {sort} record is in the log", str(error)
+                )
+        self.coverage.take(signed)
+
+    def _agree(self, signed: Signed) -> None:
+        """Hold a checkpoint against the others.
+
+        Raises:
+            FormError: if one says something else of a log of the same size.
+        """
+        checkpoint = signed.checkpoint
+        key = checkpoint.origin, checkpoint.size
+        if self.roots.setdefault(key, checkpoint.root) != checkpoint.root:
+            raise FormError(f"contradicts another checkpoint: the log forks at {checkpoint}")
+
+    def _hold_checkpoint(self, number: int, data: bytes) -> None:
+        signed, why = None, ""
+        try:
+            signed = self.trust.judge(data.decode(errors="replace"))
+            self._agree(signed)
+        except FormError as error:
+            why = str(error)
+            where = Where("checkpoint", None, None)
+            name = f"contradicts {signed.name}" if signed else "shows nothing"
+            self.findings.add(where, f"checkpoint {number} {name}", why)
+        self.checkpoints.append(CheckpointAnswer.of(number, signed, why))
+
+    def _doubt(self, why: str) -> None:
+        self.findings.add(Where("registry", None, None), "it does not fit", why)
+
+    def report(self) -> Report:
+        """Answer."""
+        chain, vault, registry, then = self.chain, self.vault, self.registry, self.then
+        receipts = tuple(self._hold_receipts())
+        at_end = _snapshot(vault, registry, chain.version, chain.time)
+        return Report(
+            stream=chain.stream,
+            origin=chain.origin,
+            version=chain.version,
+            registry_version=registry.size,
+            withheld=vault.withheld,
+            as_of=(then or at_end).moment,
+            keys_pinned=bool(self.trust.receipt_keys),
+            coverage=self.coverage,
+            uses=tuple(self.uses),
+            refusals=tuple(self.refusals),
+            decisions=tuple(self.decisions),
+            findings=tuple(self.findings.listed),
+            finding_count=self.findings.count,
+            consents=tuple(
+                ConsentAnswer(
+                    consent_id=consent_id,
+                    service=consent.facts.service,
+                    purpose=consent.terms.purpose.name,
+                    granted_version=consent.version,
+                    start=consent.terms.start,
+                    end=consent.terms.end,
+                    then=(then or at_end).standings.get(consent_id, NOT_GRANTED),
+                    at_end=at_end.standings[consent_id],
+                )
+                for consent_id, consent in vault.consents.items()
+            ),
+            payloads=PayloadsAnswer(dict(self.payloads.opened), self.payloads.missing)
+            if self.export.payloads is not None
+            else None,
+            checkpoints=tuple(self.checkpoints),
+            receipts=receipts,
+            faults=tuple(self.faults),
+            continues=tuple(
+                ContinuedAnswer(past.origin, past.vault, past.version, past.leaf)
+                for past in vault.imported
+            ),
+        )
+
+    def _hold_receipts(self) -> Iterator[ReceiptAnswer]:
+        for number, data in enumerate(self.export.receipts, start=1):
+            judged = judge_receipt(data, self.trust, self.registry.receipt_keys)
+            held = hold(judged, self.places, self.chain.origin, self.vault)
+            if held.signed and not held.invalid:
+                try:
+                    self._agree(held.signed)
+                except FormError as error:
+                    held = replace(held, invalid=str(error))
+            yield receipt_answer(number, held, self.findings)
 
 
 def _use(

@@ -2,7 +2,7 @@
 """The auditor's rule for consents: a grant that fits its request; and how a consent stands.
 
 A consent says what the request asked for or less, and each of its items is evidence that exists.
-Whether an approval proves that she decided is judged nowhere yet.
+Whether an approval proves that she decided is judged in `approvals.py`.
 """
 
 from __future__ import annotations

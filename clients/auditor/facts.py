@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
-from clients.auditor.canonical import DateOrNone, Hash, HashOrNone, Names, Salt, Time, TimeOrNone
+from clients.auditor.forms import DateOrNone, Hash, HashOrNone, Names, Salt, Time, TimeOrNone
 
 Mode = Literal["pinned", "following"]
 Method = Literal["view", "store"]
@@ -300,7 +300,7 @@ class VaultOpened(Facts):
 class VaultRead(Facts):
     """Somebody other than herself looked."""
 
-    what: Literal["evidence", "history", "proof"]
+    what: Literal["evidence", "history", "proof", "export"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,6 +335,24 @@ class SignInUnlinked(Facts):
     """That way was closed."""
 
     sign_in: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasskeyAdded(Facts):
+    """She added a passkey, which signs for one site; credential and key are base64url."""
+
+    passkey_id: str
+    credential: str
+    algorithm: Literal["ES256", "EdDSA", "RS256"]
+    public_key: str
+    rp_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasskeyRemoved(Facts):
+    """She removed it."""
+
+    passkey_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -514,15 +532,163 @@ class LaneListed(Facts):
     origin: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneReplayed(Facts):
+    """An auditor read the records of a log from `first` up to, and without, `end`.
+
+    `service`: the one whose facts alone were shown; "" if all was.
+    """
+
+    origin: str
+    first: int
+    end: int
+    service: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogKeyListed(Facts):
+    """From now on the checkpoints of the lane's log are signed with this key (C2SP signed-note)."""
+
+    lane: int
+    origin: str
+    vkey: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestMade(Facts):
+    """A service asked, in the request's own stream; the subject is "" if it does not know her."""
+
+    asked: AskedTerms
+    subject: str
+    code_challenge: str
+    expires: Time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestMade1(Facts):
+    """The same, of a citizen whom the service did not know."""
+
+    asked: AskedTerms1
+    code_challenge: str
+    expires: Time
+
+    def upcast(self) -> RequestMade:
+        """Return the same in today's form."""
+        asked = AskedTerms(start=self.time, **_parts(self.asked))
+        return RequestMade(**{**_parts(self), "asked": asked, "subject": ""})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestClaimed(Facts):
+    """A citizen claimed it; from now on it is in her vault."""
+
+    subject: str
+    code_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRedeemed(Facts):
+    """The service learned what came of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestCancelled(Facts):
+    """The service took it back before anybody claimed it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultImported(Facts):
+    """Her history of another deployment was brought here; what was shared there was not."""
+
+    origin: str
+    vault: str
+    version: int
+    leaf: Hash
+    evidence: int
+    consents: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseStarted(Facts):
+    """A server began with another program or configuration."""
+
+    release: str
+    program_hash: Hash
+    configuration_hash: Hash
+    events_form: int
+    keys_form: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreMigrated(Facts):
+    """The tables of a database have another form."""
+
+    store: Literal["events", "keys"]
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreRestored(Facts):
+    """A lane was restored to `size` records, and `appended` were put back."""
+
+    lane: int
+    size: int
+    appended: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyUsed(Facts):
+    """A key of the deployment was used otherwise than before."""
+
+    key: Literal["wrapping", "tail"]
+    key_id: str
+    use: Literal["serve", "tail-replay"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdministratorActed(Facts):
+    """Somebody who administers the deployment did something past the program."""
+
+    act: Literal[
+        "access-to-host",
+        "access-to-database",
+        "access-to-backup",
+        "access-to-keys",
+        "configuration",
+        "other",
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRange:
+    """Entries of a log, from `first` up to, and without, `end`."""
+
+    origin: str
+    first: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownFaultPublished(Facts):
+    """Something went wrong with these entries."""
+
+    fault: str
+    ranges: tuple[EntryRange, ...]
+
+
 VAULT_FACTS: Final[dict[str, type[Facts]]] = {
     "vault-opened.1": VaultOpened,
     "vault-read.1": VaultRead,
+    "vault-imported.1": VaultImported,
     "evidence-provided.1": EvidenceProvided,
     "evidence-replaced.1": EvidenceReplaced,
     "evidence-disputed.1": EvidenceDisputed,
     "dispute-resolved.1": DisputeResolved,
     "sign-in-linked.1": SignInLinked,
     "sign-in-unlinked.1": SignInUnlinked,
+    "passkey-added.1": PasskeyAdded,
+    "passkey-removed.1": PasskeyRemoved,
     "consent-requested.1": ConsentRequested1,
     "consent-requested.2": ConsentRequested,
     "consent-request-cancelled.1": ConsentRequestCancelled,
@@ -546,6 +712,23 @@ REGISTRY_FACTS: Final[dict[str, type[Facts]]] = {
     "evidence-type-published.1": EvidenceTypePublished,
     "receipt-key-listed.1": ReceiptKeyListed,
     "lane-listed.1": LaneListed,
+    "log-key-listed.1": LogKeyListed,
+}
+REQUEST_FACTS: Final[dict[str, type[Facts]]] = {
+    "request-made.1": RequestMade1,
+    "request-made.2": RequestMade,
+    "request-claimed.1": RequestClaimed,
+    "request-redeemed.1": RequestRedeemed,
+    "request-cancelled.1": RequestCancelled,
+}
+AUDIT_FACTS: Final[dict[str, type[Facts]]] = {"lane-replayed.1": LaneReplayed}
+OPERATION_FACTS: Final[dict[str, type[Facts]]] = {
+    "release-started.1": ReleaseStarted,
+    "store-migrated.1": StoreMigrated,
+    "store-restored.1": StoreRestored,
+    "key-used.1": KeyUsed,
+    "administrator-acted.1": AdministratorActed,
+    "known-fault-published.1": KnownFaultPublished,
 }
 
 

@@ -22,6 +22,7 @@ from clients.auditor.facts import (
     ConsentRequested,
     ConsentResumed,
     ConsentRevoked,
+    DisclosedFields,
     DisclosureRefused,
     DisputeResolved,
     EvidenceDisclosed,
@@ -33,9 +34,12 @@ from clients.auditor.facts import (
     Link,
     OfConsent,
     OfRequest,
+    PasskeyAdded,
+    PasskeyRemoved,
     SignInLinked,
     SignInUnlinked,
     Terms,
+    VaultImported,
     VaultOpened,
 )
 from clients.auditor.record import Record
@@ -124,16 +128,30 @@ class Consent:
     version: int
     facts: ConsentGranted
     terms: Terms
+    """As they are now; `change_terms` sets them."""
     terms_version: int
     items: dict[int, Item]
     decided: str
     """When its end was decided: when it was granted or last extended."""
+    granted: dict[int, frozenset[str]] = field(default_factory=dict)
+    """By item, what the terms give."""
+    permitted: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """Why the registry did not permit the terms, by its versions that were asked for."""
     paused: Moment | None = None
     revoked: Moment | None = None
     uses: Counter[int] = field(default_factory=Counter)
     """How many uses in each window, repeats left out."""
     refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How many were recorded for each reason and UTC day."""
+
+    def __post_init__(self) -> None:
+        self.change_terms(self.version, self.terms)
+
+    def change_terms(self, version: int, terms: Terms) -> None:
+        """Let it go on under other terms."""
+        self.terms, self.terms_version = terms, version
+        self.granted = {fields.item: fields.names for fields in terms.scope}
+        self.permitted = {}
 
     @property
     def why(self) -> str:
@@ -155,35 +173,31 @@ class Consent:
 
     def take(self, version: int, link: Link, facts: OfConsent) -> None:
         """Advance by what happened to it."""
-        now = Moment(version, facts.time)
         match facts:
+            case EvidenceDisclosed():
+                if not facts.repeats:
+                    self.uses[self.window(facts.time)] += 1
             case ConsentNarrowed() | ConsentExtended():
                 # A narrowing with a later end follows an extension that was withheld, or is found.
                 if facts.terms.end > self.terms.end:
                     self.decided = facts.time
-                self.terms, self.terms_version = facts.terms, version
+                self.change_terms(version, facts.terms)
                 self.items = {item.item: item for item in link.items}
             case ConsentPaused():
-                self.paused = self.paused or now
+                self.paused = self.paused or Moment(version, facts.time)
             case ConsentResumed():
                 self.paused = None
             case ConsentRevoked():
                 # The first stop counts: a second one must not move it.
-                self.revoked = self.revoked or now
-            case EvidenceDisclosed() if not facts.repeats:
-                self.uses[self.window(facts.time)] += 1
+                self.revoked = self.revoked or Moment(version, facts.time)
             case DisclosureRefused():
                 self.refusals[facts.reason, facts.time[:10]] += 1
             case _:
                 pass
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
-    """A use that was not a repeat, for those that repeat it."""
-
-    facts: EvidenceDisclosed
-    items: tuple[Item, ...]
+Use = tuple[str, str, tuple[DisclosedFields, ...], tuple[Item, ...]]
+"""The consent, bundle, fields and items of a use, for those that repeat it."""
 
 
 @dataclass(slots=True)
@@ -203,6 +217,12 @@ class Vault:
     first_uses: dict[str, Use] = field(default_factory=dict)
     """By leaf."""
     request_keys: set[str] = field(default_factory=set)
+    passkeys: dict[str, PasskeyAdded] = field(default_factory=dict)
+    """Every one that was ever added."""
+    removed_passkeys: dict[str, int] = field(default_factory=dict)
+    """At which version."""
+    imported: list[VaultImported] = field(default_factory=list)
+    """Her histories of other deployments, that go on here."""
 
     def take(self, record: Record) -> None:
         """Advance by a record."""
@@ -213,14 +233,14 @@ class Vault:
             return
         self.request_keys.add(link.request_key)
         match facts:
-            case EvidenceProvided() | EvidenceDisputed() | DisputeResolved():
-                self._take_evidence(record.version, link, facts)
-            case OfRequest():
-                self._take_of_request(record.version, link, facts)
             case ConsentGranted():
                 self._take_grant(record.version, link, facts)
             case OfConsent():
                 self._take_of_consent(record, link, facts)
+            case EvidenceProvided() | EvidenceDisputed() | DisputeResolved():
+                self._take_evidence(record.version, link, facts)
+            case OfRequest():
+                self._take_of_request(record.version, link, facts)
             case _:
                 self._take_way(record.version, link, facts)
 
@@ -238,10 +258,16 @@ class Vault:
         match facts:
             case VaultOpened() if link.acting.capacity == "official":
                 self.official_way = link.acting.mandate
+            case VaultImported():
+                self.imported.append(facts)
             case SignInLinked():
                 self.ways[facts.sign_in] = Way()
             case SignInUnlinked() if facts.sign_in in self.ways:
                 self.ways[facts.sign_in].closed_version = version
+            case PasskeyAdded():
+                self.passkeys[facts.passkey_id] = facts
+            case PasskeyRemoved():
+                self.removed_passkeys.setdefault(facts.passkey_id, version)
             case _:
                 pass
 
@@ -297,6 +323,12 @@ class Vault:
 
     def _take_of_consent(self, record: Record, link: Link, facts: OfConsent) -> None:
         if isinstance(facts, EvidenceDisclosed) and not facts.repeats:
-            self.first_uses[record.leaf] = Use(facts, link.items)
+            # Not the record itself: a log has many, and most are never repeated.
+            self.first_uses[record.leaf] = (
+                facts.consent_id,
+                facts.bundle_hash,
+                facts.fields,
+                link.items,
+            )
         if consent := self.consents.get(facts.consent_id):
             consent.take(record.version, link, facts)

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from math import gcd
 from typing import Final
 
-from clients.auditor.canonical import microseconds
+from clients.auditor.canonical import FormError, microseconds
 from clients.auditor.facts import (
     AskedTerms,
     Bounds,
     EvidenceTypePublished,
     Frequency,
     LaneListed,
+    LogKeyListed,
     OrganisationRegistered,
     PurposePublished,
     PurposeWithdrawn,
@@ -30,6 +31,7 @@ from clients.auditor.facts import (
     ServiceSuspended,
     Terms,
 )
+from clients.auditor.note import ED25519, Key
 from clients.auditor.record import Record
 
 SECOND: Final = 1_000_000
@@ -55,9 +57,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """A published version of a purpose."""
+    """A published version of a purpose; `allowed` has the fields of its bounds, by type."""
 
     bounds: Bounds
+    allowed: dict[str, frozenset[str]]
     iri: str
     notice_hash: str
     version: int
@@ -90,6 +93,8 @@ class Registry:
     receipt_keys: dict[str, str] = field(default_factory=dict)
     lanes: dict[int, str] = field(default_factory=dict)
     """The origin of each lane that was listed; the registry's own is not."""
+    log_keys: dict[int, Key] = field(default_factory=dict)
+    """The key of each lane's log."""
     stops: list[Stop] = field(default_factory=list)
 
     @property
@@ -101,6 +106,10 @@ class Registry:
         """Return the last version at a time."""
         count = bisect_right(self.times, time)
         return self.versions[count - 1] if count else 0
+
+    def stops_after(self, size: int) -> list[Stop]:
+        """Return what was forbidden after a version."""
+        return self.stops[bisect_right(self.stops, size, key=_version_of) :]
 
     def take(self, record: Record) -> list[str]:
         """Advance by a record and return what it contradicts."""
@@ -127,8 +136,8 @@ class Registry:
                 wrong = self._take_evidence_type(facts)
             case ReceiptKeyListed():
                 wrong = self._take_receipt_key(facts)
-            case LaneListed():
-                wrong = self._take_lane(facts)
+            case LaneListed() | LogKeyListed():
+                wrong = self._take_of_lane(facts)
         return wrong
 
     def misplaced(self, stream: str, origin: str) -> str:
@@ -223,7 +232,8 @@ class Registry:
                 wrong.append("the purpose names a field that is not published")
         payloads = record.link.payloads if record.link else ()
         notice_hash = next((mark.hash for mark in payloads if mark.kind == "texts"), "")
-        purpose = Purpose(facts.bounds, facts.purpose.iri, notice_hash, record.version)
+        allowed = {each.evidence_type: frozenset(each.names) for each in facts.bounds.evidence}
+        purpose = Purpose(facts.bounds, allowed, facts.purpose.iri, notice_hash, record.version)
         self.purposes.setdefault((code, number), purpose)
         return wrong
 
@@ -250,6 +260,11 @@ class Registry:
         self.receipt_keys.setdefault(facts.key_id, facts.public_key)
         return wrong
 
+    def _take_of_lane(self, facts: LaneListed | LogKeyListed) -> list[str]:
+        if isinstance(facts, LaneListed):
+            return self._take_lane(facts)
+        return self._take_log_key(facts)
+
     def _take_lane(self, facts: LaneListed) -> list[str]:
         wrong = []
         if facts.lane == _OWN_LANE or facts.lane in self.lanes:
@@ -258,6 +273,25 @@ class Registry:
             wrong.append("the lane's origin is not of this deployment")
         self.lanes.setdefault(facts.lane, facts.origin)
         return wrong
+
+    def _take_log_key(self, facts: LogKeyListed) -> list[str]:
+        wrong = []
+        if facts.lane in self.log_keys:
+            wrong.append("the lane's log has a key already")
+        if facts.origin != {_OWN_LANE: self.origin, **self.lanes}.get(facts.lane):
+            wrong.append("a log key is of a lane or an origin that is not listed")
+        try:
+            key = Key.parse(facts.vkey, ED25519)
+        except FormError as error:
+            return [*wrong, f"a log key {error}"]
+        if key.name != facts.origin:
+            wrong.append("a log key does not bear the name of its log")
+        self.log_keys.setdefault(facts.lane, key)
+        return wrong
+
+
+def _version_of(stop: Stop) -> int:
+    return stop.version
 
 
 def _deployment(origin: str) -> str:
@@ -269,14 +303,9 @@ def _beyond(terms: Terms | AskedTerms, purpose: Purpose, decided: str) -> Iterat
     """Name the parts of terms that go beyond a purpose."""
     bounds = purpose.bounds
     for fields in terms.scope:
-        allowed = {
-            name
-            for type_fields in bounds.evidence
-            if type_fields.evidence_type == fields.evidence_type
-            for name in type_fields.names
-        }
-        beyond = sorted({*fields.required, *fields.optional} - allowed)
-        if beyond:
+        allowed = purpose.allowed.get(fields.evidence_type, frozenset())
+        if not (allowed.issuperset(fields.required) and allowed.issuperset(fields.optional)):
+            beyond = sorted({*fields.required, *fields.optional} - allowed)
             yield f"{fields.evidence_type}: {', '.join(beyond)}"
     # A request was made before it entered her vault and was granted, but perhaps by another clock.
     length = microseconds(terms.end) - microseconds(decided)

@@ -1,23 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an audit found, as values, as text for people and as JSON for programs.
+"""What the audit of one history found, as values, as text for people and as JSON for programs.
 
-    {"verdict": "CONSISTENT ONLY" | "WITHHELD" | "FAILED", "line": "the verdict with its reason",
-     "note": "what no verdict shows", "exit": 0 | 1,
-     "stream": "...", "version": 12, "registry_version": 9, "withheld": 0, "keys_pinned": bool,
+    {"verdict": one of `trust.VERDICTS`, "line": "the verdict with its reason",
+     "note": "what no verdict shows", "exit": 0 | 1 | 3,
+     "trust": "under which keys and witnesses", "witnesses": ["name"], "key_pinned": bool,
+     "proved": {"records", "unproved", "origin", "size"},
+     "stream": "...", "origin": "...", "version": 12, "registry_version": 9, "withheld": 0,
+     "keys_pinned": bool,
      "uses": [{"version", "leaf_index", "time", "service", "consent_id", "purpose",
                "fields": [{"item", "evidence_type", "names"}], "repeats": bool,
                "allowed": bool, "why"}],
      "refusals": [{"version", "leaf_index", "time", "service", "consent_id", "purpose", "reason",
                    "more_unlisted": bool}],
-     "findings": [{"where": {"stream": "vault" | "registry" | "receipt", "version": 7 | null,
-                             "leaf_index": 31 | null}, "what", "why"}],
+     "decisions": [{"stream", "version", "leaf_index", "time", "type", "consent_id", "kind",
+                    "hers": "shown" | "not shown" | "sealed", "why"}],
+     "findings": [{"where": {"stream": a sort of `findings.Where`, "version": 7 | null,
+                             "leaf_index": 31 | null, "stream_id": ""}, "what", "why"}],
+     "finding_count": 0,
      "as_of": {"version": 12, "time": "..."},
      "consents": [{"consent_id", "service", "purpose", "granted_version", "start", "end",
                    "state": "not granted" | "active" | "paused" | "expired" | "revoked",
                    "allowed": bool, "why", "uses", "uses_left",
                    "at_end": {"state", "allowed", "why", "uses", "uses_left"}}],
+     "payloads": null | {"opened": {"kind": 3}, "missing": 0},
+     "checkpoints": [{"number", "origin", "size", "verdict", "trust", "holds": bool,
+                      "why"}],
      "receipts": [{"number", "leaf_index": 31 | null, "about", "holds": bool, "version": 7 | null,
-                   "why"}]}
+                   "proved": bool, "verdict", "trust", "signature", "why"}],
+     "faults": [{"fault", "time", "leaf_indexes"}],
+     "continues": [{"origin", "vault", "version", "leaf"}]}
 
 `consents` answers "allowed at T?" as of `as_of`, and `at_end` at the last record that was shown:
 allowed means that the consent was in force and the registry permitted it; `uses_left` says how many
@@ -26,34 +37,20 @@ more uses would have fitted. A use whose consent was withheld is not allowed and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final, Literal
+from typing import Final
 
 from clients.auditor.consents import Standing
+from clients.auditor.decisions import Decision
+from clients.auditor.findings import Finding, Findings, Where
+from clients.auditor.receipt import Held
+from clients.auditor.trust import Coverage, Signed, Verdict, exit_code, worst
 
 NOTE: Final = (
     "This shows that nothing was changed or hidden within what was shown, "
     "not that what was written is true."
 )
-NO_WITNESS: Final = (
-    "no log, no witness: this shows the history holds together, not that it is complete"
-)
-Verdict = Literal["CONSISTENT ONLY", "WITHHELD", "FAILED"]
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Where something is wrong; `receipt`: at a receipt, its leaf index is the promised one."""
-
-    stream: Literal["vault", "registry", "receipt"]
-    version: int | None
-    leaf_index: int | None
-
-    def __str__(self) -> str:
-        version = f" version {self.version}" if self.version is not None else ""
-        leaf_index = f", leaf index {self.leaf_index}" if self.leaf_index is not None else ""
-        return f"{self.stream}{version}{leaf_index}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +59,6 @@ class Moment:
 
     version: int
     time: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that must not be."""
-
-    where: Where
-    what: str
-    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +123,66 @@ class ReceiptAnswer:
     about: str
     holds: bool
     version: int | None
+    proved: bool
+    verdict: Verdict
+    """What its proof shows at most, by itself."""
+    trust: str
+    signature: str
     why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointAnswer:
+    """Whether a checkpoint that somebody kept holds, numbered from 1 as given."""
+
+    number: int
+    origin: str
+    size: int | None
+    verdict: Verdict
+    """What it shows at most, by itself."""
+    trust: str
+    holds: bool
+    why: str
+
+    @classmethod
+    def of(cls, number: int, signed: Signed | None, why: str) -> CheckpointAnswer:
+        """Return the answer for a checkpoint; None if it is none."""
+        return cls(
+            number=number,
+            origin=signed.checkpoint.origin if signed else "",
+            size=signed.checkpoint.size if signed else None,
+            verdict=signed.verdict if signed and not why else "FAILED",
+            trust=str(signed) if signed else "",
+            holds=not why,
+            why=why,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadsAnswer:
+    """How many payloads were opened, by kind, and how many are gone or have no key any more."""
+
+    opened: dict[str, int]
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class FaultAnswer:
+    """A fault that the operator made known, and which entries of hers it touches."""
+
+    fault: str
+    time: str
+    leaf_indexes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ContinuedAnswer:
+    """The head of a history of hers in another deployment, which this one continues."""
+
+    origin: str
+    vault: str
+    version: int
+    leaf: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,28 +190,41 @@ class Report:
     """What an audit found."""
 
     stream: str
+    origin: str
     version: int
     registry_version: int
     withheld: int
     as_of: Moment
     keys_pinned: bool
+    coverage: Coverage
     uses: tuple[UseAnswer, ...]
     refusals: tuple[RefusalAnswer, ...]
+    decisions: tuple[Decision, ...]
     findings: tuple[Finding, ...]
+    finding_count: int
     consents: tuple[ConsentAnswer, ...]
+    payloads: PayloadsAnswer | None
+    checkpoints: tuple[CheckpointAnswer, ...]
     receipts: tuple[ReceiptAnswer, ...]
+    faults: tuple[FaultAnswer, ...]
+    continues: tuple[ContinuedAnswer, ...]
 
     @property
     def verdict(self) -> Verdict:
-        """Return the verdict in one word or two."""
+        """Return the verdict."""
+        found: list[Verdict] = [self.coverage.verdict]
         if self.findings:
-            return "FAILED"
-        return "WITHHELD" if self.withheld else "CONSISTENT ONLY"
+            found.append("FAILED")
+        if self._count("not shown"):
+            found.append("NOT SHOWN TO BE HERS")
+        if self.withheld or self._count("sealed"):
+            found.append("WITHHELD")
+        return worst(found)
 
     @property
     def exit(self) -> int:
-        """Return the exit code: 0 only if nothing failed and nothing was withheld."""
-        return 0 if self.verdict == "CONSISTENT ONLY" else 1
+        """Return the exit code."""
+        return exit_code(self.verdict)
 
     @property
     def line(self) -> str:
@@ -173,29 +233,81 @@ class Report:
 
     def _reason(self) -> str:
         if self.findings:
-            first = self.findings[0]
-            more = f"; and {len(self.findings) - 1} more" if len(self.findings) > 1 else ""
-            return f"{first.where}: {first.what}: {first.why}{more}"
+            return Findings(list(self.findings), self.finding_count).line
+        parts = []
+        if first := next((d for d in self.decisions if d.hers == "not shown"), None):
+            more = self._count("not shown") - 1
+            several = f"; and {more} more" if more else ""
+            parts.append(f"{first.type} at version {first.version}: {first.why}{several}")
         if self.withheld:
             open_uses = sum(not use.allowed for use in self.uses)
             unclear = f"; {open_uses} uses cannot be judged without them" if open_uses else ""
-            return f"{self.withheld} records were not shown{unclear}; what was shown holds together"
-        if not self.receipts:
-            return NO_WITNESS
-        key = "receipt key pinned" if self.keys_pinned else "by a key that only the registry names"
-        return f"{len(self.receipts)} receipts hold, {key}; {NO_WITNESS}"
+            parts.append(f"{self.withheld} records were not shown{unclear}")
+        if sealed := self._count("sealed"):
+            parts.append(f"the proofs of {sealed} decisions are sealed from this reader")
+        return "; ".join([*parts, trust_line(self.coverage, self.receipts)])
+
+    def _count(self, hers: str) -> int:
+        return sum(decision.hers == hers for decision in self.decisions)
+
+
+def trust_line(coverage: Coverage, receipts: Iterable[ReceiptAnswer]) -> str:
+    """Say under which trust it was judged."""
+    held = list(receipts)
+    return f"{coverage}; {len(held)} receipts hold" if held else str(coverage)
+
+
+def receipt_answer(number: int, held: Held, findings: Findings) -> ReceiptAnswer:
+    """Return the answer for a receipt, and put down what is wrong with it."""
+    where = Where("receipt", held.version, held.leaf_index)
+    if held.invalid:
+        findings.add(where, f"receipt {number} shows nothing", held.invalid)
+    elif held.contradicted:
+        what = f"what receipt {number} promises is not in this history: {held.about}"
+        findings.add(where, what, held.contradicted)
+    why = held.invalid or held.contradicted
+    return ReceiptAnswer(
+        number=number,
+        leaf_index=held.leaf_index,
+        about=held.about,
+        holds=not why,
+        version=held.version,
+        proved=held.signed is not None,
+        verdict="FAILED" if why else held.signed.verdict if held.signed else "UNSIGNED",
+        trust=str(held.signed) if held.signed else "",
+        signature=held.signature,
+        why=why,
+    )
 
 
 def as_json(report: Report) -> dict[str, object]:
     """Return a report as the module's docstring describes."""
     answers = asdict(report)
+    answers.pop("coverage")
     return {
         "verdict": report.verdict,
         "line": report.line,
         "note": NOTE,
         "exit": report.exit,
+        **trust_json(report.coverage),
         **answers,
         "consents": [{**consent.pop("then"), **consent} for consent in answers["consents"]],
+    }
+
+
+def trust_json(coverage: Coverage) -> dict[str, object]:
+    """Return under which trust it was judged."""
+    signed = coverage.weakest
+    return {
+        "trust": str(coverage),
+        "key_pinned": bool(signed and signed.signer == "pinned"),
+        "witnesses": list(signed.witnesses) if signed else [],
+        "proved": {
+            "records": coverage.records,
+            "unproved": coverage.unproved,
+            "origin": signed.checkpoint.origin if signed else "",
+            "size": signed.checkpoint.size if signed else 0,
+        },
     }
 
 
@@ -203,6 +315,62 @@ def as_text(report: Report) -> Iterator[str]:
     """Yield a report's lines for people; the last but one is the verdict."""
     yield f"Vault {report.stream}, to version {report.version}"
     yield f"Registry, to version {report.registry_version}"
+    yield f"Log: {report.coverage}"
+    yield from _uses(report)
+    yield from _decisions(report)
+    yield f"Consents: {len(report.consents)}, as of version {report.as_of.version}"
+    for consent in report.consents:
+        yield f"  {consent.consent_id}  service {consent.service}  purpose {consent.purpose}"
+        yield f"    allowed {report.as_of.time}? {_yes_or_no(consent.then)}"
+        if consent.at_end != consent.then:
+            yield f"    allowed at the end? {_yes_or_no(consent.at_end)}"
+    if payloads := report.payloads:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(payloads.opened.items()))
+        yield f"Sealed beside it: opened {kinds or 'nothing'}; {payloads.missing} are gone"
+    for past in report.continues:
+        yield f"Continues the history of {past.origin}, vault {past.vault}, up to version"
+        yield f"  {past.version}, leaf {past.leaf}; that history is not shown here"
+    for fault in report.faults:
+        yield f"A known fault, {fault.fault}, made known {fault.time}, touches leaf indexes"
+        yield f"  {', '.join(map(str, fault.leaf_indexes))}"
+    yield from held_as_text(report.checkpoints, report.receipts)
+    yield from findings_as_text(report.findings, report.finding_count)
+    yield ""
+    yield report.line
+    yield NOTE
+
+
+def held_as_text(
+    checkpoints: tuple[CheckpointAnswer, ...], receipts: tuple[ReceiptAnswer, ...]
+) -> Iterator[str]:
+    """Yield the lines of checkpoints and receipts."""
+    if checkpoints:
+        yield f"Checkpoints: {len(checkpoints)}"
+    for checkpoint in checkpoints:
+        holds = f"holds, {checkpoint.trust}" if checkpoint.holds else f"FAILS: {checkpoint.why}"
+        yield f"  {checkpoint.number}  {checkpoint.origin} at {checkpoint.size} entries"
+        yield f"    {holds}"
+    if receipts:
+        yield f"Receipts: {len(receipts)}"
+    for receipt in receipts:
+        place = f"version {receipt.version}, leaf index {receipt.leaf_index}"
+        holds = f"holds, {place}" if receipt.holds else f"FAILS: {receipt.why}"
+        yield f"  {receipt.number}  {receipt.about or 'unreadable'}"
+        yield f"    {holds}"
+
+
+def findings_as_text(findings: Sequence[Finding], count: int) -> Iterator[str]:
+    """Yield the lines of findings."""
+    if count:
+        yield f"Findings: {count}"
+    for finding in findings:
+        yield f"  {finding.where}: {finding.what}"
+        yield f"    {finding.why}"
+    if count > len(findings):
+        yield f"  and {count - len(findings)} more"
+
+
+def _uses(report: Report) -> Iterator[str]:
     yield f"Uses: {len(report.uses)}"
     for use in report.uses:
         yield f"  version {use.version}  {use.time}  service {use.service}"
@@ -213,27 +381,15 @@ def as_text(report: Report) -> Iterator[str]:
         more = ", more are not listed" if refusal.more_unlisted else ""
         yield f"  version {refusal.version}  {refusal.time}  service {refusal.service}"
         yield f"    {refusal.reason}, consent {refusal.consent_id}{more}"
-    yield f"Consents: {len(report.consents)}, as of version {report.as_of.version}"
-    for consent in report.consents:
-        yield f"  {consent.consent_id}  service {consent.service}  purpose {consent.purpose}"
-        yield f"    allowed {report.as_of.time}? {_yes_or_no(consent.then)}"
-        if consent.at_end != consent.then:
-            yield f"    allowed at the end? {_yes_or_no(consent.at_end)}"
-    if report.receipts:
-        yield f"Receipts: {len(report.receipts)}"
-    for receipt in report.receipts:
-        place = f"version {receipt.version}, leaf index {receipt.leaf_index}"
-        holds = f"holds, {place}" if receipt.holds else f"FAILS: {receipt.why}"
-        yield f"  {receipt.number}  {receipt.about or 'unreadable'}"
-        yield f"    {holds}"
-    if report.findings:
-        yield f"Findings: {len(report.findings)}"
-    for finding in report.findings:
-        yield f"  {finding.where}: {finding.what}"
-        yield f"    {finding.why}"
-    yield ""
-    yield report.line
-    yield NOTE
+
+
+def _decisions(report: Report) -> Iterator[str]:
+    if report.decisions:
+        yield f"Decisions: {len(report.decisions)}"
+    for decision in report.decisions:
+        hers = {"shown": "hers", "not shown": "NOT SHOWN TO BE HERS", "sealed": "sealed"}
+        yield f"  version {decision.version}  {decision.time}  {decision.type}"
+        yield f"    {hers[decision.hers]}: {decision.why}"
 
 
 def _yes_or_no(standing: Standing) -> str:

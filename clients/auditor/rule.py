@@ -2,13 +2,14 @@
 """The auditor's rule: what must be true of the vault before each record, or it was not allowed.
 
 Who acted is judged in `acting.py`, evidence in `evidence.py`, requests and grants in `requests.py`
-and `consents.py`, what became of a consent in `changes.py`, uses and refusals in `uses.py`. Proofs
-of approval and the log are not judged yet.
+and `consents.py`, what became of a consent in `changes.py`, uses and refusals in `uses.py`. Whether
+a decision is shown to be hers is no part of the rule: it may be allowed, and not shown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from clients.auditor.acting import judge_acting
 from clients.auditor.changes import judge_change
@@ -28,6 +29,7 @@ from clients.auditor.facts import (
     Link,
     OfConsent,
     OfRequest,
+    VaultImported,
     VaultOpened,
 )
 from clients.auditor.history import Vault
@@ -37,14 +39,14 @@ from clients.auditor.registry import Registry
 from clients.auditor.requests import judge_answer, judge_request
 from clients.auditor.uses import judge_refusal, judge_use
 
-NAMES_EVIDENCE = (
-    EvidenceProvided
-    | EvidenceDisputed
-    | DisputeResolved
-    | ConsentGranted
-    | ConsentNarrowed
-    | ConsentExtended
-    | EvidenceDisclosed
+NAMES_EVIDENCE: Final = (
+    EvidenceProvided,
+    EvidenceDisputed,
+    DisputeResolved,
+    ConsentGranted,
+    ConsentNarrowed,
+    ConsentExtended,
+    EvidenceDisclosed,
 )
 
 
@@ -55,40 +57,50 @@ def judge(vault: Vault, registry: Registry, record: Record) -> list[Problem]:
         return []
     problems = list(_particular(vault, registry, record, link, facts))
     problems += judge_acting(vault, record.version, link, facts)
-    problems += [Problem(why) for why in _general(vault, record, link, facts)]
+    problems += _general(vault, record, link, facts)
     return problems
 
 
-def _general(vault: Vault, record: Record, link: Link, facts: Facts) -> Iterator[str]:
+def _general(vault: Vault, record: Record, link: Link, facts: Facts) -> Iterator[Problem]:
     if isinstance(facts, VaultOpened) != (record.version == 1):
-        yield "a vault is opened by its first record and no other"
+        yield Problem("a vault is opened by its first record and no other")
     if link.request_key and link.request_key in vault.request_keys:
-        yield "its request key stands in this stream already"
+        yield Problem("its request key stands in this stream already")
     if link.items and not isinstance(facts, NAMES_EVIDENCE):
-        yield "it names evidence that it has nothing to do with"
+        yield Problem("it names evidence that it has nothing to do with")
+    if isinstance(facts, VaultImported) and any(
+        (facts.origin, facts.vault) == (known.origin, known.vault) for known in vault.imported
+    ):
+        yield Problem("that history was brought here already")
     if (link.registry.size == 0) != (not link.registry.confirmed_time):
-        yield "its registry mark is incomplete"
+        yield Problem("its registry mark is incomplete")
 
 
 def _particular(
     vault: Vault, registry: Registry, record: Record, link: Link, facts: Facts
 ) -> Iterator[Problem]:
     match facts:
+        case OfConsent() if not isinstance(facts, ConsentGranted):
+            return _of_consent(vault, registry, record, link, facts)
         case EvidenceProvided():
-            yield from judge_evidence(vault, link, facts)
+            return judge_evidence(vault, link, facts)
         case EvidenceDisputed() | DisputeResolved():
-            yield from judge_dispute(vault, link, facts)
-        case ConsentRequested():
-            is_delivered = link.acting.capacity == "service"
-            yield from judge_request(vault, registry, facts, is_delivered=is_delivered)
+            return judge_dispute(vault, link, facts)
         case OfRequest():
-            yield from judge_answer(vault, facts)
+            return _of_request(vault, registry, link, facts)
         case ConsentGranted():
-            yield from judge_grant(vault, registry, link, facts)
-        case OfConsent():
-            yield from _of_consent(vault, registry, record, link, facts)
+            return judge_grant(vault, registry, link, facts)
         case _:
-            pass
+            return iter(())
+
+
+def _of_request(
+    vault: Vault, registry: Registry, link: Link, facts: OfRequest
+) -> Iterator[Problem]:
+    if isinstance(facts, ConsentRequested):
+        is_delivered = link.acting.capacity == "service"
+        return judge_request(vault, registry, facts, is_delivered=is_delivered)
+    return judge_answer(vault, facts)
 
 
 def _of_consent(

@@ -58,21 +58,20 @@ def judge_use(
 def _fields(
     vault: Vault, consent: Consent, link: Link, facts: EvidenceDisclosed
 ) -> Iterator[Problem]:
-    granted = {fields.item: fields for fields in consent.terms.scope}
     numbers = [fields.item for fields in facts.fields]
     is_ordered = numbers == sorted(set(numbers))
     if not numbers or not is_ordered or [item.item for item in link.items] != numbers:
         yield Problem("its items are not in order, each with its evidence")
         return
     for fields, item in zip(facts.fields, link.items, strict=True):
-        allowed = granted.get(fields.item)
+        allowed = consent.granted.get(fields.item)
         if allowed is None:
             yield Problem(f"item {fields.item} was not granted")
             continue
-        beyond = sorted(set(fields.names) - allowed.names)
-        if beyond or not fields.names:
-            listed = ", ".join(beyond) or "no field at all"
-            yield Problem(f"item {fields.item} ({allowed.evidence_type}): not granted: {listed}")
+        if not fields.names or not allowed.issuperset(fields.names):
+            listed = ", ".join(sorted(set(fields.names) - allowed)) or "no field at all"
+            kind = vault.types_of(facts.consent_id).get(fields.item, "")
+            yield Problem(f"item {fields.item} ({kind}): not granted: {listed}")
         yield from _revision(vault, consent, item, fields.names, facts.time)
 
 
@@ -108,9 +107,7 @@ def _repeat(vault: Vault, link: Link, facts: EvidenceDisclosed) -> Iterator[Prob
     if first is None:
         yield Problem("it repeats a use that is not there", needs_more=True)
         return
-    now = (facts.consent_id, facts.bundle_hash, facts.fields, link.items)
-    then = (first.facts.consent_id, first.facts.bundle_hash, first.facts.fields, first.items)
-    if now != then:
+    if first != (facts.consent_id, facts.bundle_hash, facts.fields, link.items):
         yield Problem("it is not what the use that it repeats was")
 
 
@@ -121,7 +118,10 @@ def _authority(
     if not mark.size or not mark.confirmed_time:
         yield "it names no version of the registry"
         return
-    yield from registry.permission(consent.terms, mark.size, consent.decided)
+    if mark.size not in consent.permitted:
+        asked = registry.permission(consent.terms, mark.size, consent.decided)
+        consent.permitted[mark.size] = tuple(asked)
+    yield from consent.permitted[mark.size]
     # Positions are one sequence where both streams lie in one lane; in others this shows nothing.
     if registry.origin == (record.link.origin if record.link else ""):
         decided_on = registry.leaf_indexes.get(mark.size, -1)
@@ -130,9 +130,10 @@ def _authority(
     confirmed = microseconds(mark.confirmed_time)
     if confirmed < microseconds(time) - CONFIRMED_WITHIN:
         yield f"the registry was last confirmed {mark.confirmed_time}, more than a second before"
-    for stop in registry.stops:
-        is_later = stop.version > mark.size and microseconds(stop.time) <= confirmed - CLOCKS_APART
-        if is_later and stop.name in {consent.terms.recipient.service, consent.terms.purpose.code}:
+    concerned = {consent.terms.recipient.service, consent.terms.purpose.code}
+    for stop in registry.stops_after(mark.size):
+        is_earlier = microseconds(stop.time) <= confirmed - CLOCKS_APART
+        if is_earlier and stop.name in concerned:
             yield f"the registry stopped {stop.name} at its version {stop.version}, {stop.time}"
 
 

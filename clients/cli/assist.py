@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from clients.cli import document, help_code, information, request, seen, share, sharing
+from clients.cli import (
+    document,
+    export,
+    help_code,
+    information,
+    passkey,
+    request,
+    seen,
+    share,
+    sharing,
+)
 from clients.cli.asked import show_request
 from clients.cli.assist_letter import letter as letter_of
 from clients.cli.assistance import ASSISTING, OPENING
@@ -52,9 +62,11 @@ for _name, _hers, _group, _without in (
     ("seen", seen.app, noun("Who saw what is theirs."), {"why"}),
     ("history", seen.history_app, noun("Everything that happened."), set()),
     ("help-code", help_code.app, _codes, {"create", "close"}),
+    ("passkey", passkey.app, noun("Their passkeys."), {"add"}),
 ):
     app.add_typer(assisted(_hers, _group, ASSISTING, without=_without), name=_name)
 assisted(share.top, app, ASSISTING)
+assisted(export.top, app, ASSISTING)
 
 
 @command(app, "open", assisting=OPENING)

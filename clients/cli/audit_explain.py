@@ -81,7 +81,7 @@ def _facts_of(record: Record) -> dict[str, Any]:
     if record.entry != b"\x01" + b"".join(parts):
         raise CommandError(
             "The record does not hold together: its entry is not that of its link and facts.",
-            "Replay the vault and judge it: citizen-vault-auditor.",
+            "Replay the vault and judge it: citizen-vault-auditor history.",
         )
     facts: dict[str, Any] = json.loads(record.facts)
     return facts

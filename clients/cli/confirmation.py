@@ -12,7 +12,8 @@ from clients.cli.command import command, noun
 from clients.cli.entries import entry_of, happened, what, who
 from clients.cli.errors import CommandError, UsageError
 from clients.cli.numbers import short
-from clients.cli.receipt import kept_keys, listed_keys, write_new
+from clients.cli.proof import command_for, keep
+from clients.cli.receipt import kept_keys, listed_keys
 from clients.cli.session import Session
 from clients.cli.times import exact
 from clients.receipts import ReceiptError, SignedRecord, b64
@@ -42,7 +43,7 @@ def show(
     record = SignedRecord.of(found.receipt)
     _check(session, record, _keys(session, key_file))
     if out:
-        write_new(out, record.as_file(), words)
+        record = keep(session, record, out)
     if output.is_json:
         output.message(found.receipt)
         return
@@ -66,8 +67,12 @@ def check(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A confirmation that was kept.")],
     *,
     key_file: KeyFile = "",
+    log_key: Annotated[
+        str,
+        typer.Option("--log-key", metavar="KEY", help="The log's key, to check the proof."),
+    ] = "",
 ) -> None:
-    """Check a confirmation that somebody kept. With a key of yours it needs no server."""
+    """Check a confirmation that somebody kept. With keys of yours it needs no server."""
     try:
         data = Path(file).read_bytes()
     except OSError as error:
@@ -80,13 +85,35 @@ def check(
     except ReceiptError as error:
         raise _bad(session, error) from None
     facts = _check(session, record, keys)
+    size = _check_proof(session, record, log_key)
     if output.is_json:
-        output.json({"verified": True, "key_id": record.key_id, "leaf_index": record.leaf_index})
+        output.json(
+            {
+                "verified": True,
+                "key_id": record.key_id,
+                "leaf_index": record.leaf_index,
+                "log_size": size,
+            }
+        )
         return
     output.say(words("confirmation", entry=record.leaf_index), "bold")
     name = str(facts.get("type", "")).partition(".")[0]
     output.facts([(words("confirmation.what"), words.one_of("happened", name))])
+    if size:
+        output.say(words("confirmation.in.log", origin=record.origin, size=size))
+    elif not record.proof:
+        output.say(words("confirmation.no.proof", command=command_for(session, file)))
     _say_genuine(session, record)
+
+
+def _check_proof(session: Session, record: SignedRecord, log_key: str) -> int:
+    """Return how large the log was whose key shows the record in it; 0 without a key or proof."""
+    if not log_key or not record.proof:
+        return 0
+    try:
+        return record.verify_proof(log_key)
+    except ReceiptError as error:
+        raise _bad(session, error) from None
 
 
 def _keys(session: Session, key_file: str) -> Mapping[str, bytes]:

@@ -86,7 +86,7 @@ def granted(session: Session, offer: Offer, *, is_agreed: bool) -> GrantConsentR
         GrantConsentRequest(
             request_id=str(uuid.uuid4()),
             acting=session.acting,
-            approval=session.approval,
+            approval=session.approval_of(offer.preview.approval_challenge),
             consent_request_id=offer.asked.consent_request_id,
             choice=offer.choice,
             shown=offer.preview.shown,

@@ -26,6 +26,7 @@ _ACTORS: Final = {
     10: "AUDITOR",
 }
 _OFFICIAL: Final = 7
+_APPROVALS: Final = {2: "OIDC_STEP_UP", 3: "WEBAUTHN"}
 _CHANNELS: Final = {4: "COUNTER", 5: "PHONE", 6: "LETTER"}
 
 
@@ -78,7 +79,7 @@ def happened(session: Session, entry: HistoryEntry) -> str:
     kind = entry.type.partition(".")[0]
     text = words.one_of("happened", kind)
     if entry.acting.capacity != _OFFICIAL:
-        return text
+        return lines(text, words.maybe(f"confirmed.{_APPROVALS.get(entry.approval_kind, '')}"))
     if kind == "vault-read":
         text = words("happened.read.official")
     channel = _CHANNELS.get(entry.acting.channel, "")

@@ -12,10 +12,18 @@ from clients.cli import (
     assist,
     audit,
     audit_explain,
+    audit_log,
+    audit_report,
+    bring,
     confirmation,
+    consent_receipt,
     document,
+    export,
     help_code,
     information,
+    operate,
+    passkey,
+    proof,
     registry,
     registry_definitions,
     request,
@@ -30,6 +38,7 @@ from clients.cli import (
     share,
     sharing,
     sign_in,
+    silence,
 )
 from clients.cli.command import FOR_CITIZENS
 
@@ -58,12 +67,20 @@ app.add_typer(information.app, name="information", rich_help_panel=FOR_CITIZENS)
 app.add_typer(document.app, name="document", rich_help_panel=FOR_CITIZENS)
 app.add_typer(request.app, name="request", rich_help_panel=FOR_CITIZENS)
 app.add_typer(share.top)
+sharing.app.add_typer(silence.hers)
 app.add_typer(sharing.app, name="sharing", rich_help_panel=FOR_CITIZENS)
 app.add_typer(seen.app, name="seen", rich_help_panel=FOR_CITIZENS)
 app.add_typer(seen.history_app, name="history", rich_help_panel=FOR_CITIZENS)
+confirmation.app.add_typer(proof.top)
+confirmation.app.add_typer(consent_receipt.hers)
 app.add_typer(confirmation.app, name="confirmation", rich_help_panel=FOR_CITIZENS)
+app.add_typer(export.top)
+app.add_typer(bring.top)
 app.add_typer(help_code.app, name="help-code", rich_help_panel=FOR_CITIZENS)
+app.add_typer(passkey.app, name="passkey", rich_help_panel=FOR_CITIZENS)
 service.app.add_typer(service_ask.top)
+service.app.add_typer(proof.top)
+service.app.add_typer(consent_receipt.services)
 service.app.add_typer(service_lists.top)
 service.app.add_typer(service_fetch.top)
 service.app.add_typer(service_fetch_many.top)
@@ -71,10 +88,15 @@ service.app.add_typer(service_document.top)
 app.add_typer(service.app, name="service", rich_help_panel=_FOR_OTHERS)
 app.add_typer(assist.app, name="assist", rich_help_panel=_FOR_OTHERS)
 audit.app.add_typer(audit_explain.top)
+audit.app.add_typer(audit_log.top)
+audit.app.add_typer(audit_report.top)
+audit.app.add_typer(silence.top)
+audit.app.add_typer(proof.top)
 app.add_typer(audit.app, name="audit", rich_help_panel=_FOR_OTHERS)
 registry.app.add_typer(registry_definitions.purposes, name="purpose")
 registry.app.add_typer(registry_definitions.evidence_types, name="evidence-type")
 app.add_typer(registry.app, name="registry", rich_help_panel=_FOR_OTHERS)
+app.add_typer(operate.app, name="operate", rich_help_panel=_FOR_OTHERS)
 app.add_typer(sandbox.app, name="sandbox", rich_help_panel=_FOR_OTHERS)
 app.add_typer(sign_in.top)
 

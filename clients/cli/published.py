@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from clients.connection import Connection
+    from vault.api.v1.operation_pb2 import FaultNotice
     from vault.api.v1.registry_pb2 import (
         LocalizedText,
         Organisation,
@@ -132,6 +133,11 @@ class Published:
         """Return the texts of a purpose."""
         by_language = {texts.language: texts for texts in purpose.texts}
         chosen: PurposeTexts = self._chosen(by_language)
+        return chosen
+
+    def notice(self, notices: Iterable[FaultNotice]) -> FaultNotice:
+        """Return what people read of a known fault."""
+        chosen: FaultNotice = self._chosen({notice.language: notice for notice in notices})
         return chosen
 
     def purpose_title(self, name: str) -> str:

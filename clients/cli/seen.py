@@ -20,7 +20,7 @@ from clients.cli.entries import (
     who,
 )
 from clients.cli.session import Session
-from clients.cli.times import exact, moment
+from clients.cli.times import date_of, exact, moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,16 +46,18 @@ def list_seen(session: Session, *, limit: Limit = DEFAULT_LIMIT) -> None:
     if output.is_json:
         output.message(whole)
         return
-    if not whole.entries:
+    say_faults(session, whole.entries)
+    attempts = [entry for entry in whole.entries if not entry.HasField("known_fault")]
+    if not attempts:
         output.say(words("nobody.saw"))
         return
     output.say(words("seen"), "bold")
     if output.width >= WIDE:
-        _say_seen_wide(session, whole.entries)
+        _say_seen_wide(session, attempts)
     else:
-        _say_seen_narrow(session, whole.entries)
+        _say_seen_narrow(session, attempts)
     if session.assistance is None:
-        output.say(words("to.why", entry=whole.entries[0].receipt.leaf_index))
+        output.say(words("to.why", entry=attempts[0].receipt.leaf_index))
     _say_more(session, whole)
 
 
@@ -70,6 +72,7 @@ def list_history(session: Session, *, limit: Limit = DEFAULT_LIMIT) -> None:
     if not whole.entries:
         output.say(words("history.nothing"))
         return
+    say_faults(session, whole.entries)
     output.say(words("history"), "bold")
     output.table(
         [
@@ -94,6 +97,22 @@ def list_history(session: Session, *, limit: Limit = DEFAULT_LIMIT) -> None:
         is_spaced=True,
     )
     _say_more(session, whole)
+
+
+def say_faults(session: Session, entries: Sequence[HistoryEntry]) -> None:
+    """Print what went wrong with entries of hers, newest first; nothing if nothing did."""
+    words, output = session.words, session.output
+    for entry in entries:
+        if not entry.HasField("known_fault"):
+            continue
+        fault = entry.known_fault
+        notice = session.published.notice(fault.notices)
+        touched = ", ".join(map(str, fault.leaf_indexes))
+        output.say(words("fault", title=notice.title, date=date_of(entry.time, words)), "bold")
+        output.say(notice.text)
+        output.say(words("fault.more" if fault.has_more else "fault.entries", entries=touched))
+        output.say(words("fault.ask", help=notice.help_line))
+        output.say()
 
 
 def _say_seen_wide(session: Session, entries: Sequence[HistoryEntry]) -> None:

@@ -17,6 +17,7 @@ from clients.cli.command import command
 from clients.cli.errors import CommandError, UsageError
 from clients.cli.files import must_be_new, new_file
 from clients.cli.output import as_json
+from clients.cli.proof import keep
 from clients.cli.receipt import write_new
 from clients.cli.service import CaseRef, Reference, RequestId, StaffRef
 from clients.cli.service_bundle import read_bundle, show_fetched, verified
@@ -101,7 +102,7 @@ def fetch_document(
     if bundle_file:
         write_new(bundle_file, response.bundle)
     if receipt_file:
-        write_new(receipt_file, record.as_file())
+        keep(session, record, receipt_file)
     if session.output.is_json:
         session.output.json({**as_json(response), "file": out})
         return

@@ -14,6 +14,7 @@ import typer
 from clients.cli.command import command
 from clients.cli.errors import CommandError, ExitCode, UsageError, next_step_for
 from clients.cli.files import must_be_new
+from clients.cli.proof import keep
 from clients.cli.receipt import kept_keys, listed_keys, write_new
 from clients.cli.service import CaseRef, Reference, RequestId, StaffRef
 from clients.cli.service_bundle import show_fetched, verified
@@ -103,7 +104,7 @@ def fetch(
     if bundle_file:
         write_new(bundle_file, response.bundle)
     if receipt_file:
-        write_new(receipt_file, record.as_file())
+        keep(session, record, receipt_file)
     if session.output.is_json:
         session.output.message(response)
         return

@@ -21,11 +21,16 @@ from clients.cli.output import Output
 from clients.cli.published import Published
 from clients.cli.state import SignIn, State, config_home
 from clients.cli.words import LANGUAGES, Words
-from clients.connection import CallError, Connection, development_token
+from clients.connection import (
+    CallError,
+    Connection,
+    development_approval,
+    development_token,
+)
 
 if TYPE_CHECKING:
     from clients.connection import CallRecord
-    from vault.api.v1.vault_pb2 import Acting, Approval
+    from vault.api.v1.vault_pb2 import Acting, Approval, ApprovalChallenge
     from vault.api.v1.vault_service_pb2 import OpenVaultResponse
 
 TIMEOUT_SECONDS: Final = 10.0
@@ -86,7 +91,11 @@ class Session:
             _ = self.sign_in
             on_call = _explain if self._choices.is_explaining else None
             self._connection = Connection(
-                self.target, self._token, timeout_seconds=TIMEOUT_SECONDS, on_call=on_call
+                self.target,
+                self._token,
+                timeout_seconds=TIMEOUT_SECONDS,
+                on_call=on_call,
+                approve=self._signed_by_issuer,
             )
         return self._connection
 
@@ -145,6 +154,17 @@ class Session:
         """
         return self.assistance.approval(self.words) if self.assistance is not None else None
 
+    def approval_of(self, challenge: ApprovalChallenge) -> Approval | None:
+        """Return what shows that a decision is hers: an official's record, or her issuer's word.
+
+        Raises:
+            UsageError: as `approval` does.
+            CallError: if the issuer does not sign.
+        """
+        if self.assistance is not None:
+            return self.approval
+        return self.connection.approve(challenge)
+
     @property
     def assistance(self) -> Assistance | None:
         """Return how an official acts for somebody; None for everybody else."""
@@ -197,12 +217,18 @@ class Session:
         # A server that was started again has another issuer, with another key.
         is_stale = sign_in.expires - time.time() < _REFRESH_BEFORE_SECONDS
         if is_stale or issuer != sign_in.issuer:
-            token = development_token(issuer, sign_in.role, sign_in.sub)
+            token = development_token(
+                issuer, sign_in.role, sign_in.sub, service_id=sign_in.service_id
+            )
             expires = int(time.time()) + DEVELOPMENT_TOKEN_SECONDS
             sign_in = dataclasses.replace(sign_in, issuer=issuer, token=token, expires=expires)
             self.state.keep_sign_in(sign_in, is_current=False)
             self.__dict__["sign_in"] = sign_in
         return sign_in.token
+
+    def _signed_by_issuer(self, challenge: ApprovalChallenge) -> Approval | None:
+        # Whoever signs in here does so at the development issuer.
+        return development_approval(self.sign_in.issuer, self.sign_in.sub, challenge)
 
     def _told_by_server(self, name: str) -> str:
         """Return what a server on this machine wrote down when it began to accept calls."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vault.api.v1.consent_pb2 import Consent
+    from vault.api.v1.consent_service_pb2 import ResumeConsentRequest
 
 app = noun("Who you share with: look at it, share less or for longer, pause it, stop it.")
 app.add_typer(sharing_less.top)
@@ -101,14 +102,15 @@ def resume(session: Session, number: Number) -> None:
     """Let it go on after a pause: they can see again what they could see before."""
     from vault.api.v1.consent_service_pb2 import ResumeConsentRequest  # noqa: PLC0415
 
-    response = session.connection.consents.ResumeConsent(
-        ResumeConsentRequest(
-            request_id=session.request_id,
-            acting=session.acting,
-            approval=session.approval,
-            consent_id=id_of(session, number),
-        )
+    request = ResumeConsentRequest(
+        request_id=session.request_id,
+        acting=session.acting,
+        approval=session.approval,
+        consent_id=id_of(session, number),
     )
+    if session.assistance is None:
+        _approve(session, request)
+    response = session.connection.consents.ResumeConsent(request)
     if session.output.is_json:
         session.output.message(response)
         return
@@ -142,6 +144,16 @@ def stop(session: Session, number: Number) -> None:
     if texts is not None:
         output.say(texts.if_stopped)
     output.say(words("entry", entry=response.receipt.leaf_index) + ".")
+
+
+def _approve(session: Session, request: ResumeConsentRequest) -> None:
+    """Add to a request what goes on, as it stands now, and what shows that it is her decision."""
+    request.validate_only = True
+    preview = session.connection.consents.ResumeConsent(request)
+    request.validate_only = False
+    request.shown.CopyFrom(preview.shown)
+    if approval := session.approval_of(preview.approval_challenge):
+        request.approval.CopyFrom(approval)
 
 
 def _say_sharings(session: Session, found: Iterable[Consent]) -> None:

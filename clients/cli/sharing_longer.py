@@ -63,6 +63,8 @@ def longer(
     request.request_id = session.request_id
     request.validate_only = False
     request.shown.CopyFrom(preview.shown)
+    if approval := session.approval_of(preview.approval_challenge):
+        request.approval.CopyFrom(approval)
     response = consents.ExtendConsent(request)
     if output.is_json:
         output.message(response)

@@ -32,6 +32,7 @@ class Role(StrEnum):
     OFFICIAL = "official"
     SERVICE = "service"
     AUDITOR = "auditor"
+    SERVICE_AUDITOR = "service-auditor"
     OPERATOR = "operator"
 
 
@@ -48,13 +49,24 @@ def sign_in(
             help="What the issuer calls you; else the name. A service: its id.",
         ),
     ] = "",
+    service: Annotated[
+        str,
+        typer.Option(
+            "--service", metavar="SERVICE_ID", help="A service-auditor's: whose facts it may see."
+        ),
+    ] = "",
 ) -> None:
     """Sign in at the development issuer, under the name said with --as."""
     name = session.sign_in_name
     if not name:
         raise UsageError("Say who you are.", "--as NAME")
+    if (role is Role.SERVICE_AUDITOR) != bool(service):
+        raise UsageError(
+            "A service-auditor, and nobody else, names a service.",
+            "--role service-auditor --service SERVICE_ID",
+        )
     issuer = session.issuer
-    token = development_token(issuer, role.value, sub or name)
+    token = development_token(issuer, role.value, sub or name, service_id=service)
     expires = int(time.time()) + DEVELOPMENT_TOKEN_SECONDS
     session.state.keep_sign_in(
         SignIn(
@@ -64,6 +76,7 @@ def sign_in(
             issuer=issuer,
             token=token,
             expires=expires,
+            service_id=service,
         )
     )
     if session.output.is_json:

@@ -35,6 +35,8 @@ class SignIn:
     issuer: str
     token: str = dataclasses.field(repr=False)
     expires: int
+    service_id: str = ""
+    """The service whose auditor it is; "" for others."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -123,7 +123,7 @@ def share(
         wire.GrantConsentRequest(
             request_id=new_id(),
             acting=acting,
-            approval=approval,
+            approval=approval or mair.approve(shown.approval_challenge),
             consent_request_id=request_id,
             choice=choice,
             shown=shown.shown,

@@ -107,8 +107,18 @@ def pause(story: Story, council: Recipient, typed: int, left: tuple[Thing, ...])
     expect.equal("may they fetch", council.may_fetch(left), (False, "CONSENT_PAUSED"))
     attempt = council.is_refused(left, "CONSENT_PAUSED")
 
+    going_on = wire.ResumeConsentRequest(
+        request_id=new_id(), acting=HERSELF, consent_id=consent_id, validate_only=True
+    )
+    shown = story.mair.consents.ResumeConsent(going_on)
     resumed = story.mair.consents.ResumeConsent(
-        wire.ResumeConsentRequest(request_id=new_id(), acting=HERSELF, consent_id=consent_id)
+        wire.ResumeConsentRequest(
+            request_id=new_id(),
+            acting=HERSELF,
+            approval=story.mair.approve(shown.approval_challenge),
+            consent_id=consent_id,
+            shown=shown.shown,
+        )
     ).consent
     expect.equal("it goes on", resumed.state, CONSENT_STATE_ACTIVE)
     expect.equal("as it was", things_of(resumed.scope), left)

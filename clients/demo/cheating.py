@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chapters 7 and 8: a use is removed from a copy of the database, and found; an honest copy holds.
+"""Chapters 7 to 9: three cheats, by whoever runs everything. Each is found, and it is told by what.
 
-The cheat has every right that a database administrator has: it takes away the triggers that guard
-the tables, and deletes the entry, its record and what lies sealed beside it.
+Each takes place on a copy, on which a server is started again as if nothing had happened.
 """
 
 from collections.abc import Iterator
@@ -11,32 +10,51 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clients.connection import Connection
-from clients.demo import checker
-from clients.demo.checker import Report
+from clients.demo import asking, checker
+from clients.demo.checker import Kept, LogReport, Report
 from clients.demo.counter import DISCLOSED
 from clients.demo.deployment import Deployment
 from clients.demo.people import CHECKER, MAIR
+from clients.demo.provider import ADDRESS, question
 from clients.demo.server import running
 from clients.demo.stage import Listener, Stage
 from clients.demo.story import Story, count
+from clients.demo.taking_away import take_away
+from clients.demo.things import things_of
+from clients.demo.witness import NAME, Trust
 from clients.demo.wording import clock, moment
-from vault.api.v1.consent_pb2 import CONSENT_STATE_ACTIVE, CONSENT_STATE_REVOKED
 from vault.api.v1.vault_pb2 import HistoryEntry
-from vault.api.v1.vault_service_pb2 import ListHistoryRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """What the stopped server stands on, and whose history is looked at."""
+    """What the stopped server stands on, whose history is looked at, and what the checker knows.
+
+    Attributes:
+        earlier: a copy from before BrightCare saw anything.
+        kept: what was kept of the log, before anybody cheated.
+        provider_keys: the keys of the provider by which she signs in.
+    """
 
     deployment: Deployment
+    earlier: Deployment
     vault_id: str
+    kept: Kept
+    trust: Trust
+    provider_keys: Path
     listener: Listener | None
 
     @property
     def folder(self) -> Path:
         """Return the folder beside which copies lie."""
         return self.deployment.data.parent
+
+    @contextmanager
+    def opened(self, deployment: Deployment, *, is_witnessed: bool = True) -> Iterator[Stage]:
+        """Run a server on a copy, with the witness that there is or without."""
+        policy = self.trust.policy if is_witnessed else None
+        with running(deployment, policy) as server, Stage(server, self.listener) as stage:
+            yield stage
 
 
 def remove_a_use(story: Story, copies: Copies, uses: tuple[HistoryEntry, ...]) -> Report:
@@ -55,10 +73,10 @@ def remove_a_use(story: Story, copies: Copies, uses: tuple[HistoryEntry, ...]) -
         lane = int(use.receipt.origin.rpartition("/")[2])
         removed = cheated.remove(lane, use.receipt.leaf_index)
         expect.equal("entries and records that are removed", removed[:2], (1, 1))
-    with _opened(cheated, copies.listener) as (auditor, mair):
-        left = count(mair, story.directory, story.typing.answers)
+    with copies.opened(cheated) as stage:
+        left = count(_mair(stage), story.directory, story.typing.answers)
         expect.equal("who saw any of it, says her list", left.seen_by, _others(story))
-        replayed = checker.replay(auditor, copies.vault_id, copies.folder / "cheated-replay")
+        replayed = checker.replay(_nia(stage), copies.vault_id, copies.folder / "cheated-replay")
     report = checker.judge(replayed, [use.receipt for use in uses])
     expect.equal("the checker's verdict", report.verdict, "FAILED")
     gap = next(finding for finding in report.findings if finding.where.stream == "vault")
@@ -84,75 +102,85 @@ def remove_a_use(story: Story, copies: Copies, uses: tuple[HistoryEntry, ...]) -
     return report
 
 
-def check_honest_copy(
-    story: Story, copies: Copies, uses: tuple[HistoryEntry, ...], used_token: str
-) -> Report:
-    """Tell chapter 8: on an honest copy every use was allowed; BrightCare then, but not now."""
-    screen, expect = story.screen, story.expect
-    used = [use for use in uses if use.type == DISCLOSED]
-    latest = used[-1]
-    who = story.directory.organisation(latest.service_id)
-    screen.begin("An honest copy")
-    screen.say("On a copy that nobody touched, the checker goes through everything again.")
-    with _opened(copies.deployment.copy("honest"), copies.listener) as (auditor, mair):
-        then = checker.permission(auditor, copies.vault_id, latest.consent_id, used_token)
-        now = checker.permission(auditor, copies.vault_id, latest.consent_id)
-        replayed = checker.replay(auditor, copies.vault_id, copies.folder / "honest-replay")
-        looks = _looks(mair)
-    expect.equal("what they were permitted then", then.state, CONSENT_STATE_ACTIVE)
-    expect.equal("what they are permitted now", now.state, CONSENT_STATE_REVOKED)
-    expect.equal("the checker's own looks, in her list", looks, 3)
-    as_of = latest.time.ToDatetime().isoformat(timespec="microseconds") + "Z"
-    report = checker.judge(replayed, [use.receipt for use in uses], as_of)
-    expect.equal("the checker's findings", report.findings, ())
-    expect.equal("the checker's verdict", report.verdict, "CONSISTENT ONLY")
-    expect.equal(
-        "the uses that it judged",
-        [use.leaf_index for use in report.uses],
-        [use.receipt.leaf_index for use in used],
+def sign_another_history(story: Story, copies: Copies) -> LogReport:
+    """Tell chapter 8: a history in which it never happened is signed with the real key."""
+    screen, expect, team = story.screen, story.expect, story.brightcare_team
+    screen.begin("Now we cheat better")
+    screen.say(
+        f"We go back to a copy from before {team.organisation} saw anything, keys and all, and let "
+        "another history grow from there. Beside the witness the server would refuse to sign it. "
+        "Without, it signs with its real key: nothing is missing, and every entry fits."
     )
-    expect.true("every use was allowed", came=all(use.allowed for use in report.uses))
-    expect.true("every confirmation holds", came=all(held.holds for held in report.receipts))
-    judged = next(c for c in report.consents if c.consent_id == latest.consent_id)
-    expect.true("allowed then", came=judged.allowed)
-    expect.true("not allowed now", came=not judged.at_end.allowed)
-    screen.table(
-        ("Entry", "When", "Who", "Allowed"),
-        [
-            (
-                str(use.leaf_index),
-                clock(moment(entry.time)),
-                f"{story.directory.organisation(use.service)}, {entry.staff_ref}",
-                "yes" if use.allowed else "no",
-            )
-            for use, entry in zip(report.uses, used, strict=True)
-        ],
-    )
-    story.search()
+    rewritten = copies.folder / "rewritten.jsonl"
+    with copies.opened(copies.earlier, is_witnessed=False) as stage:
+        left = count(_mair(stage), story.directory, story.typing.answers)
+        expect.equal("who saw any of it, says her list", left.seen_by, _others(story))
+        nia = _nia(stage)
+        # Until it is as long as the one that was signed before.
+        while checker.log_size(nia, copies.vault_id) < copies.kept.size:
+            pass
+        head = checker.replay_log(nia, rewritten)
+    signers = [line.split()[1] for line in head.splitlines() if line.startswith("\u2014 ")]
+    expect.equal("who signs it", signers, [copies.trust.log_key.partition("+")[0]])
+    alone = checker.judge_log(rewritten, None, copies.trust)
+    expect.equal("what is wrong with it by itself", alone.findings, ())
+    report = checker.judge_log(rewritten, copies.kept, copies.trust)
+    expect.equal("the checker's verdict", report.verdict, "FAILED")
+    against = next(finding for finding in report.findings if "witness" in finding.what)
+    screen.blank()
     screen.facts(
         [
-            (f"{who} then", f"allowed, at {clock(moment(latest.time))}"),
-            (f"{who} now", f"not allowed: she stopped them at {clock(moment(now.revoke_time))}"),
-            ("Confirmations", f"all {len(report.receipts)} hold"),
-            ("What the checker saw", "who fetched what, when and why; nothing that Mair typed"),
-            ("Its own looks", f"{looks}, in her list like any other"),
+            ("Her list now says", f"seen by {', '.join(left.seen_by)}, and nobody else"),
+            ("Signed by", f"the server, with its real key; not by {NAME}, the witness"),
+            ("The checker says", report.verdict),
+            ("Why", f"{against.what}: {against.why}"),
+            ("How it knows", "the witness signed the other history, and signs no second one"),
         ]
     )
     return report
 
 
-@contextmanager
-def _opened(
-    deployment: Deployment, listener: Listener | None
-) -> Iterator[tuple[Connection, Connection]]:
-    """Run a server on a copy; yield the checker's connection to it, and Mair's."""
-    with running(deployment) as server, Stage(server, listener) as stage:
-        yield stage.enter("auditor", CHECKER, "Checker"), stage.enter("citizen", MAIR, "Mair")
+def invent_a_permission(story: Story, copies: Copies) -> Report:
+    """Tell chapter 9: somebody who can sign in as anybody shares her address in her name."""
+    screen, expect, team = story.screen, story.expect, story.brightcare_team
+    screen.begin("A permission that she never gave")
+    screen.say(
+        "On another copy, whoever runs the server signs in as Mair, and shares her address with "
+        f"{team.organisation} once more. It is recorded and signed like everything else."
+    )
+    with copies.opened(copies.deployment.copy("invented"), is_witnessed=False) as stage:
+        impostor = stage.enter("citizen", MAIR, "Impostor", approves=False)
+        asker = stage.enter("service", team.service_id, team.organisation)
+        handed = asking.ask(asker, question(ADDRESS))
+        opened = asking.open_link(impostor, handed, expect)
+        address = things_of(opened.request.scope)
+        consent = asking.share(impostor, opened.request, address, expect)
+        expect.equal("things that are shared", things_of(consent.scope), address)
+        with take_away(_mair(stage)) as export:
+            report = checker.judge_export(export, copies.kept, copies.trust, copies.provider_keys)
+    expect.equal("the checker's findings", report.findings, ())
+    expect.equal("the checker's verdict", report.verdict, "NOT SHOWN TO BE HERS")
+    invented = [decision for decision in report.decisions if decision.hers == "not shown"]
+    expect.equal("what is not hers", [d.consent_id for d in invented], [consent.consent_id])
+    screen.blank()
+    screen.facts(
+        [
+            ("Nothing is missing", "every entry fits the one before it"),
+            ("The checker says", report.verdict),
+            ("Which", f"entry {invented[0].leaf_index}, at {clock(invented[0].moment)}"),
+            ("Why", invented[0].why),
+            ("How it knows", "what Mair really shares, she confirms where she signs in: each time"),
+        ]
+    )
+    return report
 
 
-def _looks(mair: Connection) -> int:
-    listed = mair.vaults.ListHistory(ListHistoryRequest(page_size=500))
-    return sum(entry.type.startswith("vault-read.") for entry in listed.entries)
+def _mair(stage: Stage) -> Connection:
+    return stage.enter("citizen", MAIR, "Mair")
+
+
+def _nia(stage: Stage) -> Connection:
+    return stage.enter("auditor", CHECKER, "Checker")
 
 
 def _others(story: Story) -> tuple[str, ...]:

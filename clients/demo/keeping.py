@@ -143,7 +143,7 @@ def walk(story: Story, vault_id: str, url: str) -> tuple[tuple[str, tuple[str, .
             (
                 f"citizen-vault audit replay --as checker --out vault.jsonl --vault {vault_id}",
                 "citizen-vault audit replay --as checker --out registry.jsonl --registry",
-                "citizen-vault-auditor vault.jsonl --registry registry.jsonl",
+                "citizen-vault-auditor history vault.jsonl --registry registry.jsonl",
             ),
         ),
     )

@@ -18,6 +18,7 @@ START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 15.0
 _ADDRESS_FILE: Final = "server.json"
 _LOG_FILE: Final = "server.log"
+_POLICY: Final = "CITIZEN_VAULT_LOG_POLICY"
 
 
 class ServerError(Exception):
@@ -38,8 +39,11 @@ class Server:
 
 
 @contextmanager
-def running(deployment: Deployment) -> Iterator[Server]:
+def running(deployment: Deployment, policy: Path | None = None) -> Iterator[Server]:
     """Run a development server; it is stopped on the way out, cleanly if it can.
+
+    Args:
+        policy: the file that says who has to cosign its log; nobody, without one.
 
     Raises:
         ServerError: if it does not accept calls in time, or does not end well.
@@ -56,26 +60,33 @@ def running(deployment: Deployment) -> Iterator[Server]:
             stderr=subprocess.STDOUT,
             # Ctrl-C in the terminal is for us; we stop the server when we are done with it.
             start_new_session=True,
-            env={**_environment(), **deployment.settings},
+            env={**own_environment(), **deployment.settings, **_cosigned(policy)},
         )
     try:
         yield _wait_until_ready(process, address_file, data / _LOG_FILE)
         if process.poll() is not None:
             raise ServerError(f"The server ended by itself: {_last_lines(data / _LOG_FILE)}")
     finally:
-        _stop(process)
+        stop(process)
     if process.returncode != 0:
         raise ServerError(
             f"The server ended with {process.returncode}: {_last_lines(data / _LOG_FILE)}"
         )
 
 
-def _environment() -> dict[str, str]:
-    # Settings of another deployment on this machine must not reach into the story's own, unless
-    # they were asked for.
+def own_environment() -> dict[str, str]:
+    """Return the environment of the story's programs.
+
+    Settings of another deployment on this machine must not reach into it, unless they were asked
+    for.
+    """
     return {
         name: value for name, value in os.environ.items() if not name.startswith("CITIZEN_VAULT_")
     }
+
+
+def _cosigned(policy: Path | None) -> dict[str, str]:
+    return {_POLICY: str(policy)} if policy else {}
 
 
 def _wait_until_ready(
@@ -97,7 +108,8 @@ def _wait_until_ready(
     raise ServerError(f"The server is not ready after {START_SECONDS:.0f} s.")
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Stop a program, cleanly if it can."""
     if process.poll() is not None:
         return
     process.terminate()

@@ -3,10 +3,16 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Final, Literal, Self
 
-from clients.connection import CallRecord, Connection, development_token
+from clients.connection import (
+    CallRecord,
+    Connection,
+    development_approval,
+    development_token,
+)
 from clients.demo.over_http import Exchange, HttpCaller
 from clients.demo.server import Server
 from clients.demo.slow_line import SlowLine
@@ -43,12 +49,15 @@ class Stage:
         sub: str,
         name: str,
         watch: Callable[[CallRecord], None] | None = None,
+        *,
+        approves: bool = True,
     ) -> Connection:
         """Sign somebody in.
 
         Args:
             name: what the caller is called in explanations.
             watch: told of each call of theirs.
+            approves: confirms each decision at the provider by which people sign in.
         """
         hear = self._heard(name)
 
@@ -58,8 +67,13 @@ class Stage:
             hear(call)
 
         token = development_token(self._server.issuer, role, sub)
+        confirm = partial(development_approval, self._server.issuer, sub)
         connection = Connection(
-            self._server.target, token, timeout_seconds=_TIMEOUT_SECONDS, on_call=heard
+            self._server.target,
+            token,
+            timeout_seconds=_TIMEOUT_SECONDS,
+            on_call=heard,
+            approve=confirm if approves else lambda _: None,
         )
         return self._open.enter_context(connection)
 

@@ -5,27 +5,48 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Final
 
-from clients.demo import cheating, council, giving, going_on, provider, seen
+from clients.connection import development_keys
+from clients.demo import (
+    cheating,
+    checker,
+    council,
+    giving,
+    going_on,
+    honest_copy,
+    provider,
+    seen,
+)
+from clients.demo.checker import Report
 from clients.demo.counter import REFUSED, Counter, Typing
 from clients.demo.deployment import Deployment
 from clients.demo.directory import read_directory
 from clients.demo.expectations import Expectations
-from clients.demo.people import MAIR, OPERATOR
+from clients.demo.people import CHECKER, MAIR, OPERATOR
 from clients.demo.registration import register
 from clients.demo.screen import Screen
 from clients.demo.server import running
 from clients.demo.stage import Listener, Stage
 from clients.demo.story import Story
+from clients.demo.witness import witnessing
 from vault.api.v1.vault_pb2 import HistoryEntry
 from vault.api.v1.vault_service_pb2 import GetVaultRequest
 
-SCREENS: Final = 8
+SCREENS: Final = 10
 FULL_SCREENS: Final = SCREENS + going_on.SCREENS
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """What came of the chapters before the provider's."""
+
+    typed: int
+    shared: council.Shared
+    came: int
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
-    """What came of the chapters that were told on the first server."""
+    """What came of the chapters until the last of them."""
 
     vault_id: str
     counter: Counter
@@ -54,16 +75,34 @@ def tell(
         ServerError, CheckerError: if a program does not do its part.
     """
     deployment.data.mkdir(mode=0o700)
+    folder = deployment.data.parent
     with running(deployment) as server, Stage(server, listener) as stage:
         register(stage.enter("operator", OPERATOR, "Operator"))
-        story = enter(stage, screen, deployment)
-        told = _tell_first_chapters(story)
-    copies = cheating.Copies(deployment, told.vault_id, listener)
-    cheated = cheating.remove_a_use(story, copies, told.uses)
-    screen.counter(told.counter)
-    used_token = told.visited.fetched.position_token
-    honest = cheating.check_honest_copy(story, copies, told.uses, used_token)
-    screen.counter(told.counter)
+        log_key = checker.log_key_of(stage.enter("auditor", CHECKER, "Checker"))
+    with witnessing(folder / "witness", log_key) as trust:
+        with running(deployment, trust.policy) as server, Stage(server, listener) as stage:
+            story = enter(stage, screen, deployment)
+            begun = _tell_of_the_council(story)
+        earlier = deployment.copy("earlier")
+        with running(deployment, trust.policy) as server, Stage(server, listener) as stage:
+            story = enter(stage, screen, deployment, story)
+            told = _tell_of_the_provider(story, begun)
+            nia = stage.enter("auditor", CHECKER, "Checker")
+            kept = checker.keep(nia, [use.receipt for use in told.uses], folder / "kept")
+            provider_keys = folder / "provider-keys.json"
+            provider_keys.write_bytes(development_keys(server.issuer))
+        copies = cheating.Copies(
+            deployment, earlier, told.vault_id, kept, trust, provider_keys, listener
+        )
+        cheated = cheating.remove_a_use(story, copies, told.uses)
+        screen.counter(told.counter)
+        rewritten = cheating.sign_another_history(story, copies)
+        screen.counter(told.counter)
+        invented = cheating.invent_a_permission(story, copies)
+        screen.counter(told.counter)
+        used_token = told.visited.fetched.position_token
+        honest = honest_copy.check(story, copies, told.uses, used_token)
+        screen.counter(told.counter)
     outcome = going_on.Outcome(
         typed=told.counter.typed,
         refused=sum(use.type == REFUSED for use in told.uses),
@@ -85,7 +124,9 @@ def tell(
             ("Refused attempts", f"{outcome.refused}, all in her list"),
             ("Sent after stopping", str(told.stopped.sent_after)),
             ("Removed entry", f"found: {cheated.verdict}"),
-            ("Honest copy", f"{sum(u.allowed for u in honest.uses)} of {len(honest.uses)} allowed"),
+            ("Another history", f"found: {rewritten.verdict}, contradicts the witness"),
+            ("Invented permission", f"found: {invented.verdict}"),
+            ("Honest copy", f"{honest.verdict}: {_allowed(honest)} allowed"),
             *outcome.lines,
             ("On the disk", f"none of what she typed, in {searched.where}"),
             ("Compared on the way", f"{story.expect.met} answers with what was expected"),
@@ -120,19 +161,28 @@ def enter(
     )
 
 
-def _tell_first_chapters(story: Story) -> Told:
+def _tell_of_the_council(story: Story) -> Begun:
     typed = giving.give(story)
     shared = council.be_asked(story, typed)
     came = council.receive(story, shared, typed)
-    visited = provider.visit(story, typed, len(shared.things))
-    stopped = provider.stop(story, visited, typed, len(shared.things))
-    uses = seen.show(story, typed, len(shared.things))
+    return Begun(typed=typed, shared=shared, came=len(came))
+
+
+def _tell_of_the_provider(story: Story, begun: Begun) -> Told:
+    typed, things = begun.typed, len(begun.shared.things)
+    visited = provider.visit(story, typed, things)
+    stopped = provider.stop(story, visited, typed, things)
+    uses = seen.show(story, typed, things)
     return Told(
         vault_id=story.mair.vaults.GetVault(GetVaultRequest()).vault.vault_id,
         counter=story.counter(),
-        shared=shared,
-        came=len(came),
+        shared=begun.shared,
+        came=begun.came,
         visited=visited,
         stopped=stopped,
         uses=uses,
     )
+
+
+def _allowed(report: Report) -> str:
+    return f"{sum(use.allowed for use in report.uses)} of {len(report.uses)}"

@@ -107,15 +107,15 @@ def test_every_screen_has_its_counter(told: Told) -> None:
         "Typed once 19 answers · Shared 3 things · Seen by nobody",
         "Typed once 19 answers · Shared 3 things · Seen by Aber Council",
         "Typed once 19 answers · Shared 4 things · Seen by Aber Council, BrightCare",
-        *["Typed once 19 answers · Shared 3 things · Seen by Aber Council, BrightCare"] * 4,
+        *["Typed once 19 answers · Shared 3 things · Seen by Aber Council, BrightCare"] * 6,
     ]
 
 
 def test_the_full_story_begins_as_the_short_one_and_goes_on(told: Told, told_in_full: Told) -> None:
     seen = "Shared 2 things · Seen by Aber Council, BrightCare"
 
-    assert told_in_full.counters[:8] == told.counters
-    assert told_in_full.counters[8:] == [
+    assert told_in_full.counters[:10] == told.counters
+    assert told_in_full.counters[10:] == [
         *[f"Typed once 19 answers · {seen}"] * 2,
         f"Typed once 22 answers · {seen}",
         f"Typed once 23 answers · {seen}",
@@ -127,11 +127,16 @@ def test_the_full_story_begins_as_the_short_one_and_goes_on(told: Told, told_in_
 def test_its_end_sums_up_what_came_of_it(told: Told) -> None:
     compared = told.outcome.pop("Compared on the way", "")
 
-    assert int(compared.partition(" ")[0]) >= 92
-    assert {name: told.outcome[name] for name in ("Refused attempts", "Sent after stopping")} == {
+    assert int(compared.partition(" ")[0]) >= 105
+    expected = {
         "Refused attempts": "2, all in her list",
         "Sent after stopping": "0",
+        "Removed entry": "found: FAILED",
+        "Another history": "found: FAILED, contradicts the witness",
+        "Invented permission": "found: NOT SHOWN TO BE HERS",
+        "Honest copy": "VERIFIED: 2 of 2 allowed",
     }
+    assert {name: told.outcome[name] for name in expected} == expected
 
 
 def test_the_end_of_the_full_story_sums_up_what_came_of_all_of_it(
@@ -140,7 +145,7 @@ def test_the_end_of_the_full_story_sums_up_what_came_of_all_of_it(
     outcome = told_in_full.outcome
     compared = [int(one.outcome["Compared on the way"].split()[0]) for one in (told, told_in_full)]
 
-    assert compared[1] > 2 * compared[0]
+    assert compared[1] > compared[0] + 100
     assert outcome["Typed once"] == "23 answers"
     assert outcome["Refused attempts"] == "6, all in her list"
     assert outcome["Shared less"] == "told first to her, then to Aber Council: the same"
@@ -150,7 +155,7 @@ def test_the_end_of_the_full_story_sums_up_what_came_of_all_of_it(
     assert outcome["Emlyn"] == "helped by Eleri Jones, at the counter; in his list"
     assert outcome["Asked again"] == "9 of 9 uses: the same answer"
     assert re.fullmatch(r"\d\d entries, nothing missing or changed", outcome["Both histories"])
-    assert re.fullmatch(r"none of what she typed, in \d\d files", outcome["On the disk"])
+    assert re.fullmatch(r"none of what she typed, in \d{2,3} files", outcome["On the disk"])
 
 
 def test_every_line_fits_80_columns_and_has_no_colour(either: Told) -> None:
@@ -174,7 +179,7 @@ def test_on_postgresql_the_story_is_the_same(told_in_full: Told, tmp_path: Path)
     assert told.counters == told_in_full.counters
     assert outcome == {name: on_files[name] for name in outcome}
     assert arrived.startswith("once whole, once stopped at ")
-    assert re.fullmatch(r"none of what she typed, in \d\d files and \d\d tables", on_disk)
+    assert re.fullmatch(r"none of what she typed, in \d{2,3} files and \d\d tables", on_disk)
     assert max(map(len, told.out.splitlines())) <= 80
     assert list(tmp_path.iterdir()) == []
 

@@ -21,7 +21,15 @@ import grpc
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import appends, appends_postgres, disclosures, growth, sizes
+from tests.benchmarks import (
+    appends,
+    appends_postgres,
+    disclosures,
+    growth,
+    published_log,
+    sizes,
+    verifying,
+)
 from tests.benchmarks.limits import Limit, Result, Scene, Stage, leave_out
 from tests.benchmarks.rounds import progress
 from tests.server import ROOT
@@ -33,6 +41,8 @@ SCENES: Final[tuple[Scene, ...]] = (
     disclosures.SCENE,
     growth.SCENE,
     sizes.SCENE,
+    published_log.SCENE,
+    verifying.SCENE,
 )
 LIMITS: Final = {limit.key: limit for scene in SCENES for limit in scene.limits}
 BUILD: Final = ROOT / "build"

@@ -293,6 +293,32 @@ class EventStoreContract(ABC):
         assert versions(limit=9, below_position=4) == [1, 2, 3]
         assert versions(limit=9, below_position=3) == [1, 2]
         assert versions(limit=9, below_position=0) == []
+        assert versions(limit=9, from_position=3) == [3, 4, 5]
+        assert versions(limit=9, from_position=1, below_position=4) == [2, 3]
+        assert versions(limit=1, from_position=1) == [2]
+        assert versions(limit=9, from_position=6) == []
+
+    def test_a_range_is_every_stream_in_the_order_of_the_positions(
+        self, store: Recorder, place: Place, stream: str
+    ) -> None:
+        store.insert_batch(
+            [an_append(stream, 1, 2), an_append("other", 1), an_append(stream, 3, 4, 5)]
+        )
+        self.run_sql(place, "DELETE FROM records WHERE position = 3")
+
+        def positions(first: int, end: int, limit: int = 9) -> list[int]:
+            found = store.select_range(first, end, limit=limit)
+            return [record.position for record in found]
+
+        assert positions(0, 6) == [0, 1, 2, 3, 4, 5]
+        assert positions(0, 99) == [0, 1, 2, 3, 4, 5]
+        assert positions(1, 4) == [1, 2, 3]
+        assert positions(1, 4, limit=2) == [1, 2]
+        assert positions(4, 4) == positions(5, 4) == positions(6, 99) == []
+        second, gone = store.select_range(2, 4, limit=9)
+        assert (second.stream, second.version, second.state) == ("other", 1, b"link\nfacts")
+        assert (gone.stream, gone.version, gone.state) == (stream, 3, None)
+        assert gone.entry == entry_of(b"link\nfacts")
 
     def test_payloads_lie_beside_their_own_event(self, store: Recorder, stream: str) -> None:
         first = (Payload("evidence", b"\x00sealed"), Payload("command", b""))
@@ -340,6 +366,19 @@ class EventStoreContract(ABC):
         assert [e.originator_version for e in store.select_events(stream)] == [2]
         assert [n.id for n in store.select_notifications(1, 9)] == [2]
         assert store.max_notification_id() == 2
+
+    def test_entries_are_told_by_position_whatever_became_of_their_records(
+        self, store: Recorder, place: Place, stream: str
+    ) -> None:
+        store.insert_batch([an_append(stream, 1, 2), an_append("other", 1), an_append(stream, 3)])
+        expected = [each.entry for each in store.select_range(0, 4, limit=9)]
+
+        self.run_sql(place, "DELETE FROM records WHERE position IN (0, 2)")
+
+        assert len(expected) == 4
+        assert list(store.select_entries(0, 9)) == expected
+        assert list(store.select_entries(1, 2)) == expected[1:3]
+        assert list(store.select_entries(4, 9)) == []
 
     def test_a_stream_goes_on_after_its_last_record_was_deleted(
         self, store: Recorder, place: Place, stream: str

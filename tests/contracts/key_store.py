@@ -14,10 +14,12 @@ from threading import Barrier
 import pytest
 
 from vault.sealing.envelope import Context, new_key, open_sealed, seal
-from vault.sealing.errors import KeyringConflictError
+from vault.sealing.errors import KeyringConflictError, LogConflictError
 from vault.sealing.keyring import Keyring, new_keyring
 from vault.sealing.keystore import Identity, KeyStore
+from vault.sealing.log import Log, new_log
 
+ORIGIN = "test/0"
 STREAM = "8a1f0000-0000-8000-8000-000000000001"
 OTHER_STREAM = "8a1f0000-0000-8000-8000-000000000002"
 ISSUER = "https://issuer.example"
@@ -327,12 +329,75 @@ class KeyStoreContract:
         assert len(kept) >= 40
         assert open_store().floor(STREAM) >= max(kept)
 
+    def test_a_log_that_nobody_stored_is_none(self, store: KeyStore) -> None:
+        assert store.load_log(ORIGIN) is None
+
+    def test_a_stored_log_is_loaded_as_it_was(self, store: KeyStore) -> None:
+        drawn = new_log()
+
+        first = store.store_log(ORIGIN, drawn)
+        second = store.store_log(ORIGIN, first.with_head(7, bytes(range(32))))
+
+        assert (first.number, second.number) == (1, 2)
+        assert store.load_log(ORIGIN) == second == Log(2, drawn.seed, 7, bytes(range(32)))
+
+    def test_logs_of_two_lanes_are_apart(self, store: KeyStore) -> None:
+        first = store.store_log(ORIGIN, new_log())
+        second = store.store_log("test/1", new_log())
+
+        assert store.load_log(ORIGIN) == first
+        assert store.load_log("test/1") == second
+        assert first.seed != second.seed
+
+    def test_the_key_of_a_log_is_drawn_once(self, store: KeyStore) -> None:
+        first = store.store_log(ORIGIN, new_log())
+
+        with pytest.raises(LogConflictError):
+            store.store_log(ORIGIN, new_log())
+
+        assert store.load_log(ORIGIN) == first
+
+    @pytest.mark.parametrize("numbers_behind", [1, -1])
+    def test_a_head_that_does_not_follow_is_a_conflict(
+        self, store: KeyStore, numbers_behind: int
+    ) -> None:
+        first = store.store_log(ORIGIN, new_log())
+        current = store.store_log(ORIGIN, first.with_head(1, bytes(32)))
+        number = current.number - numbers_behind
+
+        with pytest.raises(LogConflictError):
+            store.store_log(ORIGIN, Log(number, current.seed, 2, bytes(32)))
+
+        assert store.load_log(ORIGIN) == current
+
+    def test_of_those_who_sign_after_one_head_one_alone_stores_it(
+        self, open_store: Callable[[], KeyStore]
+    ) -> None:
+        stores = [open_store() for _ in range(THREADS)]
+        before = stores[0].store_log(ORIGIN, new_log())
+        ready = Barrier(THREADS)
+
+        def sign(number: int) -> bool:
+            ready.wait()
+            try:
+                stores[number].store_log(ORIGIN, before.with_head(number, bytes(32)))
+            except LogConflictError:
+                return False
+            return True
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            stored = list(pool.map(sign, range(THREADS)))
+
+        assert stored.count(True) == 1
+        assert stores[0].load_log(ORIGIN) == Log(2, before.seed, stored.index(True), bytes(32))
+
     def test_everything_is_there_after_a_restart(self, open_store: Callable[[], KeyStore]) -> None:
         first = open_store()
         keyring = first.store_keyring(STREAM, new_keyring())
         first.add_identity(ISSUER, "sub", IDENTITY)
         first.add_subject("service", "subject", STREAM)
         first.raise_floor(STREAM, 7)
+        log = first.store_log(ORIGIN, new_log())
 
         second = open_store()
 
@@ -340,6 +405,7 @@ class KeyStoreContract:
         assert second.find_identity(ISSUER, "sub") == IDENTITY
         assert second.find_subject("service", "subject") == STREAM
         assert second.floor(STREAM) == 7
+        assert second.load_log(ORIGIN) == log
 
     def test_the_secrets_are_drawn_once(self, open_store: Callable[[], KeyStore]) -> None:
         assert open_store().secrets() == open_store().secrets()

@@ -15,13 +15,14 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from tests.contracts.key_store import IDENTITY, ISSUER, STREAM, KeyStoreContract
+from tests.contracts.key_store import IDENTITY, ISSUER, ORIGIN, STREAM, KeyStoreContract
 from tests.postgres import OWNER, SERVER, Cluster, Database, run_sql, running
 from vault.application.keyrings import Keyrings
 from vault.domain.errors import StoreUnavailableError
 from vault.sealing.envelope import new_key
 from vault.sealing.errors import KeyringConflictError, KeyStoreError
 from vault.sealing.keyring import Keyring, new_keyring
+from vault.sealing.log import new_log
 from vault.sealing.postgres import PostgresKeyStore
 from vault.sealing.postgres_tables import MEMBER, prepare
 from vault.sealing.wrapper import FileKeyWrapper, create_key_file
@@ -90,6 +91,8 @@ class TestRights:
             "UPDATE vault_keys.secrets SET epoch = 'x'",
             "DELETE FROM vault_keys.secrets",
             "DELETE FROM vault_keys.floors",
+            "DELETE FROM vault_keys.logs",
+            "TRUNCATE vault_keys.logs",
             "ALTER TABLE vault_keys.floors DISABLE TRIGGER USER",
             "INSERT INTO vault_keys.form VALUES (2)",
             "DROP TABLE vault_keys.keyrings",
@@ -195,13 +198,48 @@ class TestPreparing:
 
         assert open_store().load_keyring(STREAM) == keyring
 
+    def test_a_database_of_the_first_form_is_refused_until_it_is_prepared_again(
+        self, database: Database, wrapper: FileKeyWrapper, open_store: Open
+    ) -> None:
+        keyring = open_store().store_keyring(STREAM, new_keyring())
+        run_sql(
+            database.owner, "DROP TABLE vault_keys.logs; UPDATE vault_keys.form SET version = 1"
+        )
+        with pytest.raises(KeyStoreError, match="prepare it again"):
+            PostgresKeyStore(database.server, wrapper)
+
+        prepare(database.owner)
+
+        assert open_store().load_keyring(STREAM) == keyring
+        log = open_store().store_log(ORIGIN, new_log())
+        assert open_store().load_log(ORIGIN) == log
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE vault_keys.logs SET number = 1",
+            "UPDATE vault_keys.logs SET epoch = 'x'",
+            "DELETE FROM vault_keys.logs",
+            "TRUNCATE vault_keys.logs",
+        ],
+    )
+    def test_nobody_takes_the_head_of_a_log_back(
+        self, cluster: Cluster, database: Database, store: PostgresKeyStore, statement: str
+    ) -> None:
+        signed = store.store_log(ORIGIN, store.store_log(ORIGIN, new_log()).with_head(1, bytes(32)))
+
+        with pytest.raises(psycopg.errors.RestrictViolation, match="never lowered"):
+            cluster.run(statement, database.name)
+
+        assert store.load_log(ORIGIN) == signed
+
     def test_of_those_who_prepare_at_once_none_fails(self, cluster: Cluster) -> None:
         databases = [cluster.fresh_database().owner for _ in range(2)] * 4
 
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(prepare, databases))
 
-        assert {tuple(run_sql(each, "TABLE vault_keys.form")) for each in databases} == {((1,),)}
+        assert {tuple(run_sql(each, "TABLE vault_keys.form")) for each in databases} == {((2,),)}
 
     def test_a_database_that_is_not_prepared_is_refused(
         self, cluster: Cluster, wrapper: FileKeyWrapper
@@ -213,7 +251,7 @@ class TestPreparing:
         self, database: Database, wrapper: FileKeyWrapper, store: PostgresKeyStore
     ) -> None:
         assert store.secrets()
-        run_sql(database.owner, "UPDATE vault_keys.form SET version = 2")
+        run_sql(database.owner, "UPDATE vault_keys.form SET version = 3")
 
         with pytest.raises(KeyStoreError, match="another form"):
             PostgresKeyStore(database.server, wrapper)

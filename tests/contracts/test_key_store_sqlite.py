@@ -14,6 +14,7 @@ import pytest
 from tests.contracts.key_store import (
     IDENTITY,
     ISSUER,
+    ORIGIN,
     OTHER_IDENTITY,
     OTHER_STREAM,
     STREAM,
@@ -22,6 +23,7 @@ from tests.contracts.key_store import (
 from vault.sealing.envelope import new_key
 from vault.sealing.errors import KeyRemnantError, KeyStoreError, SealError
 from vault.sealing.keyring import Keyring, new_keyring
+from vault.sealing.log import new_log
 from vault.sealing.sqlite import SQLiteKeyStore
 from vault.sealing.wrapper import FileKeyWrapper, create_key_file
 
@@ -96,7 +98,7 @@ def of_the_first_form(path: Path, open_store: Open) -> Keyring:
     keyring = store.store_keyring(STREAM, new_keyring())
     store.close()
     with closing(apsw.Connection(str(path))) as database:
-        database.execute("DROP TABLE floors")
+        database.execute("DROP TABLE floors; DROP TABLE logs")
         database.pragma("user_version", 1)
     return keyring
 
@@ -352,10 +354,10 @@ class TestOpening:
     def test_a_newer_form_is_refused(self, path: Path, open_store: Open) -> None:
         open_store().close()
         newer = apsw.Connection(str(path))
-        newer.pragma("user_version", 3)
+        newer.pragma("user_version", 4)
         newer.close()
 
-        with pytest.raises(KeyStoreError, match="has the form 3"):
+        with pytest.raises(KeyStoreError, match="has the form 4"):
             open_store()
 
     def test_a_file_of_the_first_form_is_brought_up_and_loses_nothing(
@@ -368,7 +370,44 @@ class TestOpening:
         store.raise_floor(STREAM, 7)
         assert store.load_keyring(STREAM) == keyring
         assert (store.floor(STREAM), open_store().floor(STREAM)) == (7, 7)
-        assert version_of(path) == 2
+        assert version_of(path) == 3
+
+    def test_a_file_of_the_second_form_is_brought_up(self, path: Path, open_store: Open) -> None:
+        store = open_store()
+        keyring = store.store_keyring(STREAM, new_keyring())
+        store.close()
+        with closing(apsw.Connection(str(path))) as database:
+            database.execute("DROP TABLE logs")
+            database.pragma("user_version", 2)
+
+        log = open_store().store_log(ORIGIN, new_log())
+
+        assert open_store().load_log(ORIGIN) == log
+        assert open_store().load_keyring(STREAM) == keyring
+        assert version_of(path) == 3
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE logs SET number = 1",
+            "UPDATE logs SET sealed = zeroblob(100)",
+            "UPDATE logs SET origin = 'x', number = 9",
+            "DELETE FROM logs",
+        ],
+    )
+    def test_nobody_takes_the_head_of_a_log_back(
+        self, path: Path, open_store: Open, statement: str
+    ) -> None:
+        store = open_store()
+        signed = store.store_log(ORIGIN, store.store_log(ORIGIN, new_log()).with_head(1, bytes(32)))
+
+        with (
+            closing(apsw.Connection(str(path))) as database,
+            pytest.raises(apsw.ConstraintError, match="never"),
+        ):
+            database.execute(statement)
+
+        assert store.load_log(ORIGIN) == signed
 
     def test_of_those_who_bring_a_file_up_at_once_none_fails(
         self, path: Path, open_store: Open

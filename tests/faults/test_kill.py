@@ -63,7 +63,7 @@ def test_no_database_is_damaged(books: Books) -> None:
 
 def test_the_auditors_program_finds_nothing(books: Books, tmp_path: Path) -> None:
     for report in books.judged(tmp_path):
-        assert report["verdict"] == "CONSISTENT ONLY", report["findings"]
+        assert report["findings"] == []
         assert all(receipt["holds"] for receipt in report["receipts"])
         assert report["receipts"]
 

@@ -18,14 +18,19 @@ from tests.samples import KEYS, ROLES, Samples, by_official
 from tests.wire import METHODS, Caller
 
 HELPED: Final = "citizen official"
-EVERYBODY: Final = "citizen official service auditor operator"
+EVERYBODY: Final = "citizen official service auditor service-auditor operator"
 
 CELLS: Final[dict[str, tuple[str, str]]] = {
     "VaultService/OpenVault": (HELPED, "vault"),
     "VaultService/GetVault": (HELPED, "vault"),
     "VaultService/CreateAssistanceCode": ("citizen", "vault"),
     "VaultService/UnlinkSignIn": (HELPED, "vault"),
+    "VaultService/AddPasskey": ("citizen", "vault"),
+    "VaultService/RemovePasskey": (HELPED, "vault"),
+    "VaultService/ListPasskeys": (HELPED, "vault"),
     "VaultService/ListHistory": (HELPED, "vault"),
+    "VaultService/ImportVault": ("citizen", "vault"),
+    "VaultService/ExportVault": (HELPED, "vault"),
     "EvidenceService/ProvideEvidence": (HELPED, "evidence"),
     "EvidenceService/ReplaceEvidence": (HELPED, "evidence"),
     "EvidenceService/UploadDocument": (HELPED, "evidence"),
@@ -50,13 +55,18 @@ CELLS: Final[dict[str, tuple[str, str]]] = {
     "ConsentService/RevokeConsent": (HELPED, "consent"),
     "ConsentService/GetConsent": (f"{HELPED} service", "consent"),
     "ConsentService/ListConsents": (f"{HELPED} service", "consent"),
+    "ConsentService/GetConsentReceipt": (f"{HELPED} service", "consent"),
     "DisclosureService/DiscloseEvidence": ("service", "disclosure"),
     "DisclosureService/DiscloseEvidenceBatch": ("service", "disclosure"),
     "DisclosureService/DiscloseDocument": ("service", "disclosure"),
     "DisclosureService/CheckDisclosures": ("service", "disclosure"),
     "DisclosureService/ListChanges": ("service", "disclosure"),
     "AuditService/ReplayVault": ("auditor citizen", "audit"),
-    "AuditService/ReplayRegistry": ("auditor citizen", "audit"),
+    "AuditService/ReplayRegistry": ("auditor service-auditor citizen", "audit"),
+    "AuditService/ReplayLane": ("auditor service-auditor", "audit"),
+    "AuditService/ProveSilence": ("auditor citizen", "audit"),
+    "AuditService/GetInclusionProof": (EVERYBODY, "registry"),
+    "AuditService/GetCheckpoint": (EVERYBODY, "registry"),
     "AuditService/GetVaultState": ("auditor citizen", "audit"),
     "AuditService/ExplainDisclosure": ("auditor citizen", "audit"),
     "RegistryService/RegisterOrganisation": ("operator", "registry"),
@@ -66,6 +76,9 @@ CELLS: Final[dict[str, tuple[str, str]]] = {
     "RegistryService/PublishPurpose": ("operator", "registry"),
     "RegistryService/WithdrawPurpose": ("operator", "registry"),
     "RegistryService/PublishEvidenceType": ("operator", "registry"),
+    "OperationsService/PublishKnownFault": ("operator", "registry"),
+    "OperationsService/RecordAct": ("operator", "registry"),
+    "OperationsService/ListOperations": (EVERYBODY, "registry"),
     "RegistryService/ListOrganisations": (EVERYBODY, "registry"),
     "RegistryService/ListServices": (EVERYBODY, "registry"),
     "RegistryService/ListPurposes": (EVERYBODY, "registry"),
@@ -89,6 +102,11 @@ CREDENTIALS: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "of a helper who is herself": ({"roles": ["official", "citizen"]}, "CREDENTIAL_INVALID"),
     "of no role": ({"roles": []}, "CREDENTIAL_INVALID"),
     "of nobody": ({"sub": ""}, "CREDENTIAL_INVALID"),
+    "of an auditor of no service": ({"roles": ["service-auditor"]}, "CREDENTIAL_INVALID"),
+    "of an auditor of a service by name": (
+        {"roles": ["service-auditor"], "service_id": "council"},
+        "CREDENTIAL_INVALID",
+    ),
 }
 
 Make = Callable[[str, str], Any]
@@ -154,7 +172,8 @@ def test_a_token_without_the_scope_is_not_enough(
 ) -> None:
     subject = {"citizen": samples.citizen.sub, "service": samples.service.service_id}
     scopes = set(SCOPES[role].split()) - {CELLS[method][1]}
-    caller = samples.world.caller(role, subject.get(role, role), scope=" ".join(scopes))
+    audited = {"service_id": samples.service.service_id} if role == "service-auditor" else {}
+    caller = samples.world.caller(role, subject.get(role, role), scope=" ".join(scopes), **audited)
 
     answer = caller.call(method, made(method, role))
 

@@ -49,7 +49,12 @@ def callers(server: Server, samples: Samples) -> dict[str, JsonCaller]:
     """The callers of the samples, over HTTP."""
     subjects = {"citizen": samples.citizen.sub, "service": samples.service.service_id}
     return {
-        role: JsonCaller(server.http, server.issuer.token(role, subjects.get(role, role)))
+        role: JsonCaller(
+            server.http,
+            server.issuer.token(
+                role, subjects.get(role, role), service_id=samples.service.service_id
+            ),
+        )
         for role in ROLES
     }
 

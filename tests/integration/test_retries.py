@@ -23,6 +23,9 @@ KINDS: Final = {
     "VaultService/OpenVault": ["vault-opened.1"],
     "VaultService/CreateAssistanceCode": ["sign-in-linked.1"],
     "VaultService/UnlinkSignIn": ["sign-in-unlinked.1"],
+    "VaultService/AddPasskey": ["passkey-added.1"],
+    "VaultService/RemovePasskey": ["passkey-removed.1"],
+    "VaultService/ImportVault": [*["evidence-provided.1"] * 3, "vault-imported.1"],
     "EvidenceService/ProvideEvidence": ["evidence-provided.1"],
     "EvidenceService/ReplaceEvidence": ["evidence-replaced.1"],
     "EvidenceService/UploadDocument": ["evidence-provided.1"],
@@ -46,6 +49,8 @@ KINDS: Final = {
     "RegistryService/PublishPurpose": ["purpose-published.1"],
     "RegistryService/WithdrawPurpose": ["purpose-withdrawn.1"],
     "RegistryService/PublishEvidenceType": ["evidence-type-published.1"],
+    "OperationsService/PublishKnownFault": ["known-fault-published.1"],
+    "OperationsService/RecordAct": ["administrator-acted.1"],
 }
 """What one successful write records; disclosures, which are recorded at each repeat, apart."""
 FOR_SOMEBODY: Final = {
@@ -226,12 +231,27 @@ def with_other_values(request: Any) -> None:
     request.values = json.dumps({**json.loads(request.values), "buildingNumber": "15a"}).encode()
 
 
+def with_another_note(request: Any) -> None:
+    request.note = "Another note."
+
+
+def with_another_notice(request: Any) -> None:
+    request.notices[0].title = "Another title"
+
+
+def with_another_export(request: Any) -> None:
+    request[0].header.leaf_hash = bytes(32)
+
+
 OTHERWISE: Final[dict[str, Callable[[Any], None]]] = {
     "EvidenceService/ProvideEvidence": with_other_values,
     "EvidenceService/UploadDocument": with_another_title,
     "ConsentService/RedeemCode": with_another_code,
     "RegistryService/RegisterOrganisation": with_another_name,
     "RegistryService/RegisterService": with_another_name,
+    "OperationsService/PublishKnownFault": with_another_notice,
+    "OperationsService/RecordAct": with_another_note,
+    "VaultService/ImportVault": with_another_export,
     DISCLOSE: with_another_case,
     DISCLOSE_BATCH: with_another_case_in_it,
     DISCLOSE_DOCUMENT: with_another_case,

@@ -66,7 +66,8 @@ def test_prepared_and_granted_it_serves(cluster: Cluster, tmp_path: Path) -> Non
     assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
     assert first.stdout == again.stdout
     assert opened.vault.version == 1
-    assert run_sql(events.owner, "SELECT count(*) FROM citizen_vault.entries") == [(2,)]
+    recorded = "SELECT count(*) FROM citizen_vault.records WHERE topic = 'vault-opened.1'"
+    assert run_sql(events.owner, recorded) == [(1,)]
     assert run_sql(keys.owner, "SELECT count(*) FROM vault_keys.keyrings") == [(1,)]
     assert not [path.name for path in server.data.iterdir() if path.suffix == ".db"]
 

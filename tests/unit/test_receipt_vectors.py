@@ -8,9 +8,8 @@ import json
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from clients.auditor.chain import Chain
-from clients.auditor.history import Vault
-from clients.auditor.receipt import hold
+from clients.auditor.receipt import judge_receipt
+from clients.auditor.trust import Trust
 from clients.receipts import ReceiptError, SignedRecord
 from tests.vectors.generate_receipts import (
     EVENTS,
@@ -59,7 +58,7 @@ def test_what_the_auditor_says_of_it(name: str) -> None:
     case = FILES[name]
     data = json.dumps(case["receipt"]).encode()
 
-    held = hold(data, Chain(), Vault(), {KEY_ID: b64(PUBLIC_KEY)}, ())
+    held = judge_receipt(data, Trust(), {KEY_ID: b64(PUBLIC_KEY)})
 
     assert (held.invalid == "") == case["verifies"], held.invalid
 
@@ -85,7 +84,7 @@ def test_a_file_is_written_as_it_was_read(name: str) -> None:
 
     record = SignedRecord.read(json.dumps(receipt).encode())
 
-    assert json.loads(record.as_file()) == receipt
+    assert json.loads(record.as_file()) == {**receipt, "proof": ""}
 
 
 def verifies(data: bytes) -> bool:

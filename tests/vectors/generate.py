@@ -49,6 +49,8 @@ from tests.builders import (
     evidence_replaced,
     evidence_type_published,
     granted_fields,
+    passkey_added,
+    passkey_removed,
     purpose_published,
     request_cancelled,
     request_made,
@@ -57,11 +59,22 @@ from tests.builders import (
     sign_in_unlinked,
     vault_opened,
 )
+from vault.domain.audit import LaneReplayed
 from vault.domain.canonical import b64, digest, encode
 from vault.domain.disclosure import DisclosureRefused
 from vault.domain.events import Draft, Link
+from vault.domain.operation import (
+    AdministratorActed,
+    EntryRange,
+    KeyUsed,
+    KnownFaultPublished,
+    ReleaseStarted,
+    StoreMigrated,
+    StoreRestored,
+)
 from vault.domain.registry import (
     LaneListed,
+    LogKeyListed,
     OrganisationRegistered,
     PurposeWithdrawn,
     ReceiptKeyListed,
@@ -82,7 +95,7 @@ from vault.domain.values import (
     RegistryMark,
     TypeFields,
 )
-from vault.domain.vault import VaultRead
+from vault.domain.vault import VaultImported, VaultRead
 from vault.store.record import entry_of, leaf_of
 
 FOLDER: Final = Path(__file__).parent / "events"
@@ -90,6 +103,8 @@ COMMON: Final[Mapping[str, Any]] = {"time": at(7), "salt": SALT}
 
 HERSELF: Final = Acting(actor=SUBJECT, capacity="self", mandate="", channel="web")
 OPERATOR: Final = Acting(actor=ORGANISATION, capacity="operator", mandate="", channel="api")
+AUDIT: Final = "00001111-1111-8000-8000-00000000a0d1"
+OPERATIONS: Final = "00001111-1111-8000-8000-00000000a0d2"
 AUDITOR: Final = Acting(actor=ORGANISATION, capacity="auditor", mandate="", channel="cli")
 THE_SERVICE: Final = Acting(actor=SERVICE, capacity="service", mandate="", channel="api")
 COUNTER: Final = Acting(
@@ -149,6 +164,18 @@ def in_registry(
 def in_request(desc: str, draft: Draft, version: int, **changes: Any) -> tuple[str, Draft, Link]:
     """Return a sample of a request's stream."""
     return desc, draft, link(draft, REQUEST, version, **changes)
+
+
+def in_audit(desc: str, draft: Draft, version: int) -> tuple[str, Draft, Link]:
+    """Return a sample of the audit stream."""
+    return desc, draft, link(draft, AUDIT, version, acting=AUDITOR)
+
+
+def in_operations(
+    desc: str, draft: Draft, version: int, *payloads: PayloadMark
+) -> tuple[str, Draft, Link]:
+    """Return a sample of the operator's stream."""
+    return desc, draft, link(draft, OPERATIONS, version, acting=OPERATOR, payloads=payloads)
 
 
 def without_start(asked: AskedTerms) -> AskedTerms1:
@@ -279,6 +306,13 @@ def samples() -> list[tuple[str, Draft, Link]]:
         ),
         in_vault("She closes that way.", sign_in_unlinked(), 7),
         in_vault(
+            "She adds a passkey, as her provider signed.",
+            passkey_added(),
+            8,
+            approval=Approval(kind="oidc-step-up", proof_hash=digest(b"the proof")),
+        ),
+        in_vault("She removes it.", passkey_removed(), 9),
+        in_vault(
             "Fields of two items leave for the second time.",
             replace(
                 evidence_disclosed(
@@ -383,6 +417,88 @@ def samples() -> list[tuple[str, Draft, Link]]:
             "A lane is listed: vaults may be opened in it from now on.",
             drafted(LaneListed(lane=1, origin="demo/1", **COMMON)),
             9,
+        ),
+        in_registry(
+            "The key of a lane's log is listed: its checkpoints are signed with it.",
+            drafted(
+                LogKeyListed(
+                    lane=1,
+                    origin="demo/1",
+                    vkey="demo/1+284895fa+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4",
+                    **COMMON,
+                )
+            ),
+            10,
+        ),
+        in_vault(
+            "Her history of another deployment is brought here.",
+            drafted(
+                VaultImported(
+                    origin="elsewhere/0",
+                    vault=REQUEST,
+                    version=41,
+                    leaf=digest(b"its last leaf"),
+                    evidence=3,
+                    consents=2,
+                    **COMMON,
+                )
+            ),
+            2,
+        ),
+        in_operations(
+            "A server begins with another program or configuration.",
+            drafted(
+                ReleaseStarted(
+                    release="0.5.0",
+                    program_hash=digest(b"files"),
+                    configuration_hash=digest(b"settings"),
+                    events_form=1,
+                    keys_form=3,
+                    **COMMON,
+                )
+            ),
+            1,
+        ),
+        in_operations(
+            "The tables of keys have another form.",
+            drafted(StoreMigrated(store="keys", before=2, after=3, **COMMON)),
+            2,
+        ),
+        in_operations(
+            "A lane was restored, and records were put back.",
+            drafted(StoreRestored(lane=1, size=4_000, appended=17, **COMMON)),
+            3,
+        ),
+        in_operations(
+            "Servers run under another wrapping key.",
+            drafted(KeyUsed(key="wrapping", key_id="file-AAECAwQFBgcICQoL", use="serve", **COMMON)),
+            4,
+        ),
+        in_operations(
+            "An administrator looked into a database.",
+            drafted(AdministratorActed(act="access-to-database", **COMMON)),
+            5,
+            PayloadMark(kind="note", hash=digest(b"note"), key_id="", commitment=""),
+        ),
+        in_operations(
+            "A fault that touched entries of two logs is published.",
+            drafted(
+                KnownFaultPublished(
+                    fault=CONSENT,
+                    ranges=(
+                        EntryRange(origin="demo/0", first=20, end=24),
+                        EntryRange(origin="demo/1", first=7, end=8),
+                    ),
+                    **COMMON,
+                )
+            ),
+            6,
+            PayloadMark(kind="notice", hash=NOTICE, key_id="", commitment=""),
+        ),
+        in_audit(
+            "An auditor of one service reads a range of a log, its facts alone.",
+            drafted(LaneReplayed(origin="demo/1", first=20, end=340, service=SERVICE, **COMMON)),
+            3,
         ),
     ]
 

@@ -23,8 +23,9 @@ from vault.application.consents import (
 )
 from vault.application.desk import Decided
 from vault.domain import amendment, consent
-from vault.domain.amendment import ConsentNarrowed, Difference, Narrowing
-from vault.domain.choice import Shown
+from vault.domain.amendment import ConsentExtended, ConsentNarrowed, Difference, Narrowing
+from vault.domain.choice import Shown, shown_bytes
+from vault.domain.consent import ConsentResumed
 from vault.domain.errors import (
     ConsentPausedError,
     ConsentRevokedError,
@@ -54,6 +55,14 @@ class Amended:
     view: ConsentView
     difference: Difference
     preview: Preview | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """A paused consent, and what must be shown and approved before it goes on."""
+
+    view: ConsentView
+    preview: Preview
 
 
 class Amendments:
@@ -156,12 +165,15 @@ class Amendments:
         )
         shown = Shown(time=max(now, state.last_time), salt=new_salt())
         terms = amendment.extended_terms(found, end, shown)
+        challenge = self._desk.approvals.challenge(
+            citizen.acting, state, ConsentExtended, shown_bytes(terms, found.items)
+        )
         view = view_of(state, consent_id, now)
         return Answer(
             value=Amended(
                 view=replace(view, consent=structs.replace(found, terms=terms)),
                 difference=amendment.difference(found.terms, terms),
-                preview=preview_of(terms, found.items, shown),
+                preview=preview_of(terms, found.items, shown, challenge),
             ),
             sizes=await self._desk.vaults.sizes(citizen.vault_id),
         )
@@ -198,8 +210,13 @@ class Amendments:
         request_id: str,
         consent_id: str,
         agreement: Agreement = NO_AGREEMENT,
+        *,
+        shown: tuple[Shown, str] | None = None,
     ) -> Answer[ConsentView]:
-        """Let a paused consent go on.
+        """Let a paused consent go on, exactly as it was shown if it was.
+
+        Args:
+            shown: what was shown, and its digest; None if nothing was, which proves nothing.
 
         Raises:
             NotFoundError: if there is none.
@@ -208,15 +225,44 @@ class Amendments:
         """
         citizen = await self._desk.citizen(caller, acting)
         key = self._desk.request_key(citizen, "ResumeConsent", request_id)
-        said = Particulars(digest=command_digest("ResumeConsent", consent_id))
+        page, page_hash = shown or (None, "")
+        # Without what was shown it is what it was before anything had to be.
+        said = Particulars(digest=command_digest("ResumeConsent", consent_id, *(shown or ())))
 
         async def decide(state: VaultState | None, stamp: Stamp) -> Decided:
             registered = await self._registry.confirmed(now=True)
-            draft = consent.resume(state, registered.state, stamp, consent_id)
+            draft = consent.resume(
+                state, registered.state, stamp, consent_id, shown=page, shown_hash=page_hash
+            )
             return Decided(draft=draft, registry=registered.mark)
 
         recorded = await self._desk.record(citizen, key, said, decide, agreement=agreement)
         return await self._answer(citizen, consent_id, recorded)
+
+    async def preview_resumption(
+        self, caller: Caller, acting: ActingFor, consent_id: str
+    ) -> Answer[Resumption]:
+        """Return what would go on, to be shown before deciding."""
+        citizen = await self._desk.citizen(caller, acting)
+        registered = await self._registry.confirmed(now=True)
+        state = await self._desk.state(citizen)
+        # Refused before it counts as a look.
+        consent.may_resume(state, registered.state, self._now(), consent_id)
+        state = await self._desk.shown(citizen, "history")
+        now = self._now()
+        found = consent.may_resume(state, registered.state, now, consent_id)
+        shown = Shown(time=max(now, state.last_time), salt=new_salt())
+        terms = consent.terms_as_shown(found, shown)
+        challenge = self._desk.approvals.challenge(
+            citizen.acting, state, ConsentResumed, shown_bytes(terms, found.items)
+        )
+        return Answer(
+            value=Resumption(
+                view=view_of(state, consent_id, now),
+                preview=preview_of(terms, found.items, shown, challenge),
+            ),
+            sizes=await self._desk.vaults.sizes(citizen.vault_id),
+        )
 
     async def revoke(
         self,

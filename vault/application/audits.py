@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vault.application.commands import Particulars, command_digest, sealed_particulars
+from vault.application.looks import Looks
 from vault.domain import consent as consents
-from vault.domain import disclosure, registry, vault
+from vault.domain import disclosure, registry
 from vault.domain.disclosure import DisclosureRefused, EvidenceDisclosed
 from vault.domain.errors import (
     FieldInvalidError,
@@ -22,8 +22,7 @@ from vault.domain.errors import (
 )
 from vault.domain.lane import lane_of
 from vault.domain.state import VaultState, fold
-from vault.domain.values import Acting, Time
-from vault.store.command import Command, Decision
+from vault.domain.values import Time
 from vault.store.record import event_of
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from vault.domain.consent import Consent, ConsentStatus
     from vault.domain.events import Event
     from vault.domain.registry import Purpose
-    from vault.domain.values import Stamp
     from vault.store.append import StoredRecord
     from vault.store.command import Sizes
 
@@ -100,6 +98,7 @@ class Audits:
 
     def __init__(self, desk: Desk, registry: Registry) -> None:
         self._desk = desk
+        self._looks = Looks(desk)
         self._registry = registry
 
     async def replay_vault(
@@ -121,7 +120,7 @@ class Audits:
         """
         # Refused before the look is recorded.
         await self._tree_size(vault_id, as_of)
-        await self._look(caller, vault_id, case_ref)
+        await self._looks.look(caller, vault_id, case_ref)
         async for item in self._replay(vault_id, as_of, after_version):
             yield item
 
@@ -142,7 +141,7 @@ class Audits:
             NotFoundError: if there was no such vault then, or it is not the calling citizen's.
         """
         await self._tree_size(vault_id, as_of)
-        await self._look(caller, vault_id, case_ref)
+        await self._looks.look(caller, vault_id, case_ref)
         tree_size = await self._tree_size(vault_id, as_of)
         state = await self._desk.vaults.as_of(vault_id, fold, tree_size=tree_size, time=as_of.time)
         if state is None:
@@ -157,7 +156,7 @@ class Audits:
         Raises:
             NotFoundError: if there is no such vault, or that version is neither.
         """
-        await self._look(caller, vault_id, case_ref)
+        await self._looks.look(caller, vault_id, case_ref)
         record = await self._record(vault_id, version)
         event = event_of(record) if record else None
         if record is None or event is None:
@@ -257,58 +256,6 @@ class Audits:
             # Beyond it: ours, but of a history that was longer, before it was restored.
             raise TokenInvalidError("as_of_token")
         return size
-
-    async def _look(self, caller: Caller, vault_id: str, case_ref: str) -> None:
-        """Let a citizen look at her own vault, and record an auditor's look.
-
-        Raises:
-            NotFoundError: if it is not there, or not hers.
-        """
-        if caller.role != "citizen":
-            await self._record_look(caller, vault_id, case_ref)
-            return
-        identity = await self._desk.keyrings.find_identity(caller)
-        if identity is None or identity.vault_id != vault_id:
-            raise NotFoundError
-
-    async def _record_look(self, caller: Caller, vault_id: str, case_ref: str) -> None:
-        """Record that an auditor looks, unless the history is too broken to be appended to.
-
-        Then the look is shown all the same: to refuse would hide what was done to the history.
-        """
-        try:
-            await self._must_be_vault(vault_id)
-            state = await self._desk.vaults.current(vault_id, fold)
-        except HistoryBrokenError:
-            return
-        if state is None or not state.open_time:
-            return
-        keyring = await self._desk.keyrings.of(vault_id)
-        expected = command_digest("AuditRead", case_ref)
-        particulars = Particulars(digest=expected, case_ref=case_ref)
-        beside = sealed_particulars(keyring.history, vault_id, particulars)
-
-        async def decide(state: VaultState | None, stamp: Stamp) -> Decision:
-            del state
-            return Decision(draft=vault.read(stamp, "history"), payloads=(beside,))
-
-        actor = self._desk.identifiers.pseudonym(caller.issuer, caller.sub)
-        acting = Acting(actor=actor, capacity="auditor", mandate="", channel="api")
-        await self._desk.vaults.execute(Command(stream=vault_id, acting=acting), fold, decide)
-
-    async def _must_be_vault(self, stream: str) -> None:
-        """Refuse a stream of another kind: a look is an event of vaults alone.
-
-        Raises:
-            NotFoundError: if there is no such vault.
-            HistoryBrokenError: if its first record cannot be read.
-        """
-        first = await self._desk.vaults.records(stream, limit=1)
-        if not first:
-            raise NotFoundError
-        event = event_of(first[0])
-        if event and event.link.version == 1 and not isinstance(event.facts, vault.VaultOpened):
-            raise NotFoundError
 
 
 def _time_of(record: StoredRecord) -> str:

@@ -11,21 +11,26 @@ from vault.domain.errors import FieldInvalidError, NotFoundError
 from vault.domain.values import Acting, ApprovalKind, Capacity, Channel
 
 if TYPE_CHECKING:
+    from vault.application.webauthn import Assertion
     from vault.store.command import Sizes
 
-Role = Literal["citizen", "service", "auditor", "operator", "official"]
+Role = Literal["citizen", "service", "auditor", "service-auditor", "operator", "official"]
 ASSISTED_CHANNELS: Final = frozenset[Channel]({"counter", "phone", "letter"})
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A verified caller: role, and who the issuer says it is. A service's `sub` is its id."""
+    """A verified caller: role, and who the issuer says it is. A service's `sub` is its id.
+
+    `audited_service` is the one whose facts alone a service's auditor may see; "" for others.
+    """
 
     role: Role
     issuer: str
     sub: str
     scopes: frozenset[str] = field(default_factory=frozenset)
+    audited_service: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,7 @@ class Agreement:
 
     kind: ApprovalKind = ""
     proof: bytes = field(default=b"", repr=False)
+    assertion: Assertion | None = field(default=None, repr=False)
 
 
 NO_AGREEMENT: Final = Agreement()

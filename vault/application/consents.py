@@ -17,13 +17,14 @@ from vault.domain import choice as choices
 from vault.domain import consent, disclosure, request
 from vault.domain.canonical import digest
 from vault.domain.choice import Choice, Shown
-from vault.domain.consent import Consent, ConsentStatus
+from vault.domain.consent import Consent, ConsentGranted, ConsentStatus
 from vault.domain.errors import NotFoundError
 from vault.domain.state import VaultState, fold
 from vault.domain.values import Item, Stamp, Terms, Time
 from vault.store.command import new_salt
 
 if TYPE_CHECKING:
+    from vault.application.approvals import Challenge
     from vault.application.caller import ActingFor, Agreement, Caller
     from vault.application.desk import Citizen, Desk
     from vault.application.receipts import Receipts
@@ -54,6 +55,7 @@ class Preview:
     shown: Shown
     shown_bytes: bytes
     shown_hash: str
+    challenge: Challenge
     bundle: bytes = b""
 
 
@@ -90,7 +92,10 @@ class Consents:
         build(await self._desk.state(citizen))
         state = await self._desk.shown(citizen, "evidence")
         shown, terms, items = build(state)
-        preview = preview_of(terms, items, shown)
+        challenge = self._desk.approvals.challenge(
+            citizen.acting, state, ConsentGranted, choices.shown_bytes(terms, items)
+        )
+        preview = preview_of(terms, items, shown, challenge)
         subject = request.find_request(state, consent_request_id).subject
         would_be = Consent(
             terms=terms,
@@ -127,6 +132,7 @@ class Consents:
         Raises:
             ShownDiffersError: if what was shown is not what the choice comes to now.
             FieldInvalidError: if the agreement does not fit who acts.
+            ApprovalRequiredError, ApprovalInvalidError: if it does not show that it is hers.
         """
         citizen = await self._desk.citizen(caller, acting)
         consent_id = self._desk.identifiers.consent_id(consent_request_id)
@@ -241,7 +247,9 @@ def view_of(state: VaultState, consent_id: str, now: Time) -> ConsentView:
     )
 
 
-def preview_of(terms: Terms, items: tuple[Item, ...], shown: Shown) -> Preview:
+def preview_of(
+    terms: Terms, items: tuple[Item, ...], shown: Shown, challenge: Challenge
+) -> Preview:
     """Return terms as they stand on her page."""
     shown_bytes = choices.shown_bytes(terms, items)
     return Preview(
@@ -250,4 +258,5 @@ def preview_of(terms: Terms, items: tuple[Item, ...], shown: Shown) -> Preview:
         shown=shown,
         shown_bytes=shown_bytes,
         shown_hash=digest(shown_bytes),
+        challenge=challenge,
     )

@@ -9,12 +9,12 @@ the same command. Whatever an official is shown of hers is recorded first.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from vault.application.approvals import approve
+from vault.application.approvals import Approvals, Signer, stopped_by
 from vault.application.caller import NO_AGREEMENT
 from vault.application.commands import (
     Particulars,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from vault.application.identifiers import Identifiers
     from vault.application.keyrings import Keyrings
     from vault.domain.events import Draft
-    from vault.domain.values import Stamp
+    from vault.domain.values import Approval, Stamp
     from vault.domain.vault import What
     from vault.sealing.keyring import Keyring
     from vault.store.vaults import Vaults
@@ -49,11 +49,22 @@ STOP_SETTLES_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Citizen:
-    """A citizen at her own vault; `staff_ref` names the official who acts for her, "" if none."""
+    """A citizen at her own vault; `staff_ref` names the official who acts for her, "" if none.
+
+    `caller` is who the credential says calls, where that is she.
+    """
 
     vault_id: str
     acting: Acting
     staff_ref: str = ""
+    caller: Caller | None = field(default=None, repr=False)
+
+    @property
+    def signer(self) -> Signer:
+        """Return who is to approve what she decides."""
+        if self.caller is None:
+            return Signer(self.acting)
+        return Signer(self.acting, self.caller.issuer, self.caller.sub)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +79,17 @@ class Decided:
 class Desk:
     """Serves citizens at their own vaults, and officials at those of whom they help."""
 
-    def __init__(self, vaults: Vaults, keyrings: Keyrings, identifiers: Identifiers) -> None:
+    def __init__(
+        self,
+        vaults: Vaults,
+        keyrings: Keyrings,
+        identifiers: Identifiers,
+        approvals: Approvals | None = None,
+    ) -> None:
         self.vaults = vaults
         self.keyrings = keyrings
         self.identifiers = identifiers
+        self.approvals = approvals or Approvals()
 
     async def citizen(self, caller: Caller, acting: ActingFor) -> Citizen:
         """Return the citizen that calls, or for whom an official does.
@@ -84,7 +102,7 @@ class Desk:
             return await self._assisted(caller, acting)
         identity = await self.keyrings.identity(caller)
         who = acting.as_herself(identity.sign_in_id, identity.vault_id)
-        return Citizen(vault_id=identity.vault_id, acting=who)
+        return Citizen(vault_id=identity.vault_id, acting=who, caller=caller)
 
     async def keyring(self, citizen: Citizen) -> Keyring:
         """Return her keyring.
@@ -181,30 +199,41 @@ class Desk:
         Raises:
             RequestIdReusedError: if the `request_id` named another command before.
             FieldInvalidError: if the agreement does not fit who acts.
+            ApprovalRequiredError, ApprovalInvalidError: if it does not show that it is hers.
             NotFoundError: if the official's way to her vault is closed.
         """
         history_key = (await self.keyring(citizen)).history
         said = replace(particulars, staff_ref=citizen.staff_ref or particulars.staff_ref)
-        beside = [sealed_particulars(history_key, citizen.vault_id, said)]
-        approval = NO_APPROVAL
-        if agreement is not None or stops:
-            approval, proof = approve(
-                citizen.acting,
-                agreement or NO_AGREEMENT,
-                history_key,
-                citizen.vault_id,
-                is_stop=stops,
+        beside = sealed_particulars(history_key, citizen.vault_id, said)
+        if agreement is not None:
+            self.approvals.check_kind(citizen.acting, agreement, is_stop=stops)
+
+        async def approved(
+            decided: Decided, state: VaultState | None
+        ) -> tuple[Approval, tuple[SealedPayload, ...]]:
+            if stops:
+                said_so = agreement or NO_AGREEMENT
+                return stopped_by(citizen.acting, said_so, history_key, citizen.vault_id)
+            if agreement is None:
+                return NO_APPROVAL, ()
+            return await self.approvals.approve(
+                citizen.signer,
+                agreement,
+                decided.draft,
+                state,
+                history_key=history_key,
+                stream=citizen.vault_id,
             )
-            beside += proof
 
         async def decide_with_particulars(state: VaultState | None, stamp: Stamp) -> Decision:
             if state is not None:
                 must_be_admitted(state, citizen.acting)
             # Stopping must be possible whatever became of the history before it.
             decided = await decide(state if stops else must_be_sound(state), stamp)
+            approval, proof = await approved(decided, state)
             return Decision(
                 draft=decided.draft,
-                payloads=(*decided.payloads, *beside),
+                payloads=(*decided.payloads, beside, *proof),
                 approval=approval,
                 registry=decided.registry,
             )

@@ -44,7 +44,7 @@ from vault.sealing.keyring import bundle_salt
 from vault.store.command import Command, Decision, Recorded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from vault.application.caller import Caller
     from vault.application.desk import Desk
@@ -111,8 +111,19 @@ class Disclosures:
     """Discloses evidence to services."""
 
     def __init__(
-        self, desk: Desk, registry: Registry, receipts: Receipts, documents: Documents
+        self,
+        desk: Desk,
+        registry: Registry,
+        receipts: Receipts,
+        documents: Documents,
+        must_be_witnessed: Callable[[str], None] = lambda stream: None,  # noqa: ARG005
     ) -> None:
+        """Disclose from these.
+
+        Args:
+            must_be_witnessed: refuses, for a stream whose log has gone without witnesses too long.
+        """
+        self._must_be_witnessed = must_be_witnessed
         self._desk = desk
         self._registry = registry
         self._receipts = receipts
@@ -137,6 +148,7 @@ class Disclosures:
         Raises:
             NotFoundError: if subject or consent are not the caller's.
             FieldUnknownError: if a field is not published.
+            LogUnwitnessedError: if too much has gone without independent witnesses for too long.
             StateError: with the reason of the refusal, which is then recorded.
             ReleaseTooLateError: if it was recorded but may not leave any more.
         """
@@ -172,6 +184,7 @@ class Disclosures:
     async def _make_ready(self, caller: Caller, order: Order, deadline: float | None) -> _Ready:
         attempt, said = order.attempt, order.said
         vault_id = await self._desk.keyrings.vault_of(caller.sub, attempt.subject)
+        self._must_be_witnessed(vault_id)
         try:
             _must_be_published((await self._registry.confirmed()).state, attempt)
         except FieldUnknownError:

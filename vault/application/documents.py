@@ -101,6 +101,24 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
+class ContentFacts:
+    """What stands with a document: what its bytes are."""
+
+    sha256: str
+    size_bytes: int
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPlace:
+    """As which revision of which piece of evidence a document is kept."""
+
+    evidence_id: str
+    revision: int
+    published: EvidenceType
+
+
+@dataclass(frozen=True, slots=True)
 class _Plan:
     """Where an upload goes: which revision of which piece, sealed with which key."""
 
@@ -158,12 +176,7 @@ class Documents:
             if earlier is None:
                 values = await judge(self._registry, planned.published, {**said, CONTENT: content})
                 name = await self._blocking(staged.promote)
-                mark = PayloadMark(
-                    kind=KIND,
-                    hash=b64(bytes.fromhex(name)),
-                    key_id=planned.key.key_id,
-                    commitment=planned.key.commitment,
-                )
+                mark = _mark_of(name, planned.key)
                 earlier = await self._record(
                     citizen, request_key, planned, header, values=values, mark=mark, digest=digest
                 )
@@ -174,6 +187,27 @@ class Documents:
             sizes=earlier.sizes,
             receipt=self._receipts.of(earlier),
         )
+
+    async def take_in(
+        self,
+        citizen: Citizen,
+        place: DocumentPlace,
+        content: ContentFacts,
+        chunks: AsyncIterator[bytes],
+    ) -> PayloadMark:
+        """Seal the bytes of a document for a place, and return the mark for its event.
+
+        Until an event names it, it is an orphan.
+
+        Raises:
+            DocumentInvalidError: if the bytes are not those that are announced.
+        """
+        key = await key_for(self._desk, citizen.vault_id, place.evidence_id, place.revision)
+        planned = _Plan(place.evidence_id, place.revision, place.published, key)
+        announced = Header("", "", b"", content.media_type, content.sha256, "")
+        async with self._staged() as staged:
+            await self._receive(citizen, planned, announced, chunks, staged)
+            return _mark_of(await self._blocking(staged.promote), key)
 
     async def download(
         self, caller: Caller, acting: ActingFor, evidence_id: str, number: int = 0
@@ -215,7 +249,7 @@ class Documents:
         key = keyring.evidence_key(piece.evidence_id, revision.revision)
         if mark is None or key is None:
             raise NotFoundError
-        values = json.loads(await open_revision(self._desk, vault_id, piece, revision))
+        values = await open_revision(self._desk, vault_id, piece, revision)
         schema = schema_of(piece.evidence_type, revision.schema_version)
         context = context_of(key, vault_id, piece.evidence_id, revision.revision, schema, kind=KIND)
         digest = hashlib.sha256()
@@ -233,7 +267,7 @@ class Documents:
             raise HistoryBrokenError from error
         finally:
             stored.close()
-        if b64(digest.digest()) != values[CONTENT]["sha256"]:
+        if b64(digest.digest()) != facts_of_content(values).sha256:
             raise HistoryBrokenError
 
     async def sweep(self) -> int:
@@ -359,6 +393,25 @@ class Documents:
             raise NotFoundError from None
         except DocumentStoreError as error:
             raise StoreUnavailableError from error
+
+
+def facts_of_content(values: bytes) -> ContentFacts:
+    """Return what stands with a document in its values."""
+    content = json.loads(values)[CONTENT]
+    return ContentFacts(
+        sha256=content["sha256"],
+        size_bytes=content["sizeBytes"],
+        media_type=content["mediaType"],
+    )
+
+
+def _mark_of(name: str, key: Key) -> PayloadMark:
+    return PayloadMark(
+        kind=KIND,
+        hash=b64(bytes.fromhex(name)),
+        key_id=key.key_id,
+        commitment=key.commitment,
+    )
 
 
 class _Receiving:

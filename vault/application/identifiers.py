@@ -34,6 +34,8 @@ class Identifiers:
     def __init__(self, secrets: Secrets, origin: str) -> None:
         self._mac = hmac.new(secrets.request_key, digestmod="sha256")
         self.registry_stream = in_lane(self._uuid("registry", origin))
+        self.audit_stream = in_lane(self._uuid("audit", origin))
+        self.operations_stream = in_lane(self._uuid("operations", origin))
 
     def lane_stream(self, origin: str, lane: int) -> str:
         """Return the stream with which a lane begins."""
@@ -47,6 +49,14 @@ class Identifiers:
     def consent_id(self, consent_request_id: str) -> str:
         """Return the id of the one consent that can come of a request."""
         return self._uuid("consent", consent_request_id)
+
+    def passkey_id(self, request_key: str) -> str:
+        """Return the id of the passkey that a command adds."""
+        return self._uuid("passkey", request_key)
+
+    def consent_receipt_id(self, consent_id: str, as_of: str) -> str:
+        """Return the id of the receipt of a consent as of a time."""
+        return self._uuid("consent-receipt", consent_id, as_of)
 
     def pseudonym(self, issuer: str, sub: str) -> str:
         """Return the name by which events know an auditor or an operator."""

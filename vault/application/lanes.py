@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The list of lanes: an event in lane 0 for each further lane, and one in the lane itself.
 
+The key of each lane's log is listed in lane 0, too.
+
 A lane is listed when it is first served, before any vault is opened in it. From then on no other
 database is taken for it: one that does not hold its first record is refused, for what was recorded
 in the lane would look as if it had never been.
@@ -11,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vault.domain import registry
+from vault.domain.errors import RegistryConflictError
 from vault.domain.lane import FIRST_LANE
 from vault.domain.registry import RegistryState
 from vault.domain.values import Acting
@@ -18,12 +21,16 @@ from vault.store.command import Command, Decision
 from vault.store.errors import StoreUnfitError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Awaitable, Callable, Collection
 
     from vault.application.identifiers import Identifiers
     from vault.domain.values import Stamp
     from vault.store.lane import Lane
     from vault.store.vaults import Vaults
+
+
+async def _keep_none(lane: Lane) -> None:
+    del lane
 
 
 class Lanes:
@@ -33,6 +40,8 @@ class Lanes:
         self._vaults = vaults
         self._identifiers = identifiers
         vaults.listed = self.listed
+        self.keep_log: Callable[[Lane], Awaitable[None]] = _keep_none
+        """Called with each lane that is listed, before it is served."""
 
     async def listed(self) -> Collection[int]:
         """Return the lanes that there are, whoever serves them."""
@@ -46,7 +55,37 @@ class Lanes:
                 else.
         """
         await self._list(lane)
+        await self.keep_log(lane)
         self._vaults.serve(lane)
+
+    async def list_log_key(self, lane: Lane, vkey: str) -> str:
+        """List the key of a lane's log, unless one is listed.
+
+        Returns:
+            The one that is listed: with any other, nothing may be signed.
+        """
+        listed = (await self._state()).log_keys.get(lane.number)
+        if listed is None:
+            await self._append_log_key(lane, vkey)
+            listed = (await self._state()).log_keys[lane.number]
+        return listed
+
+    async def _append_log_key(self, lane: Lane, vkey: str) -> None:
+        async def decide(state: RegistryState | None, stamp: Stamp) -> Decision:
+            known = state or RegistryState(stream=stream)
+            return Decision(
+                draft=registry.list_log_key(known, stamp, lane.number, lane.origin, vkey)
+            )
+
+        stream = self._identifiers.registry_stream
+        operator = Acting(actor="", capacity="operator", mandate="", channel="api")
+        try:
+            await self._vaults.execute(
+                Command(stream=stream, acting=operator), registry.fold, decide
+            )
+        except RegistryConflictError:
+            # Another process was first, and has drawn the same key.
+            return
 
     async def _list(self, lane: Lane) -> None:
         stream = self._identifiers.lane_stream(lane.origin, lane.number)

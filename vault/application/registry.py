@@ -353,6 +353,10 @@ class Registry:
         """Return the texts of a purpose, by the version at which they lie."""
         return _PURPOSE_TEXTS.decode(await self._payload(published, "texts"))
 
+    async def texts(self, published: int) -> bytes:
+        """Return the texts of a purpose exactly as hashed, by the version at which they lie."""
+        return await self._payload(published, "texts")
+
     async def texts_hash(self, published: int) -> str:
         """Return the digest of the texts of a purpose, by the version at which they lie."""
         return digest(await self._payload(published, "texts"))

@@ -7,57 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vault.application.caller import Answer
-from vault.application.commands import Particulars, command_digest, read_particulars
+from vault.application.commands import Particulars, command_digest
 from vault.application.desk import Citizen, Decided
+from vault.application.history import NEWEST, History
 from vault.application.identifiers import new_vault_id
 from vault.application.keyrings import ASSISTANCE
 from vault.domain import vault
-from vault.domain.amendment import (
-    ConsentExtended,
-    ConsentNarrowed,
-    Difference,
-    difference_made,
-)
-from vault.domain.consent import ConsentGranted
-from vault.domain.disclosure import DisclosureRefused, EvidenceDisclosed
-from vault.domain.dispute import DisputeResolved, EvidenceDisputed
 from vault.domain.errors import NotFoundError
-from vault.domain.evidence import EvidenceProvided, EvidenceReplaced
-from vault.domain.request import ConsentRequested
 from vault.domain.state import VaultState, fold
-from vault.store.command import Recorded
-from vault.store.record import event_of
 
 if TYPE_CHECKING:
     from vault.application.caller import ActingFor, Caller
     from vault.application.desk import Desk
-    from vault.application.receipts import Receipt, Receipts
-    from vault.domain.events import Event
+    from vault.application.history import Cursor, Page
+    from vault.application.receipts import Receipts
     from vault.domain.values import Stamp
     from vault.store.command import Sizes
-
-CHUNK = 500
-"""Records read at once when looking for lines of one kind."""
-
-
-@dataclass(frozen=True, slots=True)
-class LineItem:
-    """A piece of evidence in a line of history; its id is "" where an attempt named none."""
-
-    evidence_id: str
-    evidence_type: str
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of history: the event, what it concerned, and what was said beside it."""
-
-    event: Event
-    items: tuple[LineItem, ...]
-    particulars: Particulars | None
-    receipt: Receipt
-    difference: Difference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +31,6 @@ class Opened:
 
     state: VaultState
     assistance_code: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Lines of history, newest first; `before_version` is where the next page starts, 0 if none."""
-
-    lines: tuple[Line, ...]
-    before_version: int
 
 
 class CitizenVaults:
@@ -151,49 +108,25 @@ class CitizenVaults:
         caller: Caller,
         acting: ActingFor,
         *,
-        before_version: int,
+        before: Cursor = NEWEST,
         limit: int,
         only_disclosures: bool,
     ) -> Page:
         """Return lines of history, newest first.
 
         Args:
-            before_version: lines older than this version; 0: from the head.
+            before: where the page before ended.
         """
         citizen = await self._desk.citizen(caller, acting)
         state = await self._desk.shown(citizen, "history")
-        history_key = (await self._desk.keyring(citizen)).history
-        origin = self._desk.vaults.origin_of(citizen.vault_id)
-        bottom = before_version or state.version + 1
-        lines: list[Line] = []
-        while bottom > 1 and len(lines) < limit:
-            after = max(0, bottom - 1 - CHUNK)
-            records = await self._desk.vaults.records(
-                citizen.vault_id, after_version=after, limit=bottom - 1 - after
-            )
-            for record in reversed(records):
-                bottom = record.version
-                event = event_of(record)
-                if event is None:
-                    continue
-                if only_disclosures and not isinstance(
-                    event.facts, EvidenceDisclosed | DisclosureRefused
-                ):
-                    continue
-                lines.append(
-                    Line(
-                        event=event,
-                        items=_items(state, event),
-                        particulars=await read_particulars(self._desk.vaults, event, history_key),
-                        receipt=self._receipts.of(Recorded(event, record.position, origin)),
-                        difference=difference_made(state, event),
-                    )
-                )
-                if len(lines) == limit:
-                    break
-            else:
-                bottom = after + 1
-        return Page(lines=tuple(lines), before_version=bottom if bottom > 1 else 0)
+        history = History(
+            self._desk.vaults,
+            self._receipts,
+            (self._desk.identifiers.audit_stream, self._desk.identifiers.operations_stream),
+            state,
+            (await self._desk.keyring(citizen)).history,
+        )
+        return await history.page(before, limit, only_disclosures=only_disclosures)
 
     async def _open_for(self, caller: Caller, acting: ActingFor, request_id: str) -> Answer[Opened]:
         """Open a vault for somebody who has no sign-in, and make the code that she keeps."""
@@ -235,50 +168,3 @@ class CitizenVaults:
     async def _new_vault_id(self) -> str:
         """Draw the id of a vault in one of the lanes that take new ones."""
         return new_vault_id(await self._desk.vaults.lane_for_new())
-
-
-def _items(state: VaultState, event: Event) -> tuple[LineItem, ...]:
-    """Return which of her evidence an event concerned, and which fields of it."""
-    facts = event.facts.upcast()
-    by_number = {item.item: item.evidence_id for item in event.link.items}
-
-    def line(number: int, names: tuple[str, ...]) -> LineItem:
-        evidence_id = by_number.get(number, "")
-        piece = state.evidence.get(evidence_id)
-        return LineItem(
-            evidence_id=evidence_id,
-            evidence_type=piece.evidence_type if piece else "",
-            names=names,
-        )
-
-    match facts:
-        case EvidenceDisclosed():
-            return tuple(line(fields.item, fields.names) for fields in facts.fields)
-        case DisclosureRefused():
-            return tuple(
-                LineItem(evidence_id="", evidence_type=f.evidence_type, names=f.names)
-                for f in facts.fields
-            )
-        case EvidenceDisputed():
-            return (line(0, facts.names),)
-        case DisputeResolved():
-            return (line(0, ()),)
-        case ConsentGranted() | ConsentNarrowed() | ConsentExtended():
-            return tuple(
-                line(granted.item, tuple(sorted(granted.names))) for granted in facts.terms.scope
-            )
-        case ConsentRequested():
-            return tuple(
-                LineItem(
-                    evidence_id="",
-                    evidence_type=asked.evidence_type,
-                    names=tuple(sorted(asked.required + asked.optional)),
-                )
-                for asked in facts.asked.scope
-            )
-        case EvidenceProvided():
-            return (line(0, facts.names),)
-        case EvidenceReplaced():
-            return (line(0, facts.changed),)
-        case _:
-            return ()

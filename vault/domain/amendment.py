@@ -197,7 +197,8 @@ def extend(
     known_since = max(consent.granted, consent.terms.shown_time)
     if not known_since <= shown.time <= stamp.time <= shown_until:
         raise ShownDiffersError("shown")
-    if digest(shown_bytes(terms, consent.items)) != shown_hash:
+    page = shown_bytes(terms, consent.items)
+    if digest(page) != shown_hash:
         raise ShownDiffersError("shown")
     facts = ConsentExtended(
         time=stamp.time,
@@ -207,7 +208,7 @@ def extend(
         consent_id=consent_id,
         terms=terms,
     )
-    return Draft(facts=facts, items=consent.items)
+    return Draft(facts=facts, items=consent.items, shown=page)
 
 
 def difference(before: Terms, after: Terms) -> Difference:

@@ -167,7 +167,8 @@ def grant(
     shown_until = later(shown.time, seconds=SHOWN_FOR_HOURS * 3600)
     if not request.time <= shown.time <= stamp.time <= shown_until or terms.end <= stamp.time:
         raise ShownDiffersError("shown")
-    if digest(choices.shown_bytes(terms, items)) != shown_hash:
+    page = choices.shown_bytes(terms, items)
+    if digest(page) != shown_hash:
         raise ShownDiffersError("shown")
     facts = ConsentGranted(
         time=stamp.time,
@@ -178,7 +179,7 @@ def grant(
         consent_request_id=consent_request_id,
         terms=terms,
     )
-    return Draft(facts=facts, items=items)
+    return Draft(facts=facts, items=items, shown=page)
 
 
 def revoke(state: VaultState | None, stamp: Stamp, consent_id: str) -> Draft:
@@ -228,10 +229,10 @@ def pause(state: VaultState | None, stamp: Stamp, consent_id: str) -> Draft:
     return Draft(facts=facts)
 
 
-def resume(
-    state: VaultState | None, registry: RegistryState, stamp: Stamp, consent_id: str
-) -> Draft:
-    """Let a paused consent go on.
+def may_resume(
+    state: VaultState | None, registry: RegistryState, time: Time, consent_id: str
+) -> Consent:
+    """Return the paused consent that may go on.
 
     Raises:
         VaultNotOpenError, NotFoundError: if there is none.
@@ -240,11 +241,40 @@ def resume(
         ServiceSuspendedError, PurposeNotAllowedError: if the registry forbids it by now.
     """
     consent = find(must_be_sound(state), consent_id)
-    consent.must_not_have_ended(stamp.time)
+    consent.must_not_have_ended(time)
     if not consent.paused:
         raise ConsentNotPausedError
     registry.service(consent.service)
     registry.purpose(consent.terms.purpose.code, consent.service, consent.terms.purpose.version)
+    return consent
+
+
+def resume(
+    state: VaultState | None,
+    registry: RegistryState,
+    stamp: Stamp,
+    consent_id: str,
+    *,
+    shown: Shown | None = None,
+    shown_hash: str = "",
+) -> Draft:
+    """Let a paused consent go on, exactly as it was shown if it was.
+
+    Raises:
+        ShownDiffersError: if the digest is not that of the terms now, or they were shown before
+            this pause began, in the future, or too long ago.
+        See `may_resume` for the others.
+    """
+    consent = may_resume(state, registry, stamp.time, consent_id)
+    page = b""
+    if shown is not None:
+        page = choices.shown_bytes(terms_as_shown(consent, shown), consent.items)
+        shown_until = later(shown.time, seconds=SHOWN_FOR_HOURS * 3600)
+        # What was shown before this pause was approved for another one.
+        if not consent.paused <= shown.time <= stamp.time <= shown_until:
+            raise ShownDiffersError("shown")
+        if digest(page) != shown_hash:
+            raise ShownDiffersError("shown")
     facts = ConsentResumed(
         time=stamp.time,
         salt=stamp.salt,
@@ -252,7 +282,12 @@ def resume(
         subject=consent.subject,
         consent_id=consent_id,
     )
-    return Draft(facts=facts)
+    return Draft(facts=facts, shown=page)
+
+
+def terms_as_shown(consent: Consent, shown: Shown) -> Terms:
+    """Return the terms of a consent as they stood on her page when she let it go on."""
+    return replace(consent.terms, shown_time=shown.time, salt=shown.salt)
 
 
 def find(state: VaultState, consent_id: str) -> Consent:

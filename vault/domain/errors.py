@@ -66,6 +66,13 @@ class DocumentInvalidError(InvalidError):
     message = "This is not a whole PDF, PNG or JPEG of the type that it is said to be."
 
 
+class ExportInvalidError(InvalidError):
+    """What was brought from another deployment is not a whole export."""
+
+    reason = "EXPORT_INVALID"
+    message = "This is not a whole export, or it was changed. Export again where you were before."
+
+
 class TokenInvalidError(InvalidError):
     """A position token or page token is not one of ours, or not for this call."""
 
@@ -176,6 +183,23 @@ class ShownDiffersError(StateError):
     message = "What you decide on is not what was shown, or was shown too long ago. Show it again."
 
 
+class ApprovalRequiredError(StateError):
+    """The decision needs a proof that it is hers, beyond her sign-in."""
+
+    reason = "APPROVAL_REQUIRED"
+    message = "This needs a proof that the decision is hers: approve the challenge that is shown."
+
+
+class ApprovalInvalidError(StateError):
+    """The proof does not show that this decision is hers."""
+
+    reason = "APPROVAL_INVALID"
+    message = "The proof does not show that this decision is hers. Approve what is shown now."
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("approval", detail)
+
+
 class ConsentRevokedError(StateError):
     """The consent was revoked."""
 
@@ -202,6 +226,13 @@ class ConsentNotPausedError(StateError):
 
     reason = "CONSENT_NOT_PAUSED"
     message = "This consent is not paused."
+
+
+class ConsentNotRevokedError(StateError):
+    """The consent was not revoked, so there is no silence since to be proved."""
+
+    reason = "CONSENT_NOT_REVOKED"
+    message = "This consent was not revoked. There is nothing to prove about the time since."
 
 
 class NarrowingWidensError(StateError):
@@ -293,6 +324,23 @@ class ReleaseTooLateError(VaultError):
 
     reason = "RELEASE_TOO_LATE"
     message = "It was recorded, but too slowly to be sent. Retry with the same request_id."
+
+
+class LogUnwitnessedError(VaultError):
+    """Too much has gone unsigned by independent witnesses for too long."""
+
+    reason = "LOG_UNWITNESSED"
+    message = (
+        "No independent witness has signed the log for too long, so nothing is sent. Retry later "
+        "with the same request_id."
+    )
+
+
+class LogUnsignedError(VaultError):
+    """The log signs nothing at present."""
+
+    reason = "LOG_UNSIGNED"
+    message = "The log signs nothing at present, so there is no proof of this yet. Retry later."
 
 
 class StoreUnavailableError(VaultError):

@@ -56,10 +56,14 @@ class Link(Value, frozen=True):
 
 
 class Draft(Value, frozen=True):
-    """An event that a rule decided, before it is linked to its stream."""
+    """An event that a rule decided, before it is linked to its stream.
+
+    `shown` is what stood on her page, of which an approval's challenge is made; empty if nothing.
+    """
 
     facts: Facts
     items: tuple[Item, ...] = ()
+    shown: bytes = b""
 
 
 class Event(Value, frozen=True):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The registry: organisations, services, purposes, evidence types, receipt keys, lanes.
+"""The registry: organisations, services, purposes, evidence types, keys, lanes.
 
 It is one stream in lane 0. Names, texts and schemas are public payloads beside the events; the fold
 keeps at which version each lies, and the digest of a purpose's texts, which is a consent's notice.
@@ -122,6 +122,17 @@ class LaneListed(Facts, frozen=True, tag="lane-listed.1"):
     origin: str
 
 
+class LogKeyListed(Facts, frozen=True, tag="log-key-listed.1"):
+    """From now on the checkpoints of the lane's log are signed with this key.
+
+    `vkey` is its text as C2SP signed-note has it; the name in it is the origin.
+    """
+
+    lane: int
+    origin: str
+    vkey: str
+
+
 class Service(Value, frozen=True):
     """A registered service. `published` is the version at which its name lies."""
 
@@ -166,6 +177,8 @@ class RegistryState(StreamState, frozen=True, kw_only=True):
     receipt_keys: dict[str, str] = field(default_factory=dict)
     lanes: dict[int, str] = field(default_factory=dict)
     """The origin of each but the registry's own."""
+    log_keys: dict[int, str] = field(default_factory=dict)
+    """The vkey of each lane's log."""
 
     def service(self, service_id: str) -> Service:
         """Return a service that may act.
@@ -353,6 +366,18 @@ def list_lane(state: RegistryState, stamp: Stamp, lane: int, origin: str) -> Dra
     return Draft(facts=LaneListed(time=stamp.time, salt=stamp.salt, lane=lane, origin=origin))
 
 
+def list_log_key(state: RegistryState, stamp: Stamp, lane: int, origin: str, vkey: str) -> Draft:
+    """List the key of a lane's log, which is one for ever: a log with another key is another log.
+
+    Raises:
+        RegistryConflictError: if the lane has one.
+    """
+    if lane in state.log_keys:
+        raise RegistryConflictError("lane", "The lane's log has a key already.")
+    facts = LogKeyListed(time=stamp.time, salt=stamp.salt, lane=lane, origin=origin, vkey=vkey)
+    return Draft(facts=facts)
+
+
 def fold(state: RegistryState | None, event: Event) -> RegistryState:
     """Return what is registered after an event."""
     before = state or RegistryState(stream=event.link.stream)
@@ -396,5 +421,7 @@ def fold(state: RegistryState | None, event: Event) -> RegistryState:
             return replace(after, receipt_keys={**after.receipt_keys, key_id: public_key})
         case LaneListed(lane=lane, origin=origin):
             return replace(after, lanes={**after.lanes, lane: origin})
+        case LogKeyListed(lane=lane, vkey=vkey):
+            return replace(after, log_keys={**after.log_keys, lane: vkey})
         case _:
             return after

@@ -8,13 +8,14 @@ from typing import Any, Final
 
 from msgspec import field
 
-from vault.domain import amendment, consent, disclosure, dispute, evidence, request, vault
+from vault.domain import amendment, consent, disclosure, dispute, evidence, passkey, request, vault
 from vault.domain.consent import Consent
 from vault.domain.events import Event, Facts, StreamState
 from vault.domain.evidence import Evidence
+from vault.domain.passkey import Passkey
 from vault.domain.request import Request
 from vault.domain.values import Terms, Time
-from vault.domain.vault import SignIn
+from vault.domain.vault import Imported, SignIn
 
 
 class VaultState(StreamState, frozen=True, kw_only=True):
@@ -28,6 +29,8 @@ class VaultState(StreamState, frozen=True, kw_only=True):
     """Terms that a narrowing or extension replaced, by its version."""
     cancelled: frozenset[str] = frozenset()
     sign_ins: dict[str, SignIn] = field(default_factory=dict)
+    imports: tuple[Imported, ...] = ()
+    passkeys: dict[str, Passkey] = field(default_factory=dict)
 
 
 def fold(state: VaultState | None, event: Event) -> VaultState:
@@ -40,8 +43,11 @@ def fold(state: VaultState | None, event: Event) -> VaultState:
 
 _FOLDS: Final[dict[type[Facts], Callable[[VaultState, Event, Any], VaultState]]] = {
     vault.VaultOpened: vault.opened,
+    vault.VaultImported: vault.brought,
     vault.SignInLinked: vault.sign_in_linked,
     vault.SignInUnlinked: vault.sign_in_unlinked,
+    passkey.PasskeyAdded: passkey.passkey_added,
+    passkey.PasskeyRemoved: passkey.passkey_removed,
     evidence.EvidenceProvided: evidence.provided,
     evidence.EvidenceReplaced: evidence.replaced,
     dispute.EvidenceDisputed: dispute.disputed,

@@ -9,13 +9,24 @@ from __future__ import annotations
 from typing import Final, get_args
 
 from vault.domain.amendment import ConsentExtended, ConsentNarrowed
+from vault.domain.audit import LaneReplayed
 from vault.domain.consent import ConsentGranted, ConsentPaused, ConsentResumed, ConsentRevoked
 from vault.domain.disclosure import DisclosureRefused, EvidenceDisclosed
 from vault.domain.dispute import DisputeResolved, EvidenceDisputed
 from vault.domain.evidence import EvidenceProvided, EvidenceReplaced
+from vault.domain.operation import (
+    AdministratorActed,
+    KeyUsed,
+    KnownFaultPublished,
+    ReleaseStarted,
+    StoreMigrated,
+    StoreRestored,
+)
+from vault.domain.passkey import PasskeyAdded, PasskeyRemoved
 from vault.domain.registry import (
     EvidenceTypePublished,
     LaneListed,
+    LogKeyListed,
     OrganisationRegistered,
     PurposePublished,
     PurposeWithdrawn,
@@ -34,17 +45,20 @@ from vault.domain.request import (
     RequestRedeemed,
 )
 from vault.domain.request_forms import ConsentRequested1, RequestMade1
-from vault.domain.vault import SignInLinked, SignInUnlinked, VaultOpened, VaultRead
+from vault.domain.vault import SignInLinked, SignInUnlinked, VaultImported, VaultOpened, VaultRead
 
 StoredFacts = (
     VaultOpened
     | VaultRead
+    | VaultImported
     | EvidenceProvided
     | EvidenceReplaced
     | EvidenceDisputed
     | DisputeResolved
     | SignInLinked
     | SignInUnlinked
+    | PasskeyAdded
+    | PasskeyRemoved
     | ConsentRequested
     | ConsentRequested1
     | ConsentRequestCancelled
@@ -71,6 +85,14 @@ StoredFacts = (
     | EvidenceTypePublished
     | ReceiptKeyListed
     | LaneListed
+    | LogKeyListed
+    | LaneReplayed
+    | ReleaseStarted
+    | StoreMigrated
+    | StoreRestored
+    | KeyUsed
+    | AdministratorActed
+    | KnownFaultPublished
 )
 
 STORED_NAMES: Final = frozenset(str(facts.__struct_config__.tag) for facts in get_args(StoredFacts))

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec.structs import replace
 
-from vault.domain.errors import HistoryBrokenError, NotFoundError, VaultNotOpenError
+from vault.domain.errors import (
+    ExportInvalidError,
+    HistoryBrokenError,
+    NotFoundError,
+    VaultNotOpenError,
+)
 from vault.domain.events import Draft, Event, Facts
 from vault.domain.values import Means, Time, Value
 
@@ -15,7 +20,7 @@ if TYPE_CHECKING:
     from vault.domain.state import VaultState
     from vault.domain.values import Acting, Stamp
 
-What = Literal["evidence", "history", "proof"]
+What = Literal["evidence", "history", "proof", "export"]
 
 
 class VaultOpened(Facts, frozen=True, tag="vault-opened.1"):
@@ -26,6 +31,21 @@ class VaultRead(Facts, frozen=True, tag="vault-read.1"):
     """Somebody other than herself looked, or a proof was closed."""
 
     what: What
+
+
+class VaultImported(Facts, frozen=True, tag="vault-imported.1"):
+    """Her history of another deployment was brought here; this names where that one ended.
+
+    What she gave there is provided again after it: so many revisions. What she shared there stays
+    there: so many consents, whose services are that deployment's.
+    """
+
+    origin: str
+    vault: str
+    version: int
+    leaf: str
+    evidence: int
+    consents: int
 
 
 class SignInLinked(Facts, frozen=True, tag="sign-in-linked.1"):
@@ -50,6 +70,21 @@ class SignIn(Value, frozen=True):
     unlinked: Time = Time("")
 
 
+class Imported(Value, frozen=True):
+    """Where a history ended that was brought here, and how much came along or stayed.
+
+    `recorded` is the version of the event that says so, 0 before there is one.
+    """
+
+    origin: str
+    vault: str
+    version: int
+    leaf: str
+    evidence: int
+    consents: int
+    recorded: int = 0
+
+
 def open_vault(stamp: Stamp) -> Draft:
     """Open a vault."""
     return Draft(facts=VaultOpened(time=stamp.time, salt=stamp.salt))
@@ -58,6 +93,29 @@ def open_vault(stamp: Stamp) -> Draft:
 def read(stamp: Stamp, what: What) -> Draft:
     """Record that somebody looks."""
     return Draft(facts=VaultRead(time=stamp.time, salt=stamp.salt, what=what))
+
+
+def bring(state: VaultState | None, stamp: Stamp, imported: Imported) -> Draft:
+    """Record that her history of another deployment is brought here, once.
+
+    Raises:
+        VaultNotOpenError: if there is no vault.
+        ExportInvalidError: if it was brought here before, by another export.
+    """
+    vault = must_be_sound(state)
+    if any(one.vault == imported.vault for one in vault.imports):
+        raise ExportInvalidError("header", "It was brought here before, by an earlier export.")
+    facts = VaultImported(
+        time=stamp.time,
+        salt=stamp.salt,
+        origin=imported.origin,
+        vault=imported.vault,
+        version=imported.version,
+        leaf=imported.leaf,
+        evidence=imported.evidence,
+        consents=imported.consents,
+    )
+    return Draft(facts=facts)
 
 
 def link_sign_in(stamp: Stamp, sign_in: str, means: Means) -> Draft:
@@ -119,6 +177,20 @@ def opened(state: VaultState, event: Event, facts: VaultOpened) -> VaultState:
     """Fold `VaultOpened`."""
     del event
     return replace(state, open_time=facts.time)
+
+
+def brought(state: VaultState, event: Event, facts: VaultImported) -> VaultState:
+    """Fold `VaultImported`."""
+    imported = Imported(
+        origin=facts.origin,
+        vault=facts.vault,
+        version=facts.version,
+        leaf=facts.leaf,
+        evidence=facts.evidence,
+        consents=facts.consents,
+        recorded=event.link.version,
+    )
+    return replace(state, imports=(*state.imports, imported))
 
 
 def sign_in_linked(state: VaultState, event: Event, facts: SignInLinked) -> VaultState:

@@ -26,6 +26,13 @@ class KeyringConflictError(SealingError):
         super().__init__("The keyring was stored by another writer: load it and decide again.")
 
 
+class LogConflictError(SealingError):
+    """Another writer stored this log's key or head first: load it, decide again, store again."""
+
+    def __init__(self) -> None:
+        super().__init__("The log was stored by another writer: load it and decide again.")
+
+
 class KeyFileError(SealingError):
     """The file with the wrapping key is missing, readable by others, or not such a file."""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The key store: keyrings, identities, floors and the deployment's secrets, apart from all events.
+"""The key store: keyrings, identities, floors, keys of logs and the deployment's secrets.
 
 The port, and the values that cross it. A key store is a database of its own with backups of its
 own: keys that must die may not live in the event database, its journal, replicas or backups.
@@ -15,6 +15,7 @@ import msgspec
 from vault.domain import canonical
 from vault.sealing.envelope import SECRET_BYTES
 from vault.sealing.keyring import Keyring
+from vault.sealing.log import Log
 
 
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,6 +126,22 @@ class KeyStore(Protocol):
 
         Returns:
             The largest version ever given to `raise_floor`; 0 if none was.
+        """
+
+    def load_log(self, origin: str) -> Log | None:
+        """Return the key of a lane's log and its last signed head, as last stored; None if none."""
+
+    def store_log(self, origin: str, log: Log) -> Log:
+        """Store the key and the head of a log if nobody else has since they were loaded.
+
+        A head is stored before its checkpoint is shown to anybody: of all who have the key, one
+        alone may sign what follows a head.
+
+        Returns:
+            The log with the number that it now has.
+
+        Raises:
+            LogConflictError: It has another number, or exists already.
         """
 
     def secrets(self) -> Secrets:

@@ -19,10 +19,12 @@ from vault.sealing.postgres_tables import (
     FORM,
     INSERT_IDENTITY,
     INSERT_KEYRING,
+    INSERT_LOG,
     INSERT_SECRETS,
     MEMBER,
     RAISE_FLOOR,
     REPLACE_KEYRING,
+    REPLACE_LOG,
     WEAK,
 )
 from vault.sealing.row import Row
@@ -117,6 +119,20 @@ class PostgresKeyStore(SealedKeyStore):
             return True
         # Sealed bytes are never the same twice: if these stand, a lost attempt stored them.
         return self._select_keyring(stream) == (number, row)
+
+    def _select_log(self, origin: str) -> tuple[int, Row] | None:
+        found = self._read(
+            "SELECT number, epoch, wrapped_key, sealed FROM vault_keys.logs WHERE origin = %s",
+            origin,
+        )
+        return (found[0], _row(*found[1:])) if found else None
+
+    def _store_log(self, origin: str, number: int, row: Row) -> bool:
+        statement = INSERT_LOG if number == 1 else REPLACE_LOG
+        if self._write(statement, origin=origin, number=number, **_columns(row)):
+            return True
+        # As for keyrings: if these bytes stand, a lost attempt stored them.
+        return self._select_log(origin) == (number, row)
 
     def _select_identity(self, name: str) -> Row | None:
         found = self._read(

@@ -14,7 +14,7 @@ from vault.sealing.errors import KeyStoreError
 MEMBER: Final = "citizen_vault_keys"
 """The group role of those who use the key store: the server's role must be in it."""
 
-FORM: Final = 1
+FORM: Final = 2
 """The form of the tables."""
 
 _SEALED_COLUMNS: Final = "epoch text NOT NULL, wrapped_key bytea NOT NULL, sealed bytea NOT NULL"
@@ -26,6 +26,8 @@ CREATE TABLE IF NOT EXISTS vault_keys.form (
     version integer PRIMARY KEY
 );
 INSERT INTO vault_keys.form SELECT {FORM} WHERE NOT EXISTS (SELECT FROM vault_keys.form);
+-- Form 1 had no logs.
+UPDATE vault_keys.form SET version = {FORM} WHERE version < {FORM};
 CREATE TABLE IF NOT EXISTS vault_keys.keyrings (
     stream text COLLATE "C" PRIMARY KEY,
     number bigint NOT NULL CHECK (number > 0),
@@ -43,16 +45,28 @@ CREATE TABLE IF NOT EXISTS vault_keys.floors (
     stream text COLLATE "C" PRIMARY KEY,
     version bigint NOT NULL CHECK (version > 0)
 );
+CREATE TABLE IF NOT EXISTS vault_keys.logs (
+    origin text COLLATE "C" PRIMARY KEY,
+    number bigint NOT NULL CHECK (number > 0),
+    {_SEALED_COLUMNS}
+);
 CREATE OR REPLACE FUNCTION vault_keys.refuse() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$ BEGIN
-    RAISE EXCEPTION 'floors are never lowered' USING ERRCODE = 'restrict_violation';
+    RAISE EXCEPTION '% are never lowered', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
 END $$;
 CREATE OR REPLACE TRIGGER floors_rise BEFORE UPDATE ON vault_keys.floors
     FOR EACH ROW WHEN (NEW.version < OLD.version OR NEW.stream <> OLD.stream)
     EXECUTE FUNCTION vault_keys.refuse();
 CREATE OR REPLACE TRIGGER floors_stay BEFORE DELETE OR TRUNCATE ON vault_keys.floors
     EXECUTE FUNCTION vault_keys.refuse();
+CREATE OR REPLACE TRIGGER logs_go_on BEFORE UPDATE ON vault_keys.logs
+    FOR EACH ROW WHEN (NEW.number <= OLD.number OR NEW.origin <> OLD.origin)
+    EXECUTE FUNCTION vault_keys.refuse();
+CREATE OR REPLACE TRIGGER logs_stay BEFORE DELETE OR TRUNCATE ON vault_keys.logs
+    EXECUTE FUNCTION vault_keys.refuse();
 -- Also where a server replicates.
+ALTER TABLE vault_keys.logs ENABLE ALWAYS TRIGGER logs_go_on;
+ALTER TABLE vault_keys.logs ENABLE ALWAYS TRIGGER logs_stay;
 ALTER TABLE vault_keys.floors ENABLE ALWAYS TRIGGER floors_rise;
 ALTER TABLE vault_keys.floors ENABLE ALWAYS TRIGGER floors_stay;
 DO $$ BEGIN
@@ -64,7 +78,7 @@ GRANT USAGE ON SCHEMA vault_keys TO {MEMBER};
 GRANT SELECT ON vault_keys.form TO {MEMBER};
 GRANT SELECT, INSERT, UPDATE, DELETE ON vault_keys.keyrings TO {MEMBER};
 GRANT SELECT, INSERT ON vault_keys.identities, vault_keys.secrets TO {MEMBER};
-GRANT SELECT, INSERT, UPDATE ON vault_keys.floors TO {MEMBER};
+GRANT SELECT, INSERT, UPDATE ON vault_keys.floors, vault_keys.logs TO {MEMBER};
 """  # noqa: S608  # our own tables
 
 # Judged for every role that ours may become, since a role need not inherit what it may do. A
@@ -119,6 +133,18 @@ SET number = %(number)s, epoch = %(epoch)s, wrapped_key = %(wrapped_key)s, seale
 WHERE stream = %(stream)s AND number = %(number)s - 1 AND {_IS_DURABLE}
 """  # noqa: S608  # likewise
 
+INSERT_LOG: Final = f"""
+INSERT INTO vault_keys.logs (origin, number, epoch, wrapped_key, sealed)
+SELECT %(origin)s, %(number)s, %(epoch)s, %(wrapped_key)s, %(sealed)s WHERE {_IS_DURABLE}
+ON CONFLICT DO NOTHING
+"""
+
+REPLACE_LOG: Final = f"""
+UPDATE vault_keys.logs
+SET number = %(number)s, epoch = %(epoch)s, wrapped_key = %(wrapped_key)s, sealed = %(sealed)s
+WHERE origin = %(origin)s AND number = %(number)s - 1 AND {_IS_DURABLE}
+"""  # noqa: S608  # likewise
+
 DELETE_KEYRING: Final = f"""
 DELETE FROM vault_keys.keyrings WHERE stream = %(stream)s AND {_IS_DURABLE}
 """  # noqa: S608  # likewise
@@ -136,6 +162,7 @@ SELECT 1, %(epoch)s, %(wrapped_key)s, %(sealed)s WHERE {_IS_DURABLE}
     AND NOT EXISTS (SELECT FROM vault_keys.keyrings)
     AND NOT EXISTS (SELECT FROM vault_keys.identities)
     AND NOT EXISTS (SELECT FROM vault_keys.floors)
+    AND NOT EXISTS (SELECT FROM vault_keys.logs)
 ON CONFLICT DO NOTHING
 """  # noqa: S608  # likewise
 

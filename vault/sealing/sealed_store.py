@@ -10,9 +10,15 @@ from typing import TypeVar
 
 import msgspec
 
-from vault.sealing.errors import KeyringConflictError, KeyStoreError, SealError
+from vault.sealing.errors import (
+    KeyringConflictError,
+    KeyStoreError,
+    LogConflictError,
+    SealError,
+)
 from vault.sealing.keyring import Keyring, StoredKeyring
 from vault.sealing.keystore import Identity, Secrets, identity_name, new_secrets
+from vault.sealing.log import Log, StoredLog
 from vault.sealing.row import Place, Row, open_row, seal_row
 from vault.sealing.wrapper import KeyWrapper
 
@@ -63,6 +69,22 @@ class SealedKeyStore(ABC):
         """Store the vault that a service knows by a subject, if none yet; see `KeyStore`."""
         return self._add(self._place("subjects", service_id, subject_id), vault_id)
 
+    def load_log(self, origin: str) -> Log | None:
+        """Return the key and the last head of a log; see `KeyStore`."""
+        found = self._select_log(origin)
+        if found is None:
+            return None
+        number, row = found
+        return open_row(self._wrapper, Place("logs", origin, number), row, StoredLog).log(number)
+
+    def store_log(self, origin: str, log: Log) -> Log:
+        """Store the key and the head of a log by compare-and-set on its number; see `KeyStore`."""
+        number = log.number + 1
+        row = seal_row(self._wrapper, Place("logs", origin, number), StoredLog.of(log))
+        if not self._store_log(origin, number, row):
+            raise LogConflictError
+        return msgspec.structs.replace(log, number=number)
+
     def secrets(self) -> Secrets:
         """Return the deployment's secrets; see `KeyStore`."""
         return self._secrets
@@ -73,6 +95,14 @@ class SealedKeyStore(ABC):
 
     @abstractmethod
     def _store_keyring(self, stream: str, number: int, row: Row) -> bool:
+        """Insert row 1 if there is none, or put row n in the place of row n - 1; say whether."""
+
+    @abstractmethod
+    def _select_log(self, origin: str) -> tuple[int, Row] | None:
+        """Return the number and the row of a log, if there is one."""
+
+    @abstractmethod
+    def _store_log(self, origin: str, number: int, row: Row) -> bool:
         """Insert row 1 if there is none, or put row n in the place of row n - 1; say whether."""
 
     @abstractmethod

@@ -24,7 +24,7 @@ from vault.sealing.wrapper import KeyWrapper, WrappedKey
 _APPLICATION_ID: Final = 0x43564B53
 """Marks the file as a key store ("CVKS")."""
 
-_SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 # When SQLite balances its tree it leaves copies of moved rows in the gaps of pages, whatever
 # `secure_delete` says (seen: 1 of 4,400 replaced rows). Only what does not fit beside the tree is
@@ -50,6 +50,18 @@ BEGIN SELECT RAISE(ABORT, 'floors are never lowered'); END;
 CREATE TRIGGER IF NOT EXISTS floors_stay BEFORE DELETE ON floors
 BEGIN SELECT RAISE(ABORT, 'floors are never deleted'); END;
 """
+_LOGS: Final = f"""
+CREATE TABLE logs (
+    origin TEXT NOT NULL PRIMARY KEY,
+    number INTEGER NOT NULL CHECK (number > 0),
+    {_SEALED_COLUMNS}
+) STRICT;
+CREATE TRIGGER IF NOT EXISTS logs_go_on BEFORE UPDATE ON logs
+WHEN new.number <= old.number OR new.origin <> old.origin
+BEGIN SELECT RAISE(ABORT, 'the head of a log never goes back'); END;
+CREATE TRIGGER IF NOT EXISTS logs_stay BEFORE DELETE ON logs
+BEGIN SELECT RAISE(ABORT, 'the key of a log is never deleted'); END;
+"""
 _SCHEMA: Final = f"""
 CREATE TABLE keyrings (
     stream TEXT NOT NULL PRIMARY KEY,
@@ -66,8 +78,9 @@ CREATE TABLE secrets (
 ) STRICT;
 {_FLOORS}
 {_FLOORS_RISE}
+{_LOGS}
 """
-_CHANGES: Final = {1: _FLOORS + _FLOORS_RISE}
+_CHANGES: Final = {1: _FLOORS + _FLOORS_RISE, 2: _LOGS}
 """What brings a file of a version up to the next."""
 
 # What the promises stand on: read back, for SQLite ignores what it does not know.
@@ -117,7 +130,7 @@ class SQLiteKeyStore(SealedKeyStore):
                 self._writer = self._connect(apsw.SQLITE_OPEN_READWRITE, opened)
                 version = self._check_schema()
                 self._apply_settings()
-                if version < _SCHEMA_VERSION:
+                if version < SCHEMA_VERSION:
                     self._bring_up()
                 self._truncate_log()
                 self._reader = self._connect(apsw.SQLITE_OPEN_READONLY, opened)
@@ -171,6 +184,28 @@ class SQLiteKeyStore(SealedKeyStore):
                 " WHERE stream = ? AND number = ?",
                 (number, *_columns(row), stream, number - 1),
                 replaces=True,
+            )
+        return changes == 1
+
+    def _select_log(self, origin: str) -> tuple[int, Row] | None:
+        found = self._read(
+            "SELECT number, epoch, wrapped_key, sealed FROM logs WHERE origin = ?", (origin,)
+        )
+        return (found[0], _row(*found[1:])) if found else None
+
+    def _store_log(self, origin: str, number: int, row: Row) -> bool:
+        if number == 1:
+            changes = self._write(
+                "INSERT INTO logs (origin, number, epoch, wrapped_key, sealed)"
+                " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (origin, number, *_columns(row)),
+            )
+        else:
+            # Nothing is erased with the row before: what it held stands in this one, too.
+            changes = self._write(
+                "UPDATE logs SET number = ?, epoch = ?, wrapped_key = ?, sealed = ?"
+                " WHERE origin = ? AND number = ?",
+                (number, *_columns(row), origin, number - 1),
             )
         return changes == 1
 
@@ -238,10 +273,10 @@ class SQLiteKeyStore(SealedKeyStore):
         if self._writer.pragma("application_id") != _APPLICATION_ID:
             raise KeyStoreError(f"{self._path} is another program's file, not a key store.")
         version = self._writer.pragma("user_version")
-        if version != _SCHEMA_VERSION and version not in _CHANGES:
+        if version != SCHEMA_VERSION and version not in _CHANGES:
             raise KeyStoreError(
                 f"{self._path} has the form {version} of a key store; this program knows"
-                f" {_SCHEMA_VERSION}: use the program that wrote it, or a newer one."
+                f" {SCHEMA_VERSION}: use the program that wrote it, or a newer one."
             )
         return int(version)
 
@@ -250,9 +285,9 @@ class SQLiteKeyStore(SealedKeyStore):
         # A transaction from the start: another process may be doing the same.
         self._writer.execute("BEGIN IMMEDIATE")
         try:
-            for version in range(self._check_schema(), _SCHEMA_VERSION):
+            for version in range(self._check_schema(), SCHEMA_VERSION):
                 self._writer.execute(_CHANGES[version])
-            self._writer.pragma("user_version", _SCHEMA_VERSION)
+            self._writer.pragma("user_version", SCHEMA_VERSION)
             self._writer.execute("COMMIT")
         except BaseException:
             if self._writer.in_transaction:
@@ -282,7 +317,7 @@ def _create(path: Path, wrapper: KeyWrapper) -> None:
         connection.pragma("page_size", _PAGE_BYTES)
         connection.pragma("journal_mode", "WAL")
         connection.pragma("application_id", _APPLICATION_ID)
-        connection.pragma("user_version", _SCHEMA_VERSION)
+        connection.pragma("user_version", SCHEMA_VERSION)
         connection.execute(_SCHEMA)
         connection.execute(
             "INSERT INTO secrets (id, epoch, wrapped_key, sealed) VALUES (1, ?, ?, ?)",

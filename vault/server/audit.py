@@ -7,8 +7,14 @@ from collections.abc import AsyncIterator
 
 from vault.api.v1 import audit_service_pb2
 from vault.application.audits import CaughtUp, Moment
+from vault.application.lane_replays import Wanted
 from vault.server.call import Call
-from vault.server.convert.audit import explanation_message, state_message
+from vault.server.convert.audit import (
+    explanation_message,
+    lane_item_message,
+    silence_item_message,
+    state_message,
+)
 from vault.server.convert.log import record_message
 from vault.server.convert.times import time_from
 from vault.server.services import UseCases
@@ -73,6 +79,57 @@ class AuditHandler:
         )
         return audit_service_pb2.ExplainDisclosureResponse(
             explanation=explanation_message(explanation)
+        )
+
+    async def ReplayLane(
+        self, request: audit_service_pb2.ReplayLaneRequest, call: Call
+    ) -> AsyncIterator[audit_service_pb2.ReplayLaneResponse]:
+        """Stream a range of a lane's log."""
+        replay = self._use.lane_replays.replay(
+            call.caller,
+            request.request_id,
+            Wanted(
+                origin=request.origin,
+                first=request.first_leaf_index,
+                end=request.end_leaf_index,
+                resume=request.resume_leaf_index,
+            ),
+            case_ref=request.case_ref,
+        )
+        async for item in replay:
+            yield lane_item_message(item)
+
+    async def ProveSilence(
+        self, request: audit_service_pb2.ProveSilenceRequest, call: Call
+    ) -> AsyncIterator[audit_service_pb2.ProveSilenceResponse]:
+        """Stream the proof that nothing left under a consent since it was revoked."""
+        proof = self._use.silences.prove(
+            call.caller,
+            request.request_id,
+            request.vault_id.lower(),
+            request.consent_id.lower(),
+            deadline=call.deadline,
+            case_ref=request.case_ref,
+        )
+        async for item in proof:
+            yield silence_item_message(item)
+
+    async def GetInclusionProof(
+        self, request: audit_service_pb2.GetInclusionProofRequest, call: Call
+    ) -> audit_service_pb2.GetInclusionProofResponse:
+        """Return the proof that a record stands in a log."""
+        proof = await self._use.log_proofs.inclusion(
+            request.origin, request.leaf_index, request.leaf_hash, deadline=call.deadline
+        )
+        return audit_service_pb2.GetInclusionProofResponse(proof=proof)
+
+    async def GetCheckpoint(
+        self, request: audit_service_pb2.GetCheckpointRequest, call: Call
+    ) -> audit_service_pb2.GetCheckpointResponse:
+        """Return the newest checkpoint of a log."""
+        newest = await self._use.log_proofs.checkpoint(request.origin)
+        return audit_service_pb2.GetCheckpointResponse(
+            checkpoint=newest.note, log_key=newest.log_key
         )
 
     def _moment(

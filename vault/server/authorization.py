@@ -32,6 +32,10 @@ class Ownership(Enum):
     OWN_OR_RECORDED_LOOK = (
         "her own vault for a citizen; for an auditor any, and the look is recorded"
     )
+    RECORDED_RANGE = (
+        "ranges of a log, the look recorded; for an auditor of one service the facts of that alone"
+    )
+    KNOWN_LEAF = "what stands in the log at a place, for whoever knows the leaf that does"
     REGISTRY = "the registry, which is the operator's to change"
     PUBLIC = "what is registered, which everybody may see"
 
@@ -57,15 +61,21 @@ _HELPED: Final = _CITIZEN | frozenset[Role]({"official"})
 _SERVICE: Final = frozenset[Role]({"service"})
 _BOTH: Final = _HELPED | _SERVICE
 _AUDITOR: Final = frozenset[Role]({"auditor"})
+_SERVICE_AUDITOR: Final = frozenset[Role]({"service-auditor"})
 _OPERATOR: Final = frozenset[Role]({"operator"})
 _REPLAYING: Final = _AUDITOR | _CITIZEN
-_EVERYBODY: Final = _BOTH | _AUDITOR | _OPERATOR
+_EVERYBODY: Final = _BOTH | _AUDITOR | _SERVICE_AUDITOR | _OPERATOR
 
 _ROWS: Final[Mapping[str, Access]] = {
     "VaultService/OpenVault": Access(_HELPED, "vault", Ownership.OR_BY_HER_CODE),
     "VaultService/GetVault": Access(_HELPED, "vault", Ownership.OR_BY_HER_CODE),
     "VaultService/UnlinkSignIn": Access(_HELPED, "vault", Ownership.OR_BY_HER_CODE),
+    "VaultService/RemovePasskey": Access(_HELPED, "vault", Ownership.OR_BY_HER_CODE),
+    "VaultService/ListPasskeys": Access(_HELPED, "vault", Ownership.OR_BY_HER_CODE),
+    "VaultService/AddPasskey": Access(_CITIZEN, "vault", Ownership.OWN_VAULT),
     "VaultService/ListHistory": Access(_HELPED, "vault", Ownership.OR_BY_HER_CODE),
+    "VaultService/ImportVault": Access(_CITIZEN, "vault", Ownership.OWN_VAULT),
+    "VaultService/ExportVault": Access(_HELPED, "vault", Ownership.OR_BY_HER_CODE),
     "VaultService/CreateAssistanceCode": Access(_CITIZEN, "vault", Ownership.OWN_VAULT),
     "EvidenceService/ProvideEvidence": Access(_HELPED, "evidence", Ownership.OR_BY_HER_CODE),
     "EvidenceService/ReplaceEvidence": Access(_HELPED, "evidence", Ownership.OR_BY_HER_CODE),
@@ -91,6 +101,7 @@ _ROWS: Final[Mapping[str, Access]] = {
     "ConsentService/ListRequests": Access(_BOTH, "consent", Ownership.OWN_VAULT_OR_SERVICE),
     "ConsentService/GetConsent": Access(_BOTH, "consent", Ownership.OWN_VAULT_OR_SERVICE),
     "ConsentService/ListConsents": Access(_BOTH, "consent", Ownership.OWN_VAULT_OR_SERVICE),
+    "ConsentService/GetConsentReceipt": Access(_BOTH, "consent", Ownership.OWN_VAULT_OR_SERVICE),
     "DisclosureService/DiscloseEvidence": Access(_SERVICE, "disclosure", Ownership.OWN_SERVICE),
     "DisclosureService/DiscloseEvidenceBatch": Access(
         _SERVICE, "disclosure", Ownership.OWN_SERVICE
@@ -101,7 +112,13 @@ _ROWS: Final[Mapping[str, Access]] = {
     "AuditService/ReplayVault": Access(_REPLAYING, "audit", Ownership.OWN_OR_RECORDED_LOOK),
     "AuditService/GetVaultState": Access(_REPLAYING, "audit", Ownership.OWN_OR_RECORDED_LOOK),
     "AuditService/ExplainDisclosure": Access(_REPLAYING, "audit", Ownership.OWN_OR_RECORDED_LOOK),
-    "AuditService/ReplayRegistry": Access(_REPLAYING, "audit", Ownership.PUBLIC),
+    "AuditService/ReplayRegistry": Access(_REPLAYING | _SERVICE_AUDITOR, "audit", Ownership.PUBLIC),
+    "AuditService/ReplayLane": Access(
+        _AUDITOR | _SERVICE_AUDITOR, "audit", Ownership.RECORDED_RANGE
+    ),
+    "AuditService/ProveSilence": Access(_REPLAYING, "audit", Ownership.OWN_OR_RECORDED_LOOK),
+    "AuditService/GetInclusionProof": Access(_EVERYBODY, "registry", Ownership.KNOWN_LEAF),
+    "AuditService/GetCheckpoint": Access(_EVERYBODY, "registry", Ownership.PUBLIC),
     "RegistryService/RegisterOrganisation": Access(_OPERATOR, "registry", Ownership.REGISTRY),
     "RegistryService/RegisterService": Access(_OPERATOR, "registry", Ownership.REGISTRY),
     "RegistryService/SuspendService": Access(_OPERATOR, "registry", Ownership.REGISTRY),
@@ -109,6 +126,9 @@ _ROWS: Final[Mapping[str, Access]] = {
     "RegistryService/PublishPurpose": Access(_OPERATOR, "registry", Ownership.REGISTRY),
     "RegistryService/WithdrawPurpose": Access(_OPERATOR, "registry", Ownership.REGISTRY),
     "RegistryService/PublishEvidenceType": Access(_OPERATOR, "registry", Ownership.REGISTRY),
+    "OperationsService/PublishKnownFault": Access(_OPERATOR, "registry", Ownership.REGISTRY),
+    "OperationsService/RecordAct": Access(_OPERATOR, "registry", Ownership.REGISTRY),
+    "OperationsService/ListOperations": Access(_EVERYBODY, "registry", Ownership.PUBLIC),
     "RegistryService/ListOrganisations": Access(_EVERYBODY, "registry", Ownership.PUBLIC),
     "RegistryService/ListServices": Access(_EVERYBODY, "registry", Ownership.PUBLIC),
     "RegistryService/ListPurposes": Access(_EVERYBODY, "registry", Ownership.PUBLIC),

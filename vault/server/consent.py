@@ -9,10 +9,11 @@ from vault.application.consents import ConsentView
 from vault.domain.errors import TokenInvalidError
 from vault.server.call import Call
 from vault.server.convert import consent as convert
+from vault.server.convert.approval import agreement_from, challenge_message
 from vault.server.convert.log import receipt_message
 from vault.server.convert.paths import of_narrowing, renamed
 from vault.server.convert.times import time_from
-from vault.server.convert.vault import acting_from, agreement_from
+from vault.server.convert.vault import acting_from
 from vault.server.paging import DEFAULT_SIZE
 from vault.server.services import UseCases
 
@@ -137,6 +138,7 @@ class ConsentHandler:
             shown=convert.shown_message(preview),
             shown_bytes=preview.shown_bytes,
             bundle=preview.bundle,
+            approval_challenge=challenge_message(preview.challenge),
         )
 
     async def GrantConsent(
@@ -228,6 +230,7 @@ class ConsentHandler:
             shown_bytes=preview.shown_bytes if preview else b"",
             receipt=receipt_message(answer.receipt),
             position_token=self._use.positions.write(answer.sizes),
+            approval_challenge=challenge_message(preview.challenge) if preview else None,
         )
 
     async def PauseConsent(
@@ -250,13 +253,25 @@ class ConsentHandler:
     async def ResumeConsent(
         self, request: consent_service_pb2.ResumeConsentRequest, call: Call
     ) -> consent_service_pb2.ResumeConsentResponse:
-        """Let a paused consent go on."""
+        """Let a paused consent go on, or show what that would be."""
+        acting, consent_id = acting_from(request.acting), request.consent_id.lower()
+        if request.validate_only:
+            found = await self._use.amendments.preview_resumption(call.caller, acting, consent_id)
+            preview = found.value.preview
+            return consent_service_pb2.ResumeConsentResponse(
+                consent=convert.consent_message(found.value.view),
+                position_token=self._use.positions.write(found.sizes),
+                shown=convert.shown_message(preview),
+                shown_bytes=preview.shown_bytes,
+                approval_challenge=challenge_message(preview.challenge),
+            )
         answer = await self._use.amendments.resume(
             call.caller,
-            acting_from(request.acting),
+            acting,
             request.request_id,
-            request.consent_id.lower(),
+            consent_id,
             agreement_from(request.approval),
+            shown=convert.shown_from(request.shown) if request.HasField("shown") else None,
         )
         return consent_service_pb2.ResumeConsentResponse(
             consent=convert.consent_message(answer.value),
@@ -307,6 +322,21 @@ class ConsentHandler:
             views, lambda view: view.consent_id, request, call, convert.consent_message
         )
         return consent_service_pb2.ListConsentsResponse(consents=page, next_page_token=token)
+
+    async def GetConsentReceipt(
+        self, request: consent_service_pb2.GetConsentReceiptRequest, call: Call
+    ) -> consent_service_pb2.GetConsentReceiptResponse:
+        """Return the receipt of a consent, for other programs to read."""
+        await self._use.seen(request.position_token, call)
+        has_time = request.HasField("as_of_time")
+        receipt = await self._use.consent_receipts.get(
+            call.caller,
+            acting_from(request.acting),
+            request.consent_id.lower(),
+            request.subject_id.lower(),
+            time_from(request.as_of_time, "as_of_time") if has_time else None,
+        )
+        return consent_service_pb2.GetConsentReceiptResponse(receipt=receipt)
 
     async def _requests_of_service(
         self, request: consent_service_pb2.ListRequestsRequest, call: Call

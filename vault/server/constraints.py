@@ -44,6 +44,8 @@ _SENTENCES: Final = {
     "request_consent.one_way": "Give exactly one of these.",
     "claim_request.one_way": "Give exactly one of these.",
     "extend_consent.shown": "Give exactly one of these.",
+    "add_passkey.shown": "Give exactly one of these.",
+    "resume_consent.shown": "Give at most one of these.",
     "replay_vault.one_moment": "Give at most one of these.",
     "get_vault_state.one_moment": "Give at most one of these.",
 }
@@ -51,6 +53,8 @@ _TOGETHER: Final = {
     "request_consent.one_way": ("code_challenge", "with_short_code", "subject_id"),
     "claim_request.one_way": ("handoff_token", "short_code"),
     "extend_consent.shown": ("shown", "validate_only"),
+    "add_passkey.shown": ("shown", "validate_only"),
+    "resume_consent.shown": ("shown", "validate_only"),
     "replay_vault.one_moment": ("as_of_token", "as_of_time"),
     "get_vault_state.one_moment": ("as_of_token", "as_of_time"),
 }

@@ -1,25 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """A token issuer for development: it believes everybody, so it binds loopback and nothing else.
 
-Access tokens have the JWT profile of RFC 9068, discovery that of OpenID Connect Discovery 1.0. The
-key is made at the start; the issuer's name stays, so that a sign-in finds its vault again.
+Access tokens have the JWT profile of RFC 9068, discovery that of OpenID Connect Discovery 1.0. Who
+asks with a `nonce` gets an ID token besides, as if she had signed in once more (OpenID Connect Core
+1.0 section 2): that is how a decision is approved here. The key lies in the data folder and the
+name stays, so that a sign-in finds its vault again, and what was approved can be verified later.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import threading
 import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Final, get_args
 from urllib.parse import parse_qs
 
 from joserfc import jwt
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from vault.application.caller import Role
+from vault.approval_settings import DEVELOPMENT_CLIENT
 from vault.config import Environment
 
 ISSUER: Final = "urn:citizen-vault:development"
@@ -31,6 +37,7 @@ SCOPES: Final[dict[str, str]] = {
     "official": "vault evidence consent registry",
     "service": "consent disclosure registry",
     "auditor": "audit registry",
+    "service-auditor": "audit registry",
     "operator": "registry",
 }
 
@@ -42,8 +49,13 @@ class DevelopmentOnlyError(Exception):
 class DevelopmentIssuer:
     """Issues access tokens for whomever somebody on this machine says to be."""
 
-    def __init__(self, environment: Environment, audience: str) -> None:
-        """Make a key and bind a free port on loopback; `start` begins to answer.
+    def __init__(
+        self, environment: Environment, audience: str, key_file: Path | None = None
+    ) -> None:
+        """Read or make a key and bind a free port on loopback; `start` begins to answer.
+
+        Args:
+            key_file: where the key stays; without it, it goes with the process.
 
         Raises:
             DevelopmentOnlyError: anywhere but in development.
@@ -51,7 +63,7 @@ class DevelopmentIssuer:
         if environment != "development":
             raise DevelopmentOnlyError("The development issuer signs in everybody.")
         self._audience = audience
-        self._key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
+        self._key = _key_in(key_file) if key_file else _new_key()
         self._server = _Server(("127.0.0.1", 0), _Answers)
         self._server.issuer = self
         self._thread = threading.Thread(
@@ -65,8 +77,9 @@ class DevelopmentIssuer:
 
     @property
     def jwks(self) -> bytes:
-        """Return its public key as a JSON Web Key Set."""
-        return json.dumps({"keys": [self._key.as_dict(private=False)]}).encode()
+        """Return its public key as a JSON Web Key Set, and whose it is."""
+        keys = [self._key.as_dict(private=False)]
+        return json.dumps({"issuer": ISSUER, "keys": keys}).encode()
 
     def start(self) -> None:
         """Begin to answer, on a thread of its own."""
@@ -79,11 +92,19 @@ class DevelopmentIssuer:
             self._thread.join()
         self._server.server_close()
 
-    def token(self, role: str, sub: str, scope: str = "", lifetime: int = LIFETIME_SECONDS) -> str:
+    def token(
+        self,
+        role: str,
+        sub: str,
+        scope: str = "",
+        lifetime: int = LIFETIME_SECONDS,
+        service_id: str = "",
+    ) -> str:
         """Return an access token.
 
         Args:
             scope: fewer scopes than the role has; empty: all of them.
+            service_id: the service whose auditor it is; "" for others.
         """
         now = int(time.time())
         claims = {
@@ -96,8 +117,24 @@ class DevelopmentIssuer:
             "client_id": sub if role == "service" else "development",
             "scope": scope or SCOPES[role],
             "roles": [role],
+            **({"service_id": service_id} if service_id else {}),
         }
         header = {"alg": "ES256", "typ": "at+jwt", "kid": self._key.kid}
+        return jwt.encode(header, claims, self._key, algorithms=["ES256"])
+
+    def id_token(self, sub: str, nonce: str, client_id: str = DEVELOPMENT_CLIENT) -> str:
+        """Return an ID token of somebody who signed in just now."""
+        now = int(time.time())
+        claims = {
+            "iss": ISSUER,
+            "sub": sub,
+            "aud": client_id,
+            "exp": now + LIFETIME_SECONDS,
+            "iat": now,
+            "auth_time": now,
+            "nonce": nonce,
+        }
+        header = {"alg": "ES256", "typ": "JWT", "kid": self._key.kid}
         return jwt.encode(header, claims, self._key, algorithms=["ES256"])
 
     def discovery(self) -> dict[str, Any]:
@@ -110,6 +147,23 @@ class DevelopmentIssuer:
             "token_endpoint_auth_methods_supported": ["none"],
             "response_types_supported": [],
         }
+
+
+def _new_key() -> ECKey:
+    return ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
+
+
+def _key_in(file: Path) -> ECKey:
+    """Return the key in a file, made if there is none, or none any more."""
+    try:
+        return ECKey.import_key(json.loads(file.read_bytes()))
+    except (OSError, ValueError, JoseError):
+        key = _new_key()
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as opened:
+        json.dump(key.as_dict(private=True), opened)
+    return key
 
 
 class _Server(ThreadingHTTPServer):
@@ -143,19 +197,30 @@ class _Answers(BaseHTTPRequestHandler):
         form = parse_qs(self.rfile.read(int(length)).decode("utf-8", "replace"))
         one = {name: values[0] for name, values in form.items() if len(values) == 1}
         role, sub, scope = one.get("role", ""), one.get("sub", ""), one.get("scope", "")
+        nonce = one.get("nonce", "")
+        service_id = one.get("service_id", "")
         if one.get("grant_type") != GRANT_TYPE:
             self._refuse("unsupported_grant_type")
-        elif role not in get_args(Role) or not 0 < len(sub) <= 255 or not sub.isprintable():
+        elif (
+            role not in get_args(Role)
+            or not 0 < len(sub) <= 255
+            or not sub.isprintable()
+            or (role == "service-auditor") != bool(service_id)
+        ):
             self._refuse("invalid_request")
         elif not set(scope.split()).issubset(SCOPES[role].split()):
             self._refuse("invalid_scope")
         else:
-            token = self.server.issuer.token(role, sub, scope)
+            token = self.server.issuer.token(role, sub, scope, service_id=service_id)
             answer = {
                 "access_token": token,
                 "token_type": "Bearer",
                 "expires_in": LIFETIME_SECONDS,
             }
+            if nonce:
+                answer["id_token"] = self.server.issuer.id_token(
+                    sub, nonce, one.get("client_id", DEVELOPMENT_CLIENT)
+                )
             self._answer(HTTPStatus.OK, json.dumps(answer).encode())
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name

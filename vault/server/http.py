@@ -35,7 +35,7 @@ LINGER_SECONDS: Final = 2.0
 
 _READ_BYTES: Final = 16 * 1024
 _ORIGIN: Final = re.compile(r"https?://[^/?]*", re.IGNORECASE)
-# Nothing here is for a cache, or for a browser to guess about.
+# Nothing is for a cache unless its answer says so, and nothing for a browser to guess about.
 _ALWAYS: Final = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
@@ -253,9 +253,10 @@ class _Conversation:
 
     async def _send(self, answer: Answer, *, is_last: bool = False) -> None:
         is_last = is_last or self._is_still_sending() or self._server.is_draining
+        said = {name for name, _ in answer.headers}
         headers = [
             *answer.headers,
-            *_ALWAYS,
+            *(header for header in _ALWAYS if header[0] not in said),
             ("date", formatdate(usegmt=True)),
             ("content-length", str(len(answer.body))),
             *([("connection", "close")] if is_last else []),

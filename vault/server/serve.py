@@ -22,6 +22,7 @@ from vault.api.v1 import (
     consent_service_pb2,
     disclosure_service_pb2,
     evidence_service_pb2,
+    operations_service_pb2,
     registry_service_pb2,
     vault_service_pb2,
 )
@@ -35,9 +36,11 @@ from vault.server.evidence import EvidenceHandler
 from vault.server.gate import gates_of, streams_of
 from vault.server.grpc_methods import add_methods
 from vault.server.health import add_health
-from vault.server.http import HttpServer
+from vault.server.http import Answer, HttpServer, Request
 from vault.server.identity import Verifier
+from vault.server.log_pages import LOG_PREFIX, LogPages
 from vault.server.methods import Method, methods_of
+from vault.server.operations import OperationsHandler
 from vault.server.passage import Passage
 from vault.server.registry import RegistryHandler
 from vault.server.services import UseCases
@@ -66,9 +69,14 @@ _SERVICES: Final[tuple[ServiceDescriptor, ...]] = tuple(
         disclosure_service_pb2,
         audit_service_pb2,
         registry_service_pb2,
+        operations_service_pb2,
     )
     for service in module.DESCRIPTOR.services_by_name.values()
 )
+
+
+LOG_HEALTH: Final = "vault.log"
+"""By this name health tells whether the logs sign: NOT_SERVING if one refuses to."""
 
 
 class Server:
@@ -107,10 +115,13 @@ class Server:
         host = f"[{config.host}]" if ":" in config.host else config.host
         self.target = f"{host}:{self._bind(f'{host}:{config.port}')}"
         description = (files("vault.api") / "openapi.json").read_bytes()
-        connect = Connect(self._passage, self._methods, description)
+        self._connect = Connect(self._passage, self._methods, description)
+        self._logs = use_cases.logs
+        self._log_pages = LogPages(use_cases.logs)
+        self._telling: asyncio.Task[None] | None = None
         self._http = HttpServer(
             config.http_address,
-            connect.answer,
+            self._answer,
             refuse,
             limits.calls,
             log,
@@ -123,8 +134,25 @@ class Server:
         constraints.warm(method.request for method in self._methods)
         for name in self._names:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._telling = asyncio.create_task(self._tell_logs())
         await self._grpc.start()
         await self._http.start()
+
+    async def _answer(self, request: Request) -> Answer:
+        if request.path.startswith(LOG_PREFIX):
+            return await self._log_pages.answer(request)
+        return await self._connect.answer(request)
+
+    async def _tell_logs(self) -> None:
+        """Tell as its health whether every log signs; nobody is served worse if one does not."""
+        changed = asyncio.Event()
+        self._logs.on_change = changed.set
+        while True:
+            known = health_pb2.HealthCheckResponse
+            status = known.NOT_SERVING if self._logs.refusals else known.SERVING
+            await self._health.set(LOG_HEALTH, status)
+            await changed.wait()
+            changed.clear()
 
     def _bind(self, address: str) -> int:
         try:
@@ -135,6 +163,8 @@ class Server:
 
     async def drain(self) -> None:
         """Refuse new calls, and return when those under way have ended, or had their time."""
+        if self._telling is not None:
+            self._telling.cancel()
         await self._health.enter_graceful_shutdown()
         self._passage.drain()
         await asyncio.gather(
@@ -150,5 +180,6 @@ def _methods(use_cases: UseCases, handoff_uri: str) -> list[Method]:
         "DisclosureService": DisclosureHandler(use_cases),
         "AuditService": AuditHandler(use_cases),
         "RegistryService": RegistryHandler(use_cases),
+        "OperationsService": OperationsHandler(use_cases),
     }
     return methods_of(_SERVICES, handlers)

@@ -13,15 +13,24 @@ if TYPE_CHECKING:
     from vault.application.amendments import Amendments
     from vault.application.audits import Audits
     from vault.application.claims import Claims
+    from vault.application.consent_receipts import ConsentReceipts
     from vault.application.consents import Consents
     from vault.application.disclosures import Disclosures
     from vault.application.disputes import Disputes
     from vault.application.documents import Documents
     from vault.application.evidence import EvidenceKeeper
+    from vault.application.exports import Exports
+    from vault.application.imports import Imports
+    from vault.application.lane_replays import LaneReplays
+    from vault.application.log_proofs import LogProofs
+    from vault.application.operations import Operations
+    from vault.application.passkeys import PasskeyKeeper
     from vault.application.positions import PositionTokens
     from vault.application.registry import Registry
     from vault.application.requests import Requests
+    from vault.application.silences import Silences
     from vault.application.vaults import CitizenVaults
+    from vault.log.logs import Logs
     from vault.server.call import Call
     from vault.server.paging import Pages
     from vault.store.command import Sizes
@@ -33,6 +42,9 @@ class UseCases:
     """Everything that a handler may ask for."""
 
     vaults: CitizenVaults
+    passkeys: PasskeyKeeper
+    exports: Exports
+    imports: Imports
     evidence: EvidenceKeeper
     documents: Documents
     disputes: Disputes
@@ -42,12 +54,18 @@ class UseCases:
     amendments: Amendments
     disclosures: Disclosures
     audits: Audits
+    lane_replays: LaneReplays
+    silences: Silences
+    log_proofs: LogProofs
+    consent_receipts: ConsentReceipts
     registry: Registry
+    operations: Operations
     changes: Runner[ChangeFeed]
     register: Runner[ConsentRegister]
     positions: PositionTokens
     pages: Pages
     store: Vaults
+    logs: Logs
 
     async def seen(self, position_token: str, call: Call) -> None:
         """Return once the place of a token is visible.

@@ -3,9 +3,25 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
 from vault.api.v1 import vault_service_pb2
-from vault.domain.errors import TokenInvalidError
+from vault.application.history import Cursor
+from vault.domain.errors import FieldInvalidError, TokenInvalidError
 from vault.server.call import Call
+from vault.server.convert.approval import (
+    agreement_from,
+    challenge_message,
+    key_message,
+    offered_from,
+    passkey_message,
+)
+from vault.server.convert.consent import page_message, shown_from
+from vault.server.convert.export import part_message
+from vault.server.convert.imported import head_from, left_messages, parts_from
+from vault.server.convert.log import receipt_message
+from vault.server.convert.paths import of_import, renamed
 from vault.server.convert.vault import acting_from, line_message, vault_message
 from vault.server.paging import DEFAULT_SIZE, exceeds_page
 from vault.server.services import UseCases
@@ -69,28 +85,130 @@ class VaultHandler:
             position_token=self._use.positions.write(answer.sizes),
         )
 
+    async def AddPasskey(
+        self, request: vault_service_pb2.AddPasskeyRequest, call: Call
+    ) -> vault_service_pb2.AddPasskeyResponse:
+        """Add a passkey, or show what has to be signed for that."""
+        acting, offered = acting_from(request.acting), offered_from(request)
+        if request.validate_only:
+            found = await self._use.passkeys.preview(call.caller, acting, offered)
+            preview = found.value
+            return vault_service_pb2.AddPasskeyResponse(
+                passkey=key_message(preview.key),
+                shown=page_message(preview.shown, preview.shown_hash),
+                shown_bytes=preview.shown_bytes,
+                approval_challenge=challenge_message(preview.challenge),
+                position_token=self._use.positions.write(found.sizes),
+            )
+        shown, shown_hash = shown_from(request.shown)
+        answer = await self._use.passkeys.add(
+            call.caller,
+            acting,
+            request.request_id,
+            offered=offered,
+            shown=shown,
+            shown_hash=shown_hash,
+            agreement=agreement_from(request.approval),
+        )
+        return vault_service_pb2.AddPasskeyResponse(
+            passkey=passkey_message(answer.value),
+            position_token=self._use.positions.write(answer.sizes),
+        )
+
+    async def RemovePasskey(
+        self, request: vault_service_pb2.RemovePasskeyRequest, call: Call
+    ) -> vault_service_pb2.RemovePasskeyResponse:
+        """Remove a passkey."""
+        answer = await self._use.passkeys.remove(
+            call.caller,
+            acting_from(request.acting),
+            request.request_id,
+            request.passkey_id.lower(),
+        )
+        return vault_service_pb2.RemovePasskeyResponse(
+            passkey=passkey_message(answer.value),
+            position_token=self._use.positions.write(answer.sizes),
+        )
+
+    async def ListPasskeys(
+        self, request: vault_service_pb2.ListPasskeysRequest, call: Call
+    ) -> vault_service_pb2.ListPasskeysResponse:
+        """List the caller's passkeys, oldest first."""
+        await self._use.seen(request.position_token, call)
+        # Refused before an official's look is recorded.
+        self._use.pages.read(request.page_token, call)
+        found = await self._use.passkeys.list(call.caller, acting_from(request.acting))
+        page, token = await self._use.pages.page(
+            found, lambda passkey: passkey.passkey_id, request, call, passkey_message
+        )
+        return vault_service_pb2.ListPasskeysResponse(passkeys=page, next_page_token=token)
+
     async def ListHistory(
         self, request: vault_service_pb2.ListHistoryRequest, call: Call
     ) -> vault_service_pb2.ListHistoryResponse:
         """List what happened in the caller's vault, newest first."""
         await self._use.seen(request.position_token, call)
         kind = "disclosures" if request.only_disclosures else ""
-        cursor = self._use.pages.read(request.page_token, call, kind) or "0"
-        if not cursor.isdecimal():
-            raise TokenInvalidError("page_token")
+        before = _cursor(self._use.pages.read(request.page_token, call, kind))
         page = await self._use.vaults.history(
             call.caller,
             acting_from(request.acting),
-            before_version=int(cursor),
+            before=before,
             limit=request.page_size or DEFAULT_SIZE,
             only_disclosures=request.only_disclosures,
         )
-        before = page.before_version
+        after = page.after
         entries = [line_message(line) for line in page.lines]
         while exceeds_page(entries):
             entries.pop()
-            before = entries[-1].version
+            after = page.lines[len(entries) - 1].after
+        last = ".".join(map(str, after))
         return vault_service_pb2.ListHistoryResponse(
             entries=entries,
-            next_page_token=self._use.pages.write(str(before), call, kind) if before else "",
+            next_page_token=self._use.pages.write(last, call, kind) if last else "",
         )
+
+    async def ExportVault(
+        self, request: vault_service_pb2.ExportVaultRequest, call: Call
+    ) -> AsyncIterator[vault_service_pb2.ExportVaultResponse]:
+        """Bring the caller everything that is kept of her."""
+        await self._use.seen(request.position_token, call)
+        parts = self._use.exports.export(call.caller, acting_from(request.acting), call.deadline)
+        async with aclosing(parts):
+            async for part in parts:
+                yield part_message(part)
+
+    async def ImportVault(
+        self, requests: AsyncIterator[vault_service_pb2.ImportVaultRequest], call: Call
+    ) -> vault_service_pb2.ImportVaultResponse:
+        """Bring an export into the caller's vault."""
+        first = await anext(requests, None)
+        if first is None or not first.HasField("header"):
+            raise FieldInvalidError("header", "The first message is the header.")
+        head = head_from(first.header)
+        with renamed(of_import):
+            answer = await self._use.imports.bring(
+                call.caller,
+                acting_from(first.header.acting),
+                first.header.request_id,
+                head,
+                parts_from(requests, head.vault_id),
+            )
+        return vault_service_pb2.ImportVaultResponse(
+            carried_count=answer.value.carried,
+            left_behind=left_messages(answer.value),
+            receipt=receipt_message(answer.receipt),
+            position_token=self._use.positions.write(answer.sizes),
+        )
+
+
+def _cursor(text: str) -> Cursor:
+    """Return where a page starts.
+
+    Raises:
+        TokenInvalidError: if the token was given by another program.
+    """
+    parts = text.split(".") if text else []
+    if len(parts) not in (0, 3) or not all(part.isdecimal() for part in parts):
+        raise TokenInvalidError("page_token")
+    return tuple(map(int, parts))

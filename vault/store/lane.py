@@ -246,6 +246,7 @@ class Lane(Application[str]):
         stream: str,
         *,
         after_version: int = 0,
+        from_position: int = 0,
         below_position: int | None = None,
         limit: int,
     ) -> list[StoredRecord]:
@@ -254,10 +255,15 @@ class Lane(Application[str]):
             self.store.select_records,
             stream,
             after_version=after_version,
+            from_position=from_position,
             below_position=below_position,
             limit=limit,
         )
         return list(await self._read(select))
+
+    async def range(self, first: int, end: int, *, limit: int) -> list[StoredRecord]:
+        """Return the records of all streams in a range of positions, in their order."""
+        return list(await self._read(partial(self.store.select_range, first, end, limit=limit)))
 
     async def marked(self, kind: str, stored_names: Sequence[str]) -> frozenset[str]:
         """Return the hash of every payload of one kind that events of these names have."""

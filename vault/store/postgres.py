@@ -46,8 +46,19 @@ ORDER BY position LIMIT %s
 _RECORDS: Final = """
 SELECT position, stream, version, entry, request_key, topic, state
 FROM entries LEFT JOIN records USING (lane, position)
-WHERE lane = %s AND stream = %s AND version > %s AND position < %s
+WHERE lane = %s AND stream = %s AND version > %s AND position >= %s AND position < %s
 ORDER BY version LIMIT %s
+"""
+
+_RANGE: Final = """
+SELECT position, stream, version, entry, request_key, topic, state
+FROM entries LEFT JOIN records USING (lane, position)
+WHERE lane = %s AND position >= %s AND position < %s
+ORDER BY position LIMIT %s
+"""
+
+_ENTRIES: Final = """
+SELECT entry FROM entries WHERE lane = %s AND position >= %s ORDER BY position LIMIT %s
 """
 
 _REQUEST: Final = """
@@ -168,13 +179,22 @@ class PostgresRecorder(Recorder):
         stream: str,
         *,
         after_version: int = 0,
+        from_position: int = 0,
         below_position: int | None = None,
         limit: int,
     ) -> Sequence[StoredRecord]:
         """Return records of a stream exactly as stored, oldest first, deleted ones as gaps."""
         below = LARGEST if below_position is None else below_position
-        rows = self._select(_RECORDS, stream, after_version, below, limit)
+        rows = self._select(_RECORDS, stream, after_version, from_position, below, limit)
         return [StoredRecord(*row) for row in rows]
+
+    def select_range(self, first: int, end: int, *, limit: int) -> Sequence[StoredRecord]:
+        """Return the records of all streams in a range of positions, exactly as stored."""
+        return [StoredRecord(*row) for row in self._select(_RANGE, first, end, limit)]
+
+    def select_entries(self, first: int, limit: int) -> Sequence[bytes]:
+        """Return entries in the order of their positions, from `first` on."""
+        return [entry for (entry,) in self._select(_ENTRIES, first, limit)]
 
     def find_request(self, stream: str, request_key: str) -> StoredRecord | None:
         """Return the record that was appended under this request key; none was under ""."""

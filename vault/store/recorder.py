@@ -73,10 +73,25 @@ class Recorder(ApplicationRecorder):
         stream: str,
         *,
         after_version: int = 0,
+        from_position: int = 0,
         below_position: int | None = None,
         limit: int,
     ) -> Sequence[StoredRecord]:
         """Return records of a stream exactly as stored, oldest first, deleted ones as gaps."""
+
+    @abstractmethod
+    def select_range(self, first: int, end: int, *, limit: int) -> Sequence[StoredRecord]:
+        """Return the records of all streams at positions from `first` up to, and without, `end`.
+
+        In the order of their positions, exactly as stored, deleted ones as gaps.
+        """
+
+    @abstractmethod
+    def select_entries(self, first: int, limit: int) -> Sequence[bytes]:
+        """Return entries in the order of their positions, from `first` on.
+
+        Whatever became of its record: none is ever missing.
+        """
 
     @abstractmethod
     def find_request(self, stream: str, request_key: str) -> StoredRecord | None:

@@ -45,8 +45,19 @@ ORDER BY position LIMIT ?5
 _RECORDS: Final = """
 SELECT position, stream, version, entry, request_key, topic, state
 FROM entries LEFT JOIN records USING (lane, position)
-WHERE lane = ? AND stream = ? AND version > ? AND position < ?
+WHERE lane = ? AND stream = ? AND version > ? AND position >= ? AND position < ?
 ORDER BY version LIMIT ?
+"""
+
+_RANGE: Final = """
+SELECT position, stream, version, entry, request_key, topic, state
+FROM entries LEFT JOIN records USING (lane, position)
+WHERE lane = ? AND position >= ? AND position < ?
+ORDER BY position LIMIT ?
+"""
+
+_ENTRIES: Final = """
+SELECT entry FROM entries WHERE lane = ? AND position >= ? ORDER BY position LIMIT ?
 """
 
 _REQUEST: Final = """
@@ -152,13 +163,22 @@ class SQLiteRecorder(Recorder):
         stream: str,
         *,
         after_version: int = 0,
+        from_position: int = 0,
         below_position: int | None = None,
         limit: int,
     ) -> Sequence[StoredRecord]:
         """Return records of a stream exactly as stored, oldest first, deleted ones as gaps."""
         below = LARGEST if below_position is None else below_position
-        rows = self._select(_RECORDS, stream, after_version, below, limit)
+        rows = self._select(_RECORDS, stream, after_version, from_position, below, limit)
         return [StoredRecord(*row) for row in rows]
+
+    def select_range(self, first: int, end: int, *, limit: int) -> Sequence[StoredRecord]:
+        """Return the records of all streams in a range of positions, exactly as stored."""
+        return [StoredRecord(*row) for row in self._select(_RANGE, first, end, limit)]
+
+    def select_entries(self, first: int, limit: int) -> Sequence[bytes]:
+        """Return entries in the order of their positions, from `first` on."""
+        return [entry for (entry,) in self._select(_ENTRIES, first, limit)]
 
     def find_request(self, stream: str, request_key: str) -> StoredRecord | None:
         """Return the record that was appended under this request key; none was under ""."""

@@ -13,8 +13,8 @@ from contextlib import suppress
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from vault.domain.errors import StoreUnavailableError
-from vault.domain.lane import key_of, lane_of
+from vault.domain.errors import NotFoundError, StoreUnavailableError
+from vault.domain.lane import key_of, lane_of, origin_of
 from vault.store.command import Command, Decide, Fold, Recorded, S, Sizes
 
 if TYPE_CHECKING:
@@ -104,12 +104,17 @@ class Vaults:
         stream: str,
         *,
         after_version: int = 0,
+        from_position: int = 0,
         below_position: int | None = None,
         limit: int,
     ) -> Answered[list[StoredRecord]]:
         """Return records of a stream exactly as stored, oldest first."""
         return self._at(stream).records(
-            stream, after_version=after_version, below_position=below_position, limit=limit
+            stream,
+            after_version=after_version,
+            from_position=from_position,
+            below_position=below_position,
+            limit=limit,
         )
 
     def payload(self, stream: str, version: int, kind: str) -> Answered[bytes | None]:
@@ -156,6 +161,22 @@ class Vaults:
     def origin_of(self, stream: str) -> str:
         """Return the origin of the lane in which a stream lies, which is served here."""
         return self._lanes[stream[:4]].origin
+
+    async def lane_named(self, origin: str) -> Lane:
+        """Return the lane whose log has this origin.
+
+        Raises:
+            NotFoundError: if there is none.
+            StoreUnavailableError: if it is not served here, or now.
+        """
+        for lane in self._lanes.values():
+            if lane.origin == origin:
+                return lane
+        deployment = next(iter(self._lanes.values())).origin.rpartition("/")[0]
+        known = self.numbers.union(await self.listed())
+        if origin in {origin_of(deployment, number) for number in known}:
+            raise StoreUnavailableError
+        raise NotFoundError
 
     def _at(self, stream: str) -> Lane | _Elsewhere:
         return self._lanes.get(stream[:4], self._elsewhere)

@@ -94,9 +94,7 @@ async def test_she_sees_who_helped_her(house: House, registered: Registered) -> 
     _, who = await opened_for(house)
     await granted_for(house, registered, who, ASSISTED)
 
-    page = await house.citizens.history(
-        OFFICIAL, who, before_version=0, limit=50, only_disclosures=False
-    )
+    page = await house.citizens.history(OFFICIAL, who, limit=50, only_disclosures=False)
 
     names = {line.particulars.staff_ref for line in page.lines if line.particulars}
     assert names == {OFFICIAL.sub}

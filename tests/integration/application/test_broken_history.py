@@ -132,9 +132,7 @@ async def test_in_a_broken_history_she_can_still_stop(broken: House, shared: Sha
 
 
 async def test_she_can_still_read_a_broken_history(broken: House) -> None:
-    page = await broken.citizens.history(
-        MAIR, HERSELF, before_version=0, limit=50, only_disclosures=False
-    )
+    page = await broken.citizens.history(MAIR, HERSELF, limit=50, only_disclosures=False)
 
     assert [line.event.link.version for line in page.lines] == [6, 4, 3, 2, 1]
 

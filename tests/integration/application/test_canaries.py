@@ -109,9 +109,7 @@ async def live(house: House, registered: Registered) -> list[VaultError]:
     await house.disclosures.drain()
     vault_id = (await house.citizens.get(CITIZEN, HERSELF)).value.stream
     await house.audits.state(AUDITOR, vault_id, case_ref=CASE)
-    await house.citizens.history(
-        CITIZEN, HERSELF, before_version=0, limit=100, only_disclosures=False
-    )
+    await house.citizens.history(CITIZEN, HERSELF, limit=100, only_disclosures=False)
     return errors
 
 

@@ -24,7 +24,7 @@ from tests.house import (
     revoke,
 )
 from vault.application.audits import CaughtUp, Moment
-from vault.application.vaults import Line
+from vault.application.history import NEWEST, Line
 from vault.domain.canonical import encode, unb64
 from vault.domain.disclosure import EvidenceDisclosed
 from vault.domain.errors import NotFoundError
@@ -38,19 +38,19 @@ from vault.store.record import read_event
 async def whole_history(house: House, size: int, *, only_disclosures: bool = False) -> list[Line]:
     """Read her history in pages of a size."""
     lines: list[Line] = []
-    before_version = 0
+    before = NEWEST
     while True:
         page = await house.citizens.history(
             MAIR,
             HERSELF,
-            before_version=before_version,
+            before=before,
             limit=size,
             only_disclosures=only_disclosures,
         )
         assert len(page.lines) <= size
         lines += page.lines
-        before_version = page.before_version
-        if not before_version:
+        before = page.after
+        if not before:
             return lines
 
 
@@ -103,7 +103,7 @@ async def test_pages_of_uses_alone_show_every_use_once(
 async def test_a_history_longer_than_what_is_read_at_once_is_paged_whole(
     house: House, shared: Shared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vault.application.vaults.CHUNK", 2)
+    monkeypatch.setattr("vault.application.history.CHUNK", 2)
     for _ in range(3):
         await fetch(house, shared)
 

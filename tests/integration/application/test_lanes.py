@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from clients.auditor.audit import audit
 from clients.auditor.report import Report
 from tests.house import (
     AUDITOR,
@@ -31,6 +30,7 @@ from tests.house import (
     share,
     sqlite,
 )
+from tests.unit.auditor.stories import audited
 from vault.application.audits import CaughtUp, Moment
 from vault.application.caller import ActingFor, Caller
 from vault.application.disclosures import Disclosed, Order
@@ -185,9 +185,7 @@ async def test_receipts_name_the_lane_in_which_the_record_stands(
     hers = await grown.share(MAIR, 1, monkeypatch)
     disclosed = await fetch(house, hers)
     provided = await house.evidence.list(MAIR, HERSELF)
-    page = await house.citizens.history(
-        MAIR, HERSELF, before_version=0, limit=99, only_disclosures=False
-    )
+    page = await house.citizens.history(MAIR, HERSELF, limit=99, only_disclosures=False)
 
     assert provided
     assert disclosed.receipt.origin == "test/1"
@@ -242,7 +240,7 @@ async def judged(house: House, vault_id: str, receipt: Receipt) -> Report:
         "signature": b64(receipt.signature),
     }
     vault = [line(record) for record in await house.records(vault_id)]
-    return audit(vault, [line(record) for record in registry], [json.dumps(kept).encode()])
+    return audited(vault, [line(record) for record in registry], [json.dumps(kept).encode()])
 
 
 def line(record: StoredRecord) -> bytes:

@@ -143,9 +143,7 @@ async def test_an_attempt_on_somebody_elses_consent_leaves_no_trace(
 async def test_she_reads_what_they_tried_and_whom_to_ask(house: House, shared: Shared) -> None:
     await try_for(house, shared, "streetName")
 
-    page = await house.citizens.history(
-        MAIR, HERSELF, before_version=0, limit=1, only_disclosures=True
-    )
+    page = await house.citizens.history(MAIR, HERSELF, limit=1, only_disclosures=True)
 
     (line,) = page.lines
     assert isinstance(line.event.facts, DisclosureRefused)
@@ -181,8 +179,6 @@ async def test_what_was_tried_on_her_is_not_in_another_history(
     await house.citizens.open(NIA, HERSELF)
     await try_for(house, shared, "streetName")
 
-    page = await house.citizens.history(
-        NIA, HERSELF, before_version=0, limit=10, only_disclosures=True
-    )
+    page = await house.citizens.history(NIA, HERSELF, limit=10, only_disclosures=True)
 
     assert page.lines == ()

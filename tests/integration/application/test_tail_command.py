@@ -74,7 +74,8 @@ async def test_an_operator_brings_back_what_a_backup_lacks(
 
     code, told = run(folder, "save", str(file), "--from", str(ends))
     assert (code, told.startswith("Saved 2 records.")) == (0, True)
-    expected = ["Put 2 records back; 0 were there already."]
+    said = "The operator's history says so."
+    expected = [f"Put 2 records back; 0 were there already. {said}"]
     expected += ["Put 0 records back; 2 were there already."]
     other = tmp_path_factory.mktemp("other")
     create_key_file(other / "kek")

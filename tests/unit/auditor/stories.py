@@ -7,15 +7,18 @@ How histories are changed is in `tampering.py`.
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from clients.auditor.audit import audit
+from clients.auditor.audit import Export, audit
 from clients.auditor.report import Report
+from clients.auditor.trust import Trust
 from vault.domain import amendment, consent, disclosure, dispute, evidence, registry, request, vault
 from vault.domain import choice as her_choice
 from vault.domain.amendment import Narrowing, Remaining
@@ -50,6 +53,7 @@ from vault.domain.values import (
     later,
 )
 from vault.store.record import entry_of, first_leaf, link_event
+from vault.transparency.note import Signer
 
 BEGINNING = Time("2026-03-02T09:00:00.000000Z")
 ORIGIN = "test/0"
@@ -137,6 +141,8 @@ class Story:
     acting: Acting = HERSELF
     lane: int = 0
     """Of the vault."""
+    name: str = VAULT
+    """The vault's id, but for its lane."""
 
     @property
     def state(self) -> VaultState:
@@ -177,7 +183,8 @@ class Story:
         placed = self.vault if stream == VAULT else self.registry
         before = placed[-1].event if placed else None
         lane = self.lane if stream == VAULT else 0
-        stream, origin = in_lane(stream, lane), origin_of("test", lane)
+        name = self.name if stream == VAULT else stream
+        stream, origin = in_lane(name, lane), origin_of("test", lane)
         who = acting or self.acting
         # Other streams of the lane stand between.
         self.positions += 1 if stream == REGISTRY else 2
@@ -228,12 +235,20 @@ class Story:
             purpose = PurposeVersion(code=code, version=1, iri="https://w3id.org/dpv#Care")
             draft = registry.publish_purpose(self.registered, self.stamp, purpose, BOUNDS)
             self.register(draft, texts)
+        self.list_log_key(0)
         if self.lane:
             origin = origin_of("test", self.lane)
             self.register(registry.list_lane(self.registered, self.stamp, self.lane, origin))
+            self.list_log_key(self.lane)
         self.record(vault.open_vault(self.stamp))
         if self.acting.capacity == "official":
             self.link(self.acting.mandate)
+
+    def list_log_key(self, lane: int) -> Placed:
+        """List the key of a lane's log."""
+        origin = origin_of("test", lane)
+        facts = (self.registered, self.stamp, lane, origin, log_signer(origin).verifier.vkey)
+        return self.register(registry.list_log_key(*facts))
 
     def link(self, sign_in: str) -> Placed:
         """Open another way to her vault."""
@@ -414,7 +429,7 @@ class Story:
     def audit(self, **options: Any) -> Report:
         """Judge it."""
         lines = [placed.line for placed in self.vault]
-        return audit(lines, [placed.line for placed in self.registry], **options)
+        return audited(lines, [placed.line for placed in self.registry], **options)
 
 
 BOUNDS = Bounds(
@@ -431,6 +446,24 @@ BOUNDS = Bounds(
     storage="GB",
     jurisdiction="GB",
 )
+
+
+def audited(
+    vault_lines: Iterable[bytes],
+    registry_lines: Iterable[bytes],
+    receipts: Sequence[bytes] = (),
+    *,
+    receipt_keys: Sequence[bytes] = (),
+    **options: Any,
+) -> Report:
+    """Judge the lines of a vault and a registry, and receipts."""
+    export = Export(vault_lines, registry_lines, receipts=receipts)
+    return audit(export, Trust(receipt_keys=tuple(receipt_keys)), **options)
+
+
+def log_signer(origin: str) -> Signer:
+    """Return the key of a log."""
+    return Signer(origin, hashlib.sha256(origin.encode()).digest())
 
 
 def as_service(service: str) -> Acting:

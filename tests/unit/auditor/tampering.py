@@ -12,9 +12,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from clients.auditor.audit import audit
 from clients.auditor.report import Report
-from tests.unit.auditor.stories import Placed, Story
+from tests.unit.auditor.stories import Placed, Story, audited
 from vault.domain.canonical import b64, unb64
 from vault.domain.disclosure import EvidenceDisclosed
 from vault.domain.events import Event, Facts, Link
@@ -62,7 +61,7 @@ def flipped(text: str) -> str:
 
 def judged(placed: Sequence[Placed], story: Story) -> Report:
     """Judge a history against the registry of a story."""
-    return audit([one.line for one in placed], [one.line for one in story.registry])
+    return audited([one.line for one in placed], [one.line for one in story.registry])
 
 
 def whys(report: Report, version: int) -> str:

@@ -4,7 +4,6 @@
 import pytest
 from msgspec.structs import replace
 
-from clients.auditor.audit import audit
 from tests.unit.auditor.stories import (
     AGREED,
     HERSELF,
@@ -15,6 +14,7 @@ from tests.unit.auditor.stories import (
     a_story_of_changes,
     an_assisted_story,
     as_official,
+    audited,
     version_of,
 )
 from tests.unit.auditor.tampering import (
@@ -194,6 +194,6 @@ def test_a_withheld_linking_leaves_officials_unjudged_and_fails_nothing() -> Non
     lines[0] = STORY.vault[0].line_with(link="", facts="")
     lines[1] = STORY.vault[1].line_with(link="", facts="")
 
-    report = audit(lines, [placed.line for placed in STORY.registry])
+    report = audited(lines, [placed.line for placed in STORY.registry])
 
-    assert (report.findings, report.verdict) == ((), "WITHHELD")
+    assert (report.findings, report.withheld) == ((), 2)

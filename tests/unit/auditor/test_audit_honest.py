@@ -4,8 +4,9 @@
 import pytest
 from msgspec.structs import asdict
 
-from clients.auditor.audit import AsOf, audit
+from clients.auditor.audit import AsOf
 from clients.auditor.consents import Standing
+from clients.auditor.facts import REGISTRY_FACTS, VAULT_FACTS
 from clients.auditor.report import NOTE, Report, as_json, as_text
 from tests.unit.auditor.stories import (
     ADDRESS_NAMES,
@@ -19,6 +20,7 @@ from tests.unit.auditor.stories import (
     an_honest_story,
     asked_terms,
     asks,
+    audited,
     chooses,
     version_of,
     wants,
@@ -29,7 +31,6 @@ from vault.domain.events import Draft
 from vault.domain.evidence import EvidenceProvided
 from vault.domain.request import ConsentRequested
 from vault.domain.request_forms import AskedTerms1, ConsentRequested1
-from vault.domain.stored_names import STORED_NAMES
 from vault.domain.values import later
 
 STORIES = {
@@ -68,7 +69,6 @@ def test_an_honest_history_holds_together(story: Story) -> None:
     report = story.audit()
 
     assert report.findings == ()
-    assert report.exit == 0
     assert all(use.allowed for use in report.uses)
 
 
@@ -78,10 +78,17 @@ def test_the_histories_hold_everything_that_is_written_in_a_vault() -> None:
         for story in STORIES.values()
         for placed in [*story.vault, *story.registry]
     }
-    elsewhere = {name for name in STORED_NAMES if name.startswith("request-")}
-    seldom = {"service-suspended.1", "service-reinstated.1", "purpose-withdrawn.1"}
+    seldom = {
+        "service-suspended.1",
+        "service-reinstated.1",
+        "purpose-withdrawn.1",
+        "passkey-added.1",
+        "passkey-removed.1",
+        "vault-imported.1",
+        "consent-requested.1",
+    }
 
-    assert written == STORED_NAMES - elsewhere - seldom - {"consent-requested.1"}
+    assert written == (VAULT_FACTS | REGISTRY_FACTS).keys() - seldom
 
 
 def test_a_history_in_an_old_form_holds_together() -> None:
@@ -110,10 +117,8 @@ def test_a_history_in_an_old_form_holds_together() -> None:
 
 
 def test_without_a_log_it_is_not_said_to_be_complete(report: Report) -> None:
-    assert report.line == (
-        "CONSISTENT ONLY (no log, no witness: "
-        "this shows the history holds together, not that it is complete)"
-    )
+    assert report.coverage.verdict == "UNSIGNED"
+    assert report.line.endswith("no checkpoint was shown, no independent witness signed)")
 
 
 def test_receipts_that_hold_are_counted_and_their_pin_is_named(story: Story) -> None:
@@ -122,13 +127,14 @@ def test_receipts_that_hold_are_counted_and_their_pin_is_named(story: Story) -> 
     pinned = story.audit(receipts=receipts, receipt_keys=[PUBLIC_KEY])
 
     count = len(story.vault)
-    assert pinned.line.startswith(f"CONSISTENT ONLY ({count} receipts hold, receipt key pinned; no")
+    assert pinned.line.endswith(f"; {count} receipts hold)")
+    assert {held.signature for held in pinned.receipts} == {"receipt key pinned"}
 
 
 def test_receipts_by_a_key_that_is_not_pinned_say_so(story: Story) -> None:
     report = story.audit(receipts=[story.vault[4].receipt])
 
-    assert "by a key that only the registry names" in report.line
+    assert report.receipts[0].signature == "by a key that only the registry names"
 
 
 def test_every_use_is_allowed_by_the_consent_that_it_names(report: Report) -> None:
@@ -180,7 +186,7 @@ def test_a_paused_consent_is_not_allowed_and_goes_on_later() -> None:
     later_on = standing(story.audit(as_of=AsOf(version=paused + 2)), "consent")
 
     assert (while_paused.state, while_paused.allowed) == ("paused", False)
-    assert while_paused.why == f"paused since version {paused}, 2026-03-02T12:00:28.000000Z"
+    assert while_paused.why == f"paused since version {paused}, 2026-03-02T12:00:29.000000Z"
     assert (later_on.state, later_on.allowed) == ("active", True)
 
 
@@ -263,17 +269,28 @@ def test_the_json_report_has_its_documented_shape(report: Report) -> None:
         "line",
         "note",
         "exit",
+        "trust",
+        "key_pinned",
+        "witnesses",
+        "proved",
         "stream",
+        "origin",
         "version",
         "registry_version",
         "withheld",
         "keys_pinned",
         "uses",
         "refusals",
+        "decisions",
         "findings",
+        "finding_count",
         "as_of",
         "consents",
+        "payloads",
+        "checkpoints",
         "receipts",
+        "faults",
+        "continues",
     }
     assert set(answer["consents"][0]) == {  # type: ignore[index]
         "consent_id",
@@ -298,7 +315,7 @@ def test_a_withheld_record_keeps_its_place_and_is_no_failure(story: Story, versi
 
     report = _audit(lines, story)
 
-    assert (report.findings, report.verdict, report.exit) == ((), "WITHHELD", 1)
+    assert (report.findings, report.withheld) == ((), 1)
 
 
 def test_a_use_whose_consent_is_withheld_is_not_said_to_be_allowed(story: Story) -> None:
@@ -325,4 +342,4 @@ def test_a_use_of_pinned_evidence_that_is_withheld_is_not_said_to_be_allowed(
 
 
 def _audit(lines: list[bytes], story: Story) -> Report:
-    return audit(lines, [placed.line for placed in story.registry])
+    return audited(lines, [placed.line for placed in story.registry])

@@ -19,6 +19,7 @@ from vault.api.v1 import (
     consent_service_pb2,
     disclosure_service_pb2,
     evidence_service_pb2,
+    operations_service_pb2,
     registry_service_pb2,
     vault_service_pb2,
 )
@@ -30,6 +31,7 @@ _MODULES = (
     consent_service_pb2,
     disclosure_service_pb2,
     evidence_service_pb2,
+    operations_service_pb2,
     registry_service_pb2,
     vault_service_pb2,
 )

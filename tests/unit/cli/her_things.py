@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tests.unit.cli import world
@@ -17,13 +18,20 @@ from vault.api.v1 import vault_service_pb2 as vaults
 from vault.api.v1.audit_pb2 import EvidenceState, Explanation, VaultState
 from vault.api.v1.consent_pb2 import Consent, ConsentDifference, RemovedFields, Shown
 from vault.api.v1.evidence_pb2 import Dispute, Evidence, EvidenceField, EvidenceHolder
-from vault.api.v1.vault_pb2 import SignIn, Vault
+from vault.api.v1.vault_pb2 import Passkey, SignIn, Vault
 
 DOCUMENT = "a1000000-0000-4000-8000-000000000011"
 DISPUTE = "a2000000-0000-4000-8000-000000000012"
 CODE = "a3000000-0000-4000-8000-000000000013"
 OTHER_REQUEST = "c1000000-0000-8000-8000-000000000014"
 
+PASSKEY = "a5000000-0000-8000-8000-000000000015"
+
+A_CREDENTIAL = {
+    "rawId": "AAECAwQFBgcICQoLDA0ODw",
+    "response": {"publicKey": "MFkw", "publicKeyAlgorithm": -7},
+    "type": "public-key",
+}
 STATEMENT = "I moved in May."
 LATER = world.at("2027-02-01T00:00:00Z")
 EARLIER = world.at("2026-12-01T00:00:00Z")
@@ -179,6 +187,10 @@ def fill(server: FakeServer, *, is_disputed: bool = False) -> None:
         vaults.CreateAssistanceCodeResponse(assistance_code="ABCDE-FGHJK-MNPQR-STVWX", vault=place),
     )
     server.says("UnlinkSignIn", vaults.UnlinkSignInResponse(vault=place))
+    passkey = Passkey(passkey_id=PASSKEY, rp_id="vault.example", add_time=world.NOW)
+    server.says("AddPasskey", vaults.AddPasskeyResponse(passkey=passkey, shown=shown))
+    server.says("ListPasskeys", vaults.ListPasskeysResponse(passkeys=[passkey]))
+    server.says("RemovePasskey", vaults.RemovePasskeyResponse(passkey=passkey))
     server.says(
         "ListEvidence",
         evidences.ListEvidenceResponse(evidence=[world.a_piece(), a_document()]),
@@ -236,6 +248,22 @@ def fill(server: FakeServer, *, is_disputed: bool = False) -> None:
     )
     server.says("GetVaultState", audits.GetVaultStateResponse(state=a_state()))
     server.says("ExplainDisclosure", audits.ExplainDisclosureResponse(explanation=an_explanation()))
+
+
+def an_exported_folder(folder: Path) -> None:
+    """Write the files of an export that holds no record."""
+    folder.mkdir()
+    described = {
+        "form": "citizen-vault/export/1",
+        "vault_id": world.VAULT,
+        "origin": "elsewhere/0",
+        "version": 1,
+        "leaf": "A" * 43,
+        "time": "2026-11-22T12:00:00.000000Z",
+    }
+    (folder / "export.json").write_text(json.dumps(described))
+    for name in ("history", "payloads", "registry", "registry_payloads"):
+        (folder / f"{name}.jsonl").touch()
 
 
 def a_paused_consent() -> Consent:

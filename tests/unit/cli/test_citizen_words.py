@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import string
 from pathlib import Path
@@ -76,6 +77,9 @@ COMMANDS = {
     "help-code create": ("help-code", "create"),
     "help-code list": ("help-code", "list"),
     "help-code close": ("help-code", "close", "a3"),
+    "passkey add": ("passkey", "add", "passkey.json", "--yes"),
+    "passkey list": ("passkey", "list"),
+    "passkey remove": ("passkey", "remove", "a5"),
     "whoami": ("whoami",),
 }
 
@@ -95,6 +99,7 @@ def _her_things(server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "letter.pdf").write_bytes(her_things.CONTENT)
+    (folder / "passkey.json").write_text(json.dumps(her_things.A_CREDENTIAL))
     monkeypatch.chdir(folder)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli import world
+from clients.receipts import SignedRecord
+from tests.unit.cli import her_things, world
 from tests.unit.cli.conftest import Terminal
 from tests.unit.cli.fake_server import _MODULES, FakeServer
 from vault.api.v1 import vault_pb2
@@ -25,6 +26,11 @@ CITIZEN = {
     "VaultService.CreateAssistanceCode": "help-code create",
     "VaultService.UnlinkSignIn": f"help-code close {world.SUBJECT}",
     "VaultService.ListHistory": "history list",
+    "VaultService.AddPasskey": "passkey add passkey.json --yes",
+    "VaultService.RemovePasskey": f"passkey remove {world.SUBJECT}",
+    "VaultService.ListPasskeys": "passkey list",
+    "VaultService.ExportVault": "export --out taken",
+    "VaultService.ImportVault": "import brought",
     "EvidenceService.ProvideEvidence": "information add postal_address --set postalCode=CF103NQ",
     "EvidenceService.ReplaceEvidence": "information replace a0 --set postalCode=CF103NQ",
     "EvidenceService.UploadDocument": "document add letter.pdf --set title=A --set kind=letter",
@@ -46,6 +52,7 @@ CITIZEN = {
     "ConsentService.RevokeConsent": "sharing stop d0",
     "ConsentService.GetConsent": "sharing show d0",
     "ConsentService.ListConsents": "sharing list",
+    "ConsentService.GetConsentReceipt": "confirmation sharing d0",
 }
 SERVICE = {
     "ConsentService.RequestConsent": "service ask care-at-home --need postal_address:postalCode",
@@ -62,6 +69,12 @@ AUDITOR = {
     "AuditService.ReplayRegistry": "audit replay --registry --out registry.jsonl",
     "AuditService.GetVaultState": f"audit state --vault {world.VAULT}",
     "AuditService.ExplainDisclosure": f"audit explain --vault {world.VAULT} --version 4",
+    "AuditService.ReplayLane": "audit log --origin test/0 --out log.jsonl",
+    "AuditService.GetCheckpoint": "audit checkpoint --origin test/0",
+    "AuditService.GetInclusionProof": "audit prove receipt.json",
+    "AuditService.ProveSilence": (
+        f"audit silence --vault {world.VAULT} --consent {world.CONSENT} --out silence.jsonl"
+    ),
 }
 OPERATOR = {
     "RegistryService.RegisterOrganisation": (
@@ -81,6 +94,11 @@ OPERATOR = {
     "RegistryService.GetPurpose": "registry purpose show care-at-home",
     "RegistryService.ListEvidenceTypes": "registry evidence-type list",
     "RegistryService.ListReceiptKeys": "registry receipt-key list",
+    "OperationsService.PublishKnownFault": (
+        "operate fault publish --entries log/0:4-7 --title en=A --text en=B --help-line en=C"
+    ),
+    "OperationsService.RecordAct": "operate act configuration --note Moved",
+    "OperationsService.ListOperations": "operate list",
 }
 WHO = {"service": "council", "auditor": "auditor", "operator": "operator"}
 FETCHING = ("fetch", "fetch-document", "check")
@@ -124,7 +142,10 @@ def test_a_command_reaches_the_call(
     monkeypatch.chdir(tmp_path)
     Path("letter.pdf").write_bytes(b"%PDF-1.7\n%%EOF\n")
     Path("object.json").write_text(json.dumps({}))
+    Path("passkey.json").write_text(json.dumps(her_things.A_CREDENTIAL))
+    Path("receipt.json").write_bytes(SignedRecord.of(world.a_receipt()).as_file())
     Path("fetches.jsonl").write_text(json.dumps({"subject_id": world.SUBJECT}))
+    her_things.an_exported_folder(tmp_path / "brought")
     for role in ("service", "auditor", "operator"):
         terminal.sign_in(WHO[role], role)
     if "redeem" in typed:

@@ -177,6 +177,8 @@ def line(kind: str, **told: object) -> HistoryEntry:
         ("dispute-resolved.1", "You settled what was wrong"),
         ("sign-in-linked.1", "A code for an official was made"),
         ("sign-in-unlinked.1", "A code for an official was closed"),
+        ("passkey-added.1", "You added a passkey"),
+        ("passkey-removed.1", "A passkey was removed"),
     ],
 )
 def test_everything_that_can_happen_has_its_words(

@@ -215,8 +215,10 @@ def test_pausing_asks_nothing_and_says_how_to_go_on(server: FakeServer, terminal
 def test_resuming_says_what_they_see_again(server: FakeServer, terminal: Terminal) -> None:
     ran = terminal.run("sharing", "resume", "d0")
 
-    (request,) = server.requests("ResumeConsent")
+    shown, request = server.requests("ResumeConsent")
+    assert (shown.validate_only, request.validate_only) == (True, False)
     assert request.consent_id == world.CONSENT
+    assert request.HasField("shown")
     assert "Street, Postcode" in ran.out
 
 

@@ -19,6 +19,7 @@ from tests.builders import (
     a_stamp,
     at,
     consent_granted,
+    consent_narrowed,
     consent_paused,
     consent_resumed,
     consent_revoked,
@@ -30,6 +31,8 @@ from tests.builders import (
     vault_opened,
 )
 from vault.domain import consent
+from vault.domain.canonical import b64, digest, encode
+from vault.domain.choice import Shown, shown_bytes
 from vault.domain.consent import ConsentPaused, ConsentResumed, ConsentRevoked
 from vault.domain.errors import (
     ConsentExpiredError,
@@ -40,6 +43,7 @@ from vault.domain.errors import (
     NotFoundError,
     PurposeNotAllowedError,
     ServiceSuspendedError,
+    ShownDiffersError,
     VaultError,
     VaultNotOpenError,
 )
@@ -49,6 +53,7 @@ from vault.domain.state import VaultState
 from vault.domain.values import Time, later
 
 PAUSED = (*a_consent(), consent_paused())
+OTHER_SALT = b64(bytes(16))
 
 
 def pause(state: VaultState | None, time: Time | None = None, consent_id: str = CONSENT) -> Draft:
@@ -220,3 +225,56 @@ def test_a_newer_version_of_the_purpose_does_not_keep_it_paused() -> None:
 @pytest.mark.parametrize("fact", [consent_paused, consent_resumed])
 def test_a_pause_of_what_a_history_lost_is_folded_over(fact: Callable[[str], Draft]) -> None:
     assert happened(vault_opened(), fact(ABSENT)).consents == {}
+
+
+# --- Resuming what was shown ---------------------------------------------------------------------
+
+
+def shown_resume(
+    state: VaultState, shown_time: Time, time: Time, *, told: VaultState | None = None
+) -> Draft:
+    """Resume at a time what stood on her page at another, as the consent was then."""
+    page = Shown(time=shown_time, salt=OTHER_SALT)
+    found = (told or state).consents[CONSENT]
+    shown_hash = digest(shown_bytes(consent.terms_as_shown(found, page), found.items))
+    return consent.resume(
+        state, registered(), a_stamp(time), CONSENT, shown=page, shown_hash=shown_hash
+    )
+
+
+def test_what_goes_on_is_what_stood_on_her_page() -> None:
+    state = happened(*PAUSED)
+
+    draft = shown_resume(state, at(5), at(6))
+
+    terms = replace(state.consents[CONSENT].terms, shown_time=at(5), salt=OTHER_SALT)
+    assert draft.shown == encode([terms, state.consents[CONSENT].items])
+    assert draft.facts == resume(state).facts
+
+
+@pytest.mark.parametrize(
+    ("shown_time", "time"),
+    [
+        pytest.param(at(4), at(6), id="before the pause"),
+        pytest.param(at(7), at(6), id="in the future"),
+        pytest.param(at(5), later(at(5), seconds=86_401), id="more than a day ago"),
+    ],
+)
+def test_what_was_shown_at_another_time_does_not_resume(shown_time: Time, time: Time) -> None:
+    with pytest.raises(ShownDiffersError):
+        shown_resume(happened(*PAUSED), shown_time, time)
+
+
+def test_what_was_shown_in_one_pause_does_not_end_the_next() -> None:
+    twice = (*PAUSED, consent_resumed(time=at(6)), consent_paused(time=at(7)))
+
+    with pytest.raises(ShownDiffersError):
+        shown_resume(happened(*twice), at(5), at(8))
+
+
+def test_what_was_narrowed_since_it_was_shown_does_not_resume() -> None:
+    narrowed = consent_narrowed(end=at(days=10))
+    state = happened(*PAUSED, narrowed)
+
+    with pytest.raises(ShownDiffersError):
+        shown_resume(state, at(8), at(9), told=happened(*PAUSED))

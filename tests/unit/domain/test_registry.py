@@ -40,6 +40,7 @@ from vault.domain.registry import (
     EvidenceTypePublished,
     FieldDefinition,
     LaneListed,
+    LogKeyListed,
     OrganisationRegistered,
     PurposePublished,
     PurposeWithdrawn,
@@ -122,6 +123,11 @@ def withdrawn() -> Draft:
             [],
             lambda state: registry.list_lane(state, NOW, 1, "test/1"),
             LaneListed(lane=1, origin="test/1", **COMMON),
+        ),
+        (
+            [],
+            lambda state: registry.list_log_key(state, NOW, 1, "test/1", "test/1+key"),
+            LogKeyListed(lane=1, origin="test/1", vkey="test/1+key", **COMMON),
         ),
     ],
 )
@@ -359,6 +365,19 @@ def test_a_listed_receipt_key_can_be_looked_up() -> None:
     state = registry_of(registry.list_receipt_key(NOW, "key", "public"))
 
     assert state.receipt_keys == {"key": "public"}
+
+
+def test_the_key_of_a_lanes_log_can_be_looked_up() -> None:
+    state = registry_of(registry.list_log_key(RegistryState(stream="r"), NOW, 1, "test/1", "v"))
+
+    assert state.log_keys == {1: "v"}
+
+
+def test_a_lanes_log_has_one_key_for_ever() -> None:
+    state = registry_of(registry.list_log_key(RegistryState(stream="r"), NOW, 1, "test/1", "v"))
+
+    with pytest.raises(RegistryConflictError):
+        registry.list_log_key(state, NOW, 1, "test/1", "w")
 
 
 def test_each_entry_remembers_where_its_texts_lie() -> None:

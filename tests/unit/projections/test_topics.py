@@ -12,8 +12,11 @@ BESIDE = frozenset(
     {
         "vault-opened",
         "vault-read",
+        "vault-imported",
         "sign-in-linked",
         "sign-in-unlinked",
+        "passkey-added",
+        "passkey-removed",
         "evidence-provided",
         "evidence-replaced",
         "evidence-disputed",
@@ -30,6 +33,14 @@ BESIDE = frozenset(
         "evidence-type-published",
         "receipt-key-listed",
         "lane-listed",
+        "log-key-listed",
+        "lane-replayed",
+        "release-started",
+        "store-migrated",
+        "store-restored",
+        "key-used",
+        "administrator-acted",
+        "known-fault-published",
     }
 )
 """Kinds that no service's list depends on."""

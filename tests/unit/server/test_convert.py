@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from vault.api.v1 import consent_pb2, evidence_pb2, registry_pb2, vault_pb2
 from vault.domain.consent import ConsentStatus
 from vault.domain.errors import FieldInvalidError
+from vault.domain.passkey import Algorithm
 from vault.domain.request import RequestStatus
 from vault.domain.values import (
     LATEST_TIME,
@@ -28,7 +29,7 @@ from vault.domain.values import (
     time_of,
 )
 from vault.evidence_types import Sensitivity
-from vault.server.convert import consent, evidence, registry, vault
+from vault.server.convert import approval, consent, evidence, registry, vault
 from vault.server.convert.times import date_from, time_from, timestamp
 
 MOMENTS = st.datetimes(timezones=st.just(UTC))
@@ -93,7 +94,8 @@ def test_a_day_of_the_calendar_is_taken(text: str) -> None:
 ENUMS: list[tuple[Any, Mapping[Any, Any], Any]] = [
     (vault_pb2.Capacity, vault.CAPACITIES, Capacity),
     (vault_pb2.Channel, vault.CHANNELS, Channel),
-    (vault_pb2.ApprovalKind, vault.APPROVAL_KINDS, ApprovalKind),
+    (vault_pb2.ApprovalKind, approval.APPROVAL_KINDS, ApprovalKind),
+    (vault_pb2.PasskeyAlgorithm, approval.ALGORITHMS, Algorithm),
     (evidence_pb2.EvidenceSource, evidence.SOURCES, Source),
     (evidence_pb2.Sensitivity, evidence.SENSITIVITIES, Sensitivity),
     (consent_pb2.EvidenceMode, consent.MODES, Mode),
@@ -126,7 +128,7 @@ def test_what_is_not_said_is_herself_by_api() -> None:
 
 def test_a_sign_in_alone_has_no_proof() -> None:
     with pytest.raises(FieldInvalidError) as caught:
-        vault.agreement_from(vault_pb2.Approval(proof=b"proof"))
+        approval.agreement_from(vault_pb2.Approval(proof=b"proof"))
 
     assert caught.value.field == "approval.proof"
 

@@ -37,6 +37,7 @@ JWKS = json.dumps(
     {"keys": [*PUBLIC, {"kty": "oct", "kid": "oct", "k": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"}]}
 ).encode()
 
+SERVICE = "0b9d3e8f-57a1-4d9f-8a3e-6d5b8b0e5a11"
 CLAIMS: dict[str, Any] = {
     "iss": ISSUER,
     "sub": "mair",
@@ -162,6 +163,11 @@ BAD: dict[str, str] = {
     "roles a text": token({"roles": "citizen"}),
     "roles unknown": token({"roles": ["root"]}),
     "roles nested": token({"roles": [["citizen"]]}),
+    "auditor of no service": token({"roles": ["service-auditor"]}),
+    "auditor of a name": token({"roles": ["service-auditor"], "service_id": "council"}),
+    "auditor of capitals": token({"roles": ["service-auditor"], "service_id": SERVICE.upper()}),
+    "auditor of two": token({"roles": ["service-auditor"], "service_id": [SERVICE]}),
+    "auditor of more": token({"roles": ["service-auditor"], "service_id": SERVICE + "\n"}),
     "scope missing": token({"scope": ABSENT}),
     "scope a list": token({"scope": ["vault"]}),
     "claim twice": raw(
@@ -188,6 +194,20 @@ async def test_a_good_token_says_who_calls() -> None:
     assert caller == Caller(
         role="citizen", issuer=ISSUER, sub="mair", scopes=frozenset({"vault", "evidence"})
     )
+
+
+async def test_the_token_of_a_services_auditor_says_which() -> None:
+    said = {"roles": ["service-auditor"], "service_id": SERVICE}
+
+    caller, _ = await verifier().verify(bearer(token(said)))
+
+    assert (caller.role, caller.audited_service) == ("service-auditor", SERVICE)
+
+
+async def test_what_others_say_of_a_service_counts_for_nothing() -> None:
+    for role in ("citizen", "auditor", "service"):
+        caller, _ = await verifier().verify(bearer(token({"roles": [role], "service_id": SERVICE})))
+        assert caller.audited_service == ""
 
 
 async def test_a_token_says_for_how_long() -> None:

@@ -28,7 +28,7 @@ from vault.api.v1 import audit_pb2 as vault_dot_api_dot_v1_dot_audit__pb2
 from vault.api.v1 import log_pb2 as vault_dot_api_dot_v1_dot_log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n vault/api/v1/audit_service.proto\x12\x0cvault.api.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18vault/api/v1/audit.proto\x1a\x16vault/api/v1/log.proto\"\xb3\x02\n\x12ReplayVaultRequest\x12\x1a\n\x08vault_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x61s_of_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x15\n\rafter_version\x18\x03 \x01(\x04\x12\x1a\n\x08\x63\x61se_ref\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12.\n\nas_of_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x7f\xbaH|\x1az\n\x17replay_vault.one_moment\x12.give at most one of as_of_token and as_of_time\x1a/this.as_of_token == \'\' || !has(this.as_of_time)\"r\n\x13ReplayVaultResponse\x12&\n\x06record\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.RecordH\x00\x12+\n\tcaught_up\x18\x02 \x01(\x0b\x32\x16.vault.api.v1.CaughtUpH\x00\x42\x06\n\x04item\"8\n\x08\x43\x61ughtUp\x12\x16\n\x0eposition_token\x18\x01 \x01(\t\x12\x14\n\x0crecord_count\x18\x02 \x01(\x04\"M\n\x15ReplayRegistryRequest\x12\x1d\n\x0b\x61s_of_token\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x15\n\rafter_version\x18\x02 \x01(\x04\"u\n\x16ReplayRegistryResponse\x12&\n\x06record\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.RecordH\x00\x12+\n\tcaught_up\x18\x02 \x01(\x0b\x32\x16.vault.api.v1.CaughtUpH\x00\x42\x06\n\x04item\"\xa2\x02\n\x14GetVaultStateRequest\x12\x1a\n\x08vault_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x61s_of_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x1a\n\x08\x63\x61se_ref\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12.\n\nas_of_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x82\x01\xbaH\x7f\x1a}\n\x1aget_vault_state.one_moment\x12.give at most one of as_of_token and as_of_time\x1a/this.as_of_token == \'\' || !has(this.as_of_time)\"@\n\x15GetVaultStateResponse\x12\'\n\x05state\x18\x01 \x01(\x0b\x32\x18.vault.api.v1.VaultState\"l\n\x18\x45xplainDisclosureRequest\x12\x1a\n\x08vault_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x07version\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12\x1a\n\x08\x63\x61se_ref\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"K\n\x19\x45xplainDisclosureResponse\x12.\n\x0b\x65xplanation\x18\x01 \x01(\x0b\x32\x19.vault.api.v1.Explanation2\x83\x03\n\x0c\x41uditService\x12T\n\x0bReplayVault\x12 .vault.api.v1.ReplayVaultRequest\x1a!.vault.api.v1.ReplayVaultResponse0\x01\x12]\n\x0eReplayRegistry\x12#.vault.api.v1.ReplayRegistryRequest\x1a$.vault.api.v1.ReplayRegistryResponse0\x01\x12X\n\rGetVaultState\x12\".vault.api.v1.GetVaultStateRequest\x1a#.vault.api.v1.GetVaultStateResponse\x12\x64\n\x11\x45xplainDisclosure\x12&.vault.api.v1.ExplainDisclosureRequest\x1a\'.vault.api.v1.ExplainDisclosureResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n vault/api/v1/audit_service.proto\x12\x0cvault.api.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18vault/api/v1/audit.proto\x1a\x16vault/api/v1/log.proto\"\xb3\x02\n\x12ReplayVaultRequest\x12\x1a\n\x08vault_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x61s_of_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x15\n\rafter_version\x18\x03 \x01(\x04\x12\x1a\n\x08\x63\x61se_ref\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12.\n\nas_of_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x7f\xbaH|\x1az\n\x17replay_vault.one_moment\x12.give at most one of as_of_token and as_of_time\x1a/this.as_of_token == \'\' || !has(this.as_of_time)\"r\n\x13ReplayVaultResponse\x12&\n\x06record\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.RecordH\x00\x12+\n\tcaught_up\x18\x02 \x01(\x0b\x32\x16.vault.api.v1.CaughtUpH\x00\x42\x06\n\x04item\"8\n\x08\x43\x61ughtUp\x12\x16\n\x0eposition_token\x18\x01 \x01(\t\x12\x14\n\x0crecord_count\x18\x02 \x01(\x04\"M\n\x15ReplayRegistryRequest\x12\x1d\n\x0b\x61s_of_token\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x15\n\rafter_version\x18\x02 \x01(\x04\"u\n\x16ReplayRegistryResponse\x12&\n\x06record\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.RecordH\x00\x12+\n\tcaught_up\x18\x02 \x01(\x0b\x32\x16.vault.api.v1.CaughtUpH\x00\x42\x06\n\x04item\"\xa2\x02\n\x14GetVaultStateRequest\x12\x1a\n\x08vault_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x61s_of_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x1a\n\x08\x63\x61se_ref\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12.\n\nas_of_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x82\x01\xbaH\x7f\x1a}\n\x1aget_vault_state.one_moment\x12.give at most one of as_of_token and as_of_time\x1a/this.as_of_token == \'\' || !has(this.as_of_time)\"@\n\x15GetVaultStateResponse\x12\'\n\x05state\x18\x01 \x01(\x0b\x32\x18.vault.api.v1.VaultState\"l\n\x18\x45xplainDisclosureRequest\x12\x1a\n\x08vault_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x07version\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12\x1a\n\x08\x63\x61se_ref\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"K\n\x19\x45xplainDisclosureResponse\x12.\n\x0b\x65xplanation\x18\x01 \x01(\x0b\x32\x19.vault.api.v1.Explanation\"\xb6\x01\n\x11ReplayLaneRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\x06origin\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12\x18\n\x10\x66irst_leaf_index\x18\x03 \x01(\x04\x12\x16\n\x0e\x65nd_leaf_index\x18\x04 \x01(\x04\x12\x19\n\x11resume_leaf_index\x18\x05 \x01(\x04\x12\x1a\n\x08\x63\x61se_ref\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x9f\x01\n\x12ReplayLaneResponse\x12(\n\x05range\x18\x01 \x01(\x0b\x32\x17.vault.api.v1.LaneRangeH\x00\x12&\n\x06record\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.RecordH\x00\x12/\n\tcaught_up\x18\x03 \x01(\x0b\x32\x1a.vault.api.v1.LaneCaughtUpH\x00\x42\x06\n\x04item\"\x89\x01\n\tLaneRange\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x18\n\x10\x66irst_leaf_index\x18\x02 \x01(\x04\x12\x16\n\x0e\x65nd_leaf_index\x18\x03 \x01(\x04\x12\x12\n\nservice_id\x18\x04 \x01(\t\x12&\n\x07receipt\x18\x05 \x01(\x0b\x32\x15.vault.api.v1.Receipt\"$\n\x0cLaneCaughtUp\x12\x14\n\x0crecord_count\x18\x01 \x01(\x04\"\x89\x01\n\x13ProveSilenceRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\x08vault_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\nconsent_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\x08\x63\x61se_ref\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"s\n\x14ProveSilenceResponse\x12&\n\x06record\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.RecordH\x00\x12+\n\x05proof\x18\x02 \x01(\x0b\x32\x1a.vault.api.v1.SilenceProofH\x00\x42\x06\n\x04item\"O\n\x0cSilenceProof\x12\x18\n\x10revocation_proof\x18\x01 \x01(\t\x12\x15\n\rclosing_proof\x18\x02 \x01(\t\x12\x0e\n\x06origin\x18\x03 \x01(\t\"f\n\x18GetInclusionProofRequest\x12\x1a\n\x06origin\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12\x12\n\nleaf_index\x18\x02 \x01(\x04\x12\x1a\n\tleaf_hash\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"*\n\x19GetInclusionProofResponse\x12\r\n\x05proof\x18\x01 \x01(\t\"2\n\x14GetCheckpointRequest\x12\x1a\n\x06origin\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\"<\n\x15GetCheckpointResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\t\x12\x0f\n\x07log_key\x18\x02 \x01(\t2\xef\x05\n\x0c\x41uditService\x12T\n\x0bReplayVault\x12 .vault.api.v1.ReplayVaultRequest\x1a!.vault.api.v1.ReplayVaultResponse0\x01\x12]\n\x0eReplayRegistry\x12#.vault.api.v1.ReplayRegistryRequest\x1a$.vault.api.v1.ReplayRegistryResponse0\x01\x12X\n\rGetVaultState\x12\".vault.api.v1.GetVaultStateRequest\x1a#.vault.api.v1.GetVaultStateResponse\x12\x64\n\x11\x45xplainDisclosure\x12&.vault.api.v1.ExplainDisclosureRequest\x1a\'.vault.api.v1.ExplainDisclosureResponse\x12Q\n\nReplayLane\x12\x1f.vault.api.v1.ReplayLaneRequest\x1a .vault.api.v1.ReplayLaneResponse0\x01\x12W\n\x0cProveSilence\x12!.vault.api.v1.ProveSilenceRequest\x1a\".vault.api.v1.ProveSilenceResponse0\x01\x12\x64\n\x11GetInclusionProof\x12&.vault.api.v1.GetInclusionProofRequest\x1a\'.vault.api.v1.GetInclusionProofResponse\x12X\n\rGetCheckpoint\x12\".vault.api.v1.GetCheckpointRequest\x1a#.vault.api.v1.GetCheckpointResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,6 +59,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPLAINDISCLOSUREREQUEST'].fields_by_name['version']._serialized_options = b'\272H\0042\002(\001'
   _globals['_EXPLAINDISCLOSUREREQUEST'].fields_by_name['case_ref']._loaded_options = None
   _globals['_EXPLAINDISCLOSUREREQUEST'].fields_by_name['case_ref']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_REPLAYLANEREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_REPLAYLANEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_REPLAYLANEREQUEST'].fields_by_name['origin']._loaded_options = None
+  _globals['_REPLAYLANEREQUEST'].fields_by_name['origin']._serialized_options = b'\272H\007r\005\020\001\030\377\001'
+  _globals['_REPLAYLANEREQUEST'].fields_by_name['case_ref']._loaded_options = None
+  _globals['_REPLAYLANEREQUEST'].fields_by_name['case_ref']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_PROVESILENCEREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_PROVESILENCEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_PROVESILENCEREQUEST'].fields_by_name['vault_id']._loaded_options = None
+  _globals['_PROVESILENCEREQUEST'].fields_by_name['vault_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_PROVESILENCEREQUEST'].fields_by_name['consent_id']._loaded_options = None
+  _globals['_PROVESILENCEREQUEST'].fields_by_name['consent_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_PROVESILENCEREQUEST'].fields_by_name['case_ref']._loaded_options = None
+  _globals['_PROVESILENCEREQUEST'].fields_by_name['case_ref']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_GETINCLUSIONPROOFREQUEST'].fields_by_name['origin']._loaded_options = None
+  _globals['_GETINCLUSIONPROOFREQUEST'].fields_by_name['origin']._serialized_options = b'\272H\007r\005\020\001\030\377\001'
+  _globals['_GETINCLUSIONPROOFREQUEST'].fields_by_name['leaf_hash']._loaded_options = None
+  _globals['_GETINCLUSIONPROOFREQUEST'].fields_by_name['leaf_hash']._serialized_options = b'\272H\004z\002h '
+  _globals['_GETCHECKPOINTREQUEST'].fields_by_name['origin']._loaded_options = None
+  _globals['_GETCHECKPOINTREQUEST'].fields_by_name['origin']._serialized_options = b'\272H\007r\005\020\001\030\377\001'
   _globals['_REPLAYVAULTREQUEST']._serialized_start=163
   _globals['_REPLAYVAULTREQUEST']._serialized_end=470
   _globals['_REPLAYVAULTRESPONSE']._serialized_start=472
@@ -77,6 +97,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPLAINDISCLOSUREREQUEST']._serialized_end=1311
   _globals['_EXPLAINDISCLOSURERESPONSE']._serialized_start=1313
   _globals['_EXPLAINDISCLOSURERESPONSE']._serialized_end=1388
-  _globals['_AUDITSERVICE']._serialized_start=1391
-  _globals['_AUDITSERVICE']._serialized_end=1778
+  _globals['_REPLAYLANEREQUEST']._serialized_start=1391
+  _globals['_REPLAYLANEREQUEST']._serialized_end=1573
+  _globals['_REPLAYLANERESPONSE']._serialized_start=1576
+  _globals['_REPLAYLANERESPONSE']._serialized_end=1735
+  _globals['_LANERANGE']._serialized_start=1738
+  _globals['_LANERANGE']._serialized_end=1875
+  _globals['_LANECAUGHTUP']._serialized_start=1877
+  _globals['_LANECAUGHTUP']._serialized_end=1913
+  _globals['_PROVESILENCEREQUEST']._serialized_start=1916
+  _globals['_PROVESILENCEREQUEST']._serialized_end=2053
+  _globals['_PROVESILENCERESPONSE']._serialized_start=2055
+  _globals['_PROVESILENCERESPONSE']._serialized_end=2170
+  _globals['_SILENCEPROOF']._serialized_start=2172
+  _globals['_SILENCEPROOF']._serialized_end=2251
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=2253
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=2355
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=2357
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=2399
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=2401
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=2451
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=2453
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=2513
+  _globals['_AUDITSERVICE']._serialized_start=2516
+  _globals['_AUDITSERVICE']._serialized_end=3267
 # @@protoc_insertion_point(module_scope)

@@ -288,3 +288,343 @@ class ExplainDisclosureResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExplainDisclosureResponse: _TypeAlias = ExplainDisclosureResponse  # noqa: Y015
+
+@_typing.final
+class ReplayLaneRequest(_message.Message):
+    """Asks for a range of a log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    FIRST_LEAF_INDEX_FIELD_NUMBER: _builtins.int
+    END_LEAF_INDEX_FIELD_NUMBER: _builtins.int
+    RESUME_LEAF_INDEX_FIELD_NUMBER: _builtins.int
+    CASE_REF_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Names this replay: a call with the same id goes on with the same range. UUID."""
+    origin: _builtins.str
+    """Required. The log's name: deployment ‖ "/" ‖ lane."""
+    first_leaf_index: _builtins.int
+    """Optional. The first leaf of the range, from 0."""
+    end_leaf_index: _builtins.int
+    """Optional. The leaf after the last of the range; 0: the head of the log at the first call."""
+    resume_leaf_index: _builtins.int
+    """Optional. Begin to send here, where an earlier call broke off; 0: at the first leaf."""
+    case_ref: _builtins.str
+    """Optional. The auditor's case."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        origin: _builtins.str = ...,
+        first_leaf_index: _builtins.int = ...,
+        end_leaf_index: _builtins.int = ...,
+        resume_leaf_index: _builtins.int = ...,
+        case_ref: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_ref", b"case_ref", "end_leaf_index", b"end_leaf_index", "first_leaf_index", b"first_leaf_index", "origin", b"origin", "request_id", b"request_id", "resume_leaf_index", b"resume_leaf_index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayLaneRequest: _TypeAlias = ReplayLaneRequest  # noqa: Y015
+
+@_typing.final
+class ReplayLaneResponse(_message.Message):
+    """Returns the range, then its records, then that all were sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RANGE_FIELD_NUMBER: _builtins.int
+    RECORD_FIELD_NUMBER: _builtins.int
+    CAUGHT_UP_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def range(self) -> Global___LaneRange:
+        """The range, as it was recorded: the first of all."""
+
+    @_builtins.property
+    def record(self) -> _log_pb2.Record:
+        """The next record."""
+
+    @_builtins.property
+    def caught_up(self) -> Global___LaneCaughtUp:
+        """All records were sent: the last of all."""
+
+    def __init__(
+        self,
+        *,
+        range: Global___LaneRange | None = ...,
+        record: _log_pb2.Record | None = ...,
+        caught_up: Global___LaneCaughtUp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "item", b"item", "range", b"range", "record", b"record"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "item", b"item", "range", b"range", "record", b"record"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["range", "record", "caught_up"]  # noqa: Y015
+    _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
+
+Global___ReplayLaneResponse: _TypeAlias = ReplayLaneResponse  # noqa: Y015
+
+@_typing.final
+class LaneRange(_message.Message):
+    """A range of a log that an auditor reads."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    FIRST_LEAF_INDEX_FIELD_NUMBER: _builtins.int
+    END_LEAF_INDEX_FIELD_NUMBER: _builtins.int
+    SERVICE_ID_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    origin: _builtins.str
+    """Output only. The log's name."""
+    first_leaf_index: _builtins.int
+    """Output only. The first leaf."""
+    end_leaf_index: _builtins.int
+    """Output only. The leaf after the last."""
+    service_id: _builtins.str
+    """Output only. The service whose facts alone are shown; empty if all is. UUID."""
+    @_builtins.property
+    def receipt(self) -> _log_pb2.Receipt:
+        """Output only. The receipt of the event by which the look was recorded."""
+
+    def __init__(
+        self,
+        *,
+        origin: _builtins.str = ...,
+        first_leaf_index: _builtins.int = ...,
+        end_leaf_index: _builtins.int = ...,
+        service_id: _builtins.str = ...,
+        receipt: _log_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_leaf_index", b"end_leaf_index", "first_leaf_index", b"first_leaf_index", "origin", b"origin", "receipt", b"receipt", "service_id", b"service_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LaneRange: _TypeAlias = LaneRange  # noqa: Y015
+
+@_typing.final
+class LaneCaughtUp(_message.Message):
+    """Says that a range was sent whole."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_COUNT_FIELD_NUMBER: _builtins.int
+    record_count: _builtins.int
+    """Output only. How many records were sent by this call."""
+    def __init__(
+        self,
+        *,
+        record_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["record_count", b"record_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LaneCaughtUp: _TypeAlias = LaneCaughtUp  # noqa: Y015
+
+@_typing.final
+class ProveSilenceRequest(_message.Message):
+    """Asks for the proof that nothing left under a consent since it was revoked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VAULT_ID_FIELD_NUMBER: _builtins.int
+    CONSENT_ID_FIELD_NUMBER: _builtins.int
+    CASE_REF_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command prove the same stretch. UUID."""
+    vault_id: _builtins.str
+    """Required. The vault. UUID."""
+    consent_id: _builtins.str
+    """Required. The consent, which was revoked. UUID."""
+    case_ref: _builtins.str
+    """Optional. The auditor's case."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        vault_id: _builtins.str = ...,
+        consent_id: _builtins.str = ...,
+        case_ref: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_ref", b"case_ref", "consent_id", b"consent_id", "request_id", b"request_id", "vault_id", b"vault_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProveSilenceRequest: _TypeAlias = ProveSilenceRequest  # noqa: Y015
+
+@_typing.final
+class ProveSilenceResponse(_message.Message):
+    """Returns the records of the stretch, oldest first, then both proofs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def record(self) -> _log_pb2.Record:
+        """The next record: first the revocation, last the event that closes the proof."""
+
+    @_builtins.property
+    def proof(self) -> Global___SilenceProof:
+        """Both proofs: the last of all."""
+
+    def __init__(
+        self,
+        *,
+        record: _log_pb2.Record | None = ...,
+        proof: Global___SilenceProof | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "proof", b"proof", "record", b"record"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "proof", b"proof", "record", b"record"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["record", "proof"]  # noqa: Y015
+    _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
+
+Global___ProveSilenceResponse: _TypeAlias = ProveSilenceResponse  # noqa: Y015
+
+@_typing.final
+class SilenceProof(_message.Message):
+    """That both ends of a stretch stand in the log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVOCATION_PROOF_FIELD_NUMBER: _builtins.int
+    CLOSING_PROOF_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    revocation_proof: _builtins.str
+    """Output only. That the revocation does. Text of the form C2SP tlog-proof."""
+    closing_proof: _builtins.str
+    """Output only. That the event does which closes the proof. Text of the form C2SP tlog-proof."""
+    origin: _builtins.str
+    """Output only. The log's name: deployment ‖ "/" ‖ lane."""
+    def __init__(
+        self,
+        *,
+        revocation_proof: _builtins.str = ...,
+        closing_proof: _builtins.str = ...,
+        origin: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closing_proof", b"closing_proof", "origin", b"origin", "revocation_proof", b"revocation_proof"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SilenceProof: _TypeAlias = SilenceProof  # noqa: Y015
+
+@_typing.final
+class GetInclusionProofRequest(_message.Message):
+    """Asks for the proof that a record stands in a log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    LEAF_INDEX_FIELD_NUMBER: _builtins.int
+    LEAF_HASH_FIELD_NUMBER: _builtins.int
+    origin: _builtins.str
+    """Required. The log's name, as receipts say it."""
+    leaf_index: _builtins.int
+    """Required. The record's place in that log, from 0."""
+    leaf_hash: _builtins.bytes
+    """Required. The record's leaf. 32 bytes."""
+    def __init__(
+        self,
+        *,
+        origin: _builtins.str = ...,
+        leaf_index: _builtins.int = ...,
+        leaf_hash: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["leaf_hash", b"leaf_hash", "leaf_index", b"leaf_index", "origin", b"origin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetInclusionProofRequest: _TypeAlias = GetInclusionProofRequest  # noqa: Y015
+
+@_typing.final
+class GetInclusionProofResponse(_message.Message):
+    """Returns the proof."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROOF_FIELD_NUMBER: _builtins.int
+    proof: _builtins.str
+    """Output only. Inclusion path, checkpoint and cosignatures: text of the form C2SP tlog-proof."""
+    def __init__(
+        self,
+        *,
+        proof: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetInclusionProofResponse: _TypeAlias = GetInclusionProofResponse  # noqa: Y015
+
+@_typing.final
+class GetCheckpointRequest(_message.Message):
+    """Asks for the newest checkpoint of a log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    origin: _builtins.str
+    """Required. The log's name, as receipts say it."""
+    def __init__(
+        self,
+        *,
+        origin: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["origin", b"origin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCheckpointRequest: _TypeAlias = GetCheckpointRequest  # noqa: Y015
+
+@_typing.final
+class GetCheckpointResponse(_message.Message):
+    """Returns it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    LOG_KEY_FIELD_NUMBER: _builtins.int
+    checkpoint: _builtins.str
+    """Output only. The checkpoint with its signatures: text of the form C2SP tlog-checkpoint."""
+    log_key: _builtins.str
+    """Output only. The log's key, as it says it itself: pin one that you know from elsewhere. Text of
+    the form C2SP signed-note.
+    """
+    def __init__(
+        self,
+        *,
+        checkpoint: _builtins.str = ...,
+        log_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "log_key", b"log_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCheckpointResponse: _TypeAlias = GetCheckpointResponse  # noqa: Y015

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class AuditServiceStub:
-    """Replays history, for auditors, and for a citizen her own. What is replayed holds pseudonyms and
-    digests, no values.
+    """Replays history, for auditors, and for a citizen her own; gives proofs, for everybody who has
+    something to prove. What is replayed holds pseudonyms and digests, no values.
     """
 
     def __init__(self, channel):
@@ -56,11 +56,31 @@ class AuditServiceStub:
                 request_serializer=vault_dot_api_dot_v1_dot_audit__service__pb2.ExplainDisclosureRequest.SerializeToString,
                 response_deserializer=vault_dot_api_dot_v1_dot_audit__service__pb2.ExplainDisclosureResponse.FromString,
                 _registered_method=True)
+        self.ReplayLane = channel.unary_stream(
+                '/vault.api.v1.AuditService/ReplayLane',
+                request_serializer=vault_dot_api_dot_v1_dot_audit__service__pb2.ReplayLaneRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_audit__service__pb2.ReplayLaneResponse.FromString,
+                _registered_method=True)
+        self.ProveSilence = channel.unary_stream(
+                '/vault.api.v1.AuditService/ProveSilence',
+                request_serializer=vault_dot_api_dot_v1_dot_audit__service__pb2.ProveSilenceRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_audit__service__pb2.ProveSilenceResponse.FromString,
+                _registered_method=True)
+        self.GetInclusionProof = channel.unary_unary(
+                '/vault.api.v1.AuditService/GetInclusionProof',
+                request_serializer=vault_dot_api_dot_v1_dot_audit__service__pb2.GetInclusionProofRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_audit__service__pb2.GetInclusionProofResponse.FromString,
+                _registered_method=True)
+        self.GetCheckpoint = channel.unary_unary(
+                '/vault.api.v1.AuditService/GetCheckpoint',
+                request_serializer=vault_dot_api_dot_v1_dot_audit__service__pb2.GetCheckpointRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_audit__service__pb2.GetCheckpointResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
-    """Replays history, for auditors, and for a citizen her own. What is replayed holds pseudonyms and
-    digests, no values.
+    """Replays history, for auditors, and for a citizen her own; gives proofs, for everybody who has
+    something to prove. What is replayed holds pseudonyms and digests, no values.
     """
 
     def ReplayVault(self, request, context):
@@ -104,6 +124,52 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReplayLane(self, request, context):
+        """Streams a range of a lane's log, all streams in it, exactly as stored, in the order of the log.
+
+        Auditors. Auditors of one service see the facts of that service alone: links, the ids of streams,
+        and everything of others is withheld, as digests. The look is recorded once, before anything is
+        sent, and everybody of whom a record lies in the range finds it in her history. A call with the
+        same `request_id` goes on with the same range, and is not recorded again. Fails with NOT_FOUND,
+        FIELD_INVALID (the range), REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProveSilence(self, request, context):
+        """Streams the proof that nothing left under a consent between its revocation and now: the linked
+        stretch of the vault's records from the one to the other, and the proofs that both stand in the
+        log.
+
+        Auditors, and a citizen of her own vault. Appends the event that closes the proof; a retry with the
+        same `request_id` proves the same stretch. Fails with NOT_FOUND, CONSENT_NOT_REVOKED,
+        DEADLINE_PASSED (the log does not cover it yet: retry), REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetInclusionProof(self, request, context):
+        """Returns the proof that a record stands in a log, once a published checkpoint covers it.
+
+        Everybody who is signed in and knows the leaf. Fails with NOT_FOUND (no such log, or another leaf
+        stands there), DEADLINE_PASSED (no published checkpoint covers it yet: retry), LOG_UNSIGNED (the log
+        refuses to sign, and does not cover it).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCheckpoint(self, request, context):
+        """Returns the newest checkpoint of a log, and the key that signs it.
+
+        Everybody who is signed in. Fails with NOT_FOUND (no such log, or nothing was published yet).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -127,6 +193,26 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     request_deserializer=vault_dot_api_dot_v1_dot_audit__service__pb2.ExplainDisclosureRequest.FromString,
                     response_serializer=vault_dot_api_dot_v1_dot_audit__service__pb2.ExplainDisclosureResponse.SerializeToString,
             ),
+            'ReplayLane': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReplayLane,
+                    request_deserializer=vault_dot_api_dot_v1_dot_audit__service__pb2.ReplayLaneRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_audit__service__pb2.ReplayLaneResponse.SerializeToString,
+            ),
+            'ProveSilence': grpc.unary_stream_rpc_method_handler(
+                    servicer.ProveSilence,
+                    request_deserializer=vault_dot_api_dot_v1_dot_audit__service__pb2.ProveSilenceRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_audit__service__pb2.ProveSilenceResponse.SerializeToString,
+            ),
+            'GetInclusionProof': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetInclusionProof,
+                    request_deserializer=vault_dot_api_dot_v1_dot_audit__service__pb2.GetInclusionProofRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_audit__service__pb2.GetInclusionProofResponse.SerializeToString,
+            ),
+            'GetCheckpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCheckpoint,
+                    request_deserializer=vault_dot_api_dot_v1_dot_audit__service__pb2.GetCheckpointRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_audit__service__pb2.GetCheckpointResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'vault.api.v1.AuditService', rpc_method_handlers)
@@ -136,8 +222,8 @@ def add_AuditServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuditService:
-    """Replays history, for auditors, and for a citizen her own. What is replayed holds pseudonyms and
-    digests, no values.
+    """Replays history, for auditors, and for a citizen her own; gives proofs, for everybody who has
+    something to prove. What is replayed holds pseudonyms and digests, no values.
     """
 
     @staticmethod
@@ -238,6 +324,114 @@ class AuditService:
             '/vault.api.v1.AuditService/ExplainDisclosure',
             vault_dot_api_dot_v1_dot_audit__service__pb2.ExplainDisclosureRequest.SerializeToString,
             vault_dot_api_dot_v1_dot_audit__service__pb2.ExplainDisclosureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayLane(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/vault.api.v1.AuditService/ReplayLane',
+            vault_dot_api_dot_v1_dot_audit__service__pb2.ReplayLaneRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_audit__service__pb2.ReplayLaneResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProveSilence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/vault.api.v1.AuditService/ProveSilence',
+            vault_dot_api_dot_v1_dot_audit__service__pb2.ProveSilenceRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_audit__service__pb2.ProveSilenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetInclusionProof(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.AuditService/GetInclusionProof',
+            vault_dot_api_dot_v1_dot_audit__service__pb2.GetInclusionProofRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_audit__service__pb2.GetInclusionProofResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCheckpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.AuditService/GetCheckpoint',
+            vault_dot_api_dot_v1_dot_audit__service__pb2.GetCheckpointRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_audit__service__pb2.GetCheckpointResponse.FromString,
             options,
             channel_credentials,
             insecure,

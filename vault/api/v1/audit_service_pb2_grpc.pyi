@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AuditServiceStub:
-    """Replays history, for auditors, and for a citizen her own. What is replayed holds pseudonyms and
-    digests, no values.
+    """Replays history, for auditors, and for a citizen her own; gives proofs, for everybody who has
+    something to prove. What is replayed holds pseudonyms and digests, no values.
     """
 
     @_typing.overload
@@ -60,11 +60,41 @@ class AuditServiceStub:
 
     Auditors, whose look is itself recorded in the vault; a citizen of her own. Fails with NOT_FOUND.
     """
+    ReplayLane: _grpc.UnaryStreamMultiCallable[_audit_service_pb2.ReplayLaneRequest, _audit_service_pb2.ReplayLaneResponse]
+    """Streams a range of a lane's log, all streams in it, exactly as stored, in the order of the log.
+
+    Auditors. Auditors of one service see the facts of that service alone: links, the ids of streams,
+    and everything of others is withheld, as digests. The look is recorded once, before anything is
+    sent, and everybody of whom a record lies in the range finds it in her history. A call with the
+    same `request_id` goes on with the same range, and is not recorded again. Fails with NOT_FOUND,
+    FIELD_INVALID (the range), REQUEST_ID_REUSED.
+    """
+    ProveSilence: _grpc.UnaryStreamMultiCallable[_audit_service_pb2.ProveSilenceRequest, _audit_service_pb2.ProveSilenceResponse]
+    """Streams the proof that nothing left under a consent between its revocation and now: the linked
+    stretch of the vault's records from the one to the other, and the proofs that both stand in the
+    log.
+
+    Auditors, and a citizen of her own vault. Appends the event that closes the proof; a retry with the
+    same `request_id` proves the same stretch. Fails with NOT_FOUND, CONSENT_NOT_REVOKED,
+    DEADLINE_PASSED (the log does not cover it yet: retry), REQUEST_ID_REUSED.
+    """
+    GetInclusionProof: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.GetInclusionProofRequest, _audit_service_pb2.GetInclusionProofResponse]
+    """Returns the proof that a record stands in a log, once a published checkpoint covers it.
+
+    Everybody who is signed in and knows the leaf. Fails with NOT_FOUND (no such log, or another leaf
+    stands there), DEADLINE_PASSED (no published checkpoint covers it yet: retry), LOG_UNSIGNED (the log
+    refuses to sign, and does not cover it).
+    """
+    GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.GetCheckpointRequest, _audit_service_pb2.GetCheckpointResponse]
+    """Returns the newest checkpoint of a log, and the key that signs it.
+
+    Everybody who is signed in. Fails with NOT_FOUND (no such log, or nothing was published yet).
+    """
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
-    """Replays history, for auditors, and for a citizen her own. What is replayed holds pseudonyms and
-    digests, no values.
+    """Replays history, for auditors, and for a citizen her own; gives proofs, for everybody who has
+    something to prove. What is replayed holds pseudonyms and digests, no values.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -93,10 +123,40 @@ class AuditServiceAsyncStub(AuditServiceStub):
 
     Auditors, whose look is itself recorded in the vault; a citizen of her own. Fails with NOT_FOUND.
     """
+    ReplayLane: _aio.UnaryStreamMultiCallable[_audit_service_pb2.ReplayLaneRequest, _audit_service_pb2.ReplayLaneResponse]  # type: ignore[assignment]
+    """Streams a range of a lane's log, all streams in it, exactly as stored, in the order of the log.
+
+    Auditors. Auditors of one service see the facts of that service alone: links, the ids of streams,
+    and everything of others is withheld, as digests. The look is recorded once, before anything is
+    sent, and everybody of whom a record lies in the range finds it in her history. A call with the
+    same `request_id` goes on with the same range, and is not recorded again. Fails with NOT_FOUND,
+    FIELD_INVALID (the range), REQUEST_ID_REUSED.
+    """
+    ProveSilence: _aio.UnaryStreamMultiCallable[_audit_service_pb2.ProveSilenceRequest, _audit_service_pb2.ProveSilenceResponse]  # type: ignore[assignment]
+    """Streams the proof that nothing left under a consent between its revocation and now: the linked
+    stretch of the vault's records from the one to the other, and the proofs that both stand in the
+    log.
+
+    Auditors, and a citizen of her own vault. Appends the event that closes the proof; a retry with the
+    same `request_id` proves the same stretch. Fails with NOT_FOUND, CONSENT_NOT_REVOKED,
+    DEADLINE_PASSED (the log does not cover it yet: retry), REQUEST_ID_REUSED.
+    """
+    GetInclusionProof: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.GetInclusionProofRequest, _audit_service_pb2.GetInclusionProofResponse]  # type: ignore[assignment]
+    """Returns the proof that a record stands in a log, once a published checkpoint covers it.
+
+    Everybody who is signed in and knows the leaf. Fails with NOT_FOUND (no such log, or another leaf
+    stands there), DEADLINE_PASSED (no published checkpoint covers it yet: retry), LOG_UNSIGNED (the log
+    refuses to sign, and does not cover it).
+    """
+    GetCheckpoint: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.GetCheckpointRequest, _audit_service_pb2.GetCheckpointResponse]  # type: ignore[assignment]
+    """Returns the newest checkpoint of a log, and the key that signs it.
+
+    Everybody who is signed in. Fails with NOT_FOUND (no such log, or nothing was published yet).
+    """
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Replays history, for auditors, and for a citizen her own. What is replayed holds pseudonyms and
-    digests, no values.
+    """Replays history, for auditors, and for a citizen her own; gives proofs, for everybody who has
+    something to prove. What is replayed holds pseudonyms and digests, no values.
     """
 
     @_abc_1.abstractmethod
@@ -146,6 +206,60 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         that she was shown, the registry that counted; and decides it again from the same events.
 
         Auditors, whose look is itself recorded in the vault; a citizen of her own. Fails with NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ReplayLane(
+        self,
+        request: _audit_service_pb2.ReplayLaneRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_audit_service_pb2.ReplayLaneResponse], _abc.AsyncIterator[_audit_service_pb2.ReplayLaneResponse]]:
+        """Streams a range of a lane's log, all streams in it, exactly as stored, in the order of the log.
+
+        Auditors. Auditors of one service see the facts of that service alone: links, the ids of streams,
+        and everything of others is withheld, as digests. The look is recorded once, before anything is
+        sent, and everybody of whom a record lies in the range finds it in her history. A call with the
+        same `request_id` goes on with the same range, and is not recorded again. Fails with NOT_FOUND,
+        FIELD_INVALID (the range), REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def ProveSilence(
+        self,
+        request: _audit_service_pb2.ProveSilenceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_audit_service_pb2.ProveSilenceResponse], _abc.AsyncIterator[_audit_service_pb2.ProveSilenceResponse]]:
+        """Streams the proof that nothing left under a consent between its revocation and now: the linked
+        stretch of the vault's records from the one to the other, and the proofs that both stand in the
+        log.
+
+        Auditors, and a citizen of her own vault. Appends the event that closes the proof; a retry with the
+        same `request_id` proves the same stretch. Fails with NOT_FOUND, CONSENT_NOT_REVOKED,
+        DEADLINE_PASSED (the log does not cover it yet: retry), REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def GetInclusionProof(
+        self,
+        request: _audit_service_pb2.GetInclusionProofRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_service_pb2.GetInclusionProofResponse, _abc.Awaitable[_audit_service_pb2.GetInclusionProofResponse]]:
+        """Returns the proof that a record stands in a log, once a published checkpoint covers it.
+
+        Everybody who is signed in and knows the leaf. Fails with NOT_FOUND (no such log, or another leaf
+        stands there), DEADLINE_PASSED (no published checkpoint covers it yet: retry), LOG_UNSIGNED (the log
+        refuses to sign, and does not cover it).
+        """
+
+    @_abc_1.abstractmethod
+    def GetCheckpoint(
+        self,
+        request: _audit_service_pb2.GetCheckpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_service_pb2.GetCheckpointResponse, _abc.Awaitable[_audit_service_pb2.GetCheckpointResponse]]:
+        """Returns the newest checkpoint of a log, and the key that signs it.
+
+        Everybody who is signed in. Fails with NOT_FOUND (no such log, or nothing was published yet).
         """
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -530,6 +530,7 @@ class PreviewConsentResponse(_message.Message):
     SHOWN_FIELD_NUMBER: _builtins.int
     SHOWN_BYTES_FIELD_NUMBER: _builtins.int
     BUNDLE_FIELD_NUMBER: _builtins.int
+    APPROVAL_CHALLENGE_FIELD_NUMBER: _builtins.int
     shown_bytes: _builtins.bytes
     """Output only. The canonical JSON `[terms,items]`, exactly as hashed."""
     bundle: _builtins.bytes
@@ -544,6 +545,10 @@ class PreviewConsentResponse(_message.Message):
     def shown(self) -> _consent_pb2.Shown:
         """Output only. What GrantConsent must be given back."""
 
+    @_builtins.property
+    def approval_challenge(self) -> _vault_pb2.ApprovalChallenge:
+        """Output only. What has to be signed to show that the decision is hers."""
+
     def __init__(
         self,
         *,
@@ -551,10 +556,11 @@ class PreviewConsentResponse(_message.Message):
         shown: _consent_pb2.Shown | None = ...,
         shown_bytes: _builtins.bytes = ...,
         bundle: _builtins.bytes = ...,
+        approval_challenge: _vault_pb2.ApprovalChallenge | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "shown", b"shown"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval_challenge", b"approval_challenge", "consent", b"consent", "shown", b"shown"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle", b"bundle", "consent", b"consent", "shown", b"shown", "shown_bytes", b"shown_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_challenge", b"approval_challenge", "bundle", b"bundle", "consent", b"consent", "shown", b"shown", "shown_bytes", b"shown_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -882,6 +888,7 @@ class ExtendConsentResponse(_message.Message):
     SHOWN_BYTES_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
     POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    APPROVAL_CHALLENGE_FIELD_NUMBER: _builtins.int
     shown_bytes: _builtins.bytes
     """Output only. With `validate_only`: the canonical JSON `[terms,items]`, exactly as hashed."""
     position_token: _builtins.str
@@ -902,6 +909,10 @@ class ExtendConsentResponse(_message.Message):
     def receipt(self) -> _log_pb2.Receipt:
         """Output only. The signed receipt; absent if nothing was recorded."""
 
+    @_builtins.property
+    def approval_challenge(self) -> _vault_pb2.ApprovalChallenge:
+        """Output only. With `validate_only`: what has to be signed to show that the decision is hers."""
+
     def __init__(
         self,
         *,
@@ -911,10 +922,11 @@ class ExtendConsentResponse(_message.Message):
         shown_bytes: _builtins.bytes = ...,
         receipt: _log_pb2.Receipt | None = ...,
         position_token: _builtins.str = ...,
+        approval_challenge: _vault_pb2.ApprovalChallenge | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "difference", b"difference", "receipt", b"receipt", "shown", b"shown"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval_challenge", b"approval_challenge", "consent", b"consent", "difference", b"difference", "receipt", b"receipt", "shown", b"shown"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "difference", b"difference", "position_token", b"position_token", "receipt", b"receipt", "shown", b"shown", "shown_bytes", b"shown_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_challenge", b"approval_challenge", "consent", b"consent", "difference", b"difference", "position_token", b"position_token", "receipt", b"receipt", "shown", b"shown", "shown_bytes", b"shown_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1002,10 +1014,14 @@ class ResumeConsentRequest(_message.Message):
     ACTING_FIELD_NUMBER: _builtins.int
     APPROVAL_FIELD_NUMBER: _builtins.int
     CONSENT_ID_FIELD_NUMBER: _builtins.int
+    SHOWN_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
     consent_id: _builtins.str
     """Required. The consent. UUID."""
+    validate_only: _builtins.bool
+    """Optional. Only return what would have to be shown; nothing is recorded."""
     @_builtins.property
     def acting(self) -> _vault_pb2.Acting:
         """Optional. For whom and how the caller acts."""
@@ -1014,6 +1030,12 @@ class ResumeConsentRequest(_message.Message):
     def approval(self) -> _vault_pb2.Approval:
         """Optional. Proof that the decision is hers."""
 
+    @_builtins.property
+    def shown(self) -> _consent_pb2.Shown:
+        """Required for an approval of kind OIDC_STEP_UP or WEBAUTHN, else optional. What was shown, as the
+        call with `validate_only` returned it, since this pause began and at most a day ago.
+        """
+
     def __init__(
         self,
         *,
@@ -1021,10 +1043,12 @@ class ResumeConsentRequest(_message.Message):
         acting: _vault_pb2.Acting | None = ...,
         approval: _vault_pb2.Approval | None = ...,
         consent_id: _builtins.str = ...,
+        shown: _consent_pb2.Shown | None = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval", b"approval"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval", b"approval", "shown", b"shown"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval", b"approval", "consent_id", b"consent_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval", b"approval", "consent_id", b"consent_id", "request_id", b"request_id", "shown", b"shown", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1032,22 +1056,35 @@ Global___ResumeConsentRequest: _TypeAlias = ResumeConsentRequest  # noqa: Y015
 
 @_typing.final
 class ResumeConsentResponse(_message.Message):
-    """Returns the consent that goes on."""
+    """Returns the consent that goes on, or would."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CONSENT_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
     POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    SHOWN_FIELD_NUMBER: _builtins.int
+    SHOWN_BYTES_FIELD_NUMBER: _builtins.int
+    APPROVAL_CHALLENGE_FIELD_NUMBER: _builtins.int
     position_token: _builtins.str
     """Output only. The place in history after this write; reads accept it."""
+    shown_bytes: _builtins.bytes
+    """Output only. With `validate_only`: the canonical JSON `[terms,items]`, exactly as hashed."""
     @_builtins.property
     def consent(self) -> _consent_pb2.Consent:
         """Output only. The consent."""
 
     @_builtins.property
     def receipt(self) -> _log_pb2.Receipt:
-        """Output only. The signed receipt."""
+        """Output only. The signed receipt; absent if nothing was recorded."""
+
+    @_builtins.property
+    def shown(self) -> _consent_pb2.Shown:
+        """Output only. With `validate_only`: what the decision must be given back."""
+
+    @_builtins.property
+    def approval_challenge(self) -> _vault_pb2.ApprovalChallenge:
+        """Output only. With `validate_only`: what has to be signed to show that the decision is hers."""
 
     def __init__(
         self,
@@ -1055,10 +1092,13 @@ class ResumeConsentResponse(_message.Message):
         consent: _consent_pb2.Consent | None = ...,
         receipt: _log_pb2.Receipt | None = ...,
         position_token: _builtins.str = ...,
+        shown: _consent_pb2.Shown | None = ...,
+        shown_bytes: _builtins.bytes = ...,
+        approval_challenge: _vault_pb2.ApprovalChallenge | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "receipt", b"receipt"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval_challenge", b"approval_challenge", "consent", b"consent", "receipt", b"receipt", "shown", b"shown"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "position_token", b"position_token", "receipt", b"receipt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_challenge", b"approval_challenge", "consent", b"consent", "position_token", b"position_token", "receipt", b"receipt", "shown", b"shown", "shown_bytes", b"shown_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1259,3 +1299,67 @@ class ListConsentsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListConsentsResponse: _TypeAlias = ListConsentsResponse  # noqa: Y015
+
+@_typing.final
+class GetConsentReceiptRequest(_message.Message):
+    """Asks for the receipt of a consent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTING_FIELD_NUMBER: _builtins.int
+    CONSENT_ID_FIELD_NUMBER: _builtins.int
+    SUBJECT_ID_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    consent_id: _builtins.str
+    """Required. The consent. UUID."""
+    subject_id: _builtins.str
+    """Required for services, empty for citizens. The service's id of the subject. UUID."""
+    position_token: _builtins.str
+    """Optional. Wait until this place in history is visible, within the deadline."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. What was true at this time, to the microsecond; absent: now."""
+
+    def __init__(
+        self,
+        *,
+        acting: _vault_pb2.Acting | None = ...,
+        consent_id: _builtins.str = ...,
+        subject_id: _builtins.str = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "as_of_time", b"as_of_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "as_of_time", b"as_of_time", "consent_id", b"consent_id", "position_token", b"position_token", "subject_id", b"subject_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetConsentReceiptRequest: _TypeAlias = GetConsentReceiptRequest  # noqa: Y015
+
+@_typing.final
+class GetConsentReceiptResponse(_message.Message):
+    """Returns it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    receipt: _builtins.bytes
+    """Output only. The receipt: JSON-LD in UTF-8."""
+    def __init__(
+        self,
+        *,
+        receipt: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetConsentReceiptResponse: _TypeAlias = GetConsentReceiptResponse  # noqa: Y015

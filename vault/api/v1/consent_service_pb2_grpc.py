@@ -115,6 +115,11 @@ class ConsentServiceStub:
                 request_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.ListConsentsRequest.SerializeToString,
                 response_deserializer=vault_dot_api_dot_v1_dot_consent__service__pb2.ListConsentsResponse.FromString,
                 _registered_method=True)
+        self.GetConsentReceipt = channel.unary_unary(
+                '/vault.api.v1.ConsentService/GetConsentReceipt',
+                request_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.GetConsentReceiptRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_consent__service__pb2.GetConsentReceiptResponse.FromString,
+                _registered_method=True)
 
 
 class ConsentServiceServicer:
@@ -201,7 +206,7 @@ class ConsentServiceServicer:
 
         Citizens, and officials with her agreement. Fails with NOT_FOUND, SHOWN_DIFFERS,
         CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
-        PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+        PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -235,7 +240,7 @@ class ConsentServiceServicer:
         first: the answer holds what must be shown, and the `shown` to send with the decision. Fails with
         NOT_FOUND, PURPOSE_EXCEEDED, SHOWN_DIFFERS, CONSENT_REVOKED, CONSENT_EXPIRED,
         FREQUENCY_EXHAUSTED (it was for one disclosure, which was made), PURPOSE_NOT_ALLOWED,
-        SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+        SERVICE_SUSPENDED, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -255,8 +260,10 @@ class ConsentServiceServicer:
     def ResumeConsent(self, request, context):
         """Lets a paused consent go on.
 
-        Citizens, and officials with her agreement. Fails with NOT_FOUND, CONSENT_NOT_PAUSED,
-        CONSENT_REVOKED, CONSENT_EXPIRED, PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+        Citizens, and officials with her agreement. To show that it is hers, call it with `validate_only`
+        first: the answer holds what must be shown and signed. Fails with NOT_FOUND, CONSENT_NOT_PAUSED,
+        CONSENT_REVOKED, CONSENT_EXPIRED, PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, SHOWN_DIFFERS,
+        APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -287,6 +294,19 @@ class ConsentServiceServicer:
 
         A service's list follows events, a moment behind; send a `position_token` to wait. Fails with
         VAULT_NOT_OPEN, TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetConsentReceipt(self, request, context):
+        """Returns the receipt of a consent as a record that other programs read: ISO/IEC TS 27560 in the
+        terms of the W3C Data Privacy Vocabulary, JSON-LD.
+
+        A citizen, and an official who acts for her (the look is recorded), gets what she keeps: who asked
+        and how to reach them, the texts that she was shown and their digest, all terms, what became of it,
+        and what she refused the same service. A service gets its own.
+        Fails with NOT_FOUND, FIELD_INVALID (a time before the consent, or in the future).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -374,6 +394,11 @@ def add_ConsentServiceServicer_to_server(servicer, server):
                     servicer.ListConsents,
                     request_deserializer=vault_dot_api_dot_v1_dot_consent__service__pb2.ListConsentsRequest.FromString,
                     response_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.ListConsentsResponse.SerializeToString,
+            ),
+            'GetConsentReceipt': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetConsentReceipt,
+                    request_deserializer=vault_dot_api_dot_v1_dot_consent__service__pb2.GetConsentReceiptRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_consent__service__pb2.GetConsentReceiptResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -809,6 +834,33 @@ class ConsentService:
             '/vault.api.v1.ConsentService/ListConsents',
             vault_dot_api_dot_v1_dot_consent__service__pb2.ListConsentsRequest.SerializeToString,
             vault_dot_api_dot_v1_dot_consent__service__pb2.ListConsentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetConsentReceipt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.ConsentService/GetConsentReceipt',
+            vault_dot_api_dot_v1_dot_consent__service__pb2.GetConsentReceiptRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_consent__service__pb2.GetConsentReceiptResponse.FromString,
             options,
             channel_credentials,
             insecure,

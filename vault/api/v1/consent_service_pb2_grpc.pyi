@@ -85,7 +85,7 @@ class ConsentServiceStub:
 
     Citizens, and officials with her agreement. Fails with NOT_FOUND, SHOWN_DIFFERS,
     CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
-    PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+    PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
     """
     RefuseConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.RefuseConsentRequest, _consent_service_pb2.RefuseConsentResponse]
     """Says no to a request. The service learns it, and nothing else.
@@ -107,7 +107,7 @@ class ConsentServiceStub:
     first: the answer holds what must be shown, and the `shown` to send with the decision. Fails with
     NOT_FOUND, PURPOSE_EXCEEDED, SHOWN_DIFFERS, CONSENT_REVOKED, CONSENT_EXPIRED,
     FREQUENCY_EXHAUSTED (it was for one disclosure, which was made), PURPOSE_NOT_ALLOWED,
-    SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+    SERVICE_SUSPENDED, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
     """
     PauseConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.PauseConsentRequest, _consent_service_pb2.PauseConsentResponse]
     """Pauses a consent: nothing is disclosed until it is resumed.
@@ -119,8 +119,10 @@ class ConsentServiceStub:
     ResumeConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.ResumeConsentRequest, _consent_service_pb2.ResumeConsentResponse]
     """Lets a paused consent go on.
 
-    Citizens, and officials with her agreement. Fails with NOT_FOUND, CONSENT_NOT_PAUSED,
-    CONSENT_REVOKED, CONSENT_EXPIRED, PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+    Citizens, and officials with her agreement. To show that it is hers, call it with `validate_only`
+    first: the answer holds what must be shown and signed. Fails with NOT_FOUND, CONSENT_NOT_PAUSED,
+    CONSENT_REVOKED, CONSENT_EXPIRED, PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, SHOWN_DIFFERS,
+    APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
     """
     RevokeConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.RevokeConsentRequest, _consent_service_pb2.RevokeConsentResponse]
     """Revokes a consent. Once this is answered, no later disclosure is recorded and none still leaves.
@@ -139,6 +141,15 @@ class ConsentServiceStub:
 
     A service's list follows events, a moment behind; send a `position_token` to wait. Fails with
     VAULT_NOT_OPEN, TOKEN_INVALID.
+    """
+    GetConsentReceipt: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.GetConsentReceiptRequest, _consent_service_pb2.GetConsentReceiptResponse]
+    """Returns the receipt of a consent as a record that other programs read: ISO/IEC TS 27560 in the
+    terms of the W3C Data Privacy Vocabulary, JSON-LD.
+
+    A citizen, and an official who acts for her (the look is recorded), gets what she keeps: who asked
+    and how to reach them, the texts that she was shown and their digest, all terms, what became of it,
+    and what she refused the same service. A service gets its own.
+    Fails with NOT_FOUND, FIELD_INVALID (a time before the consent, or in the future).
     """
 
 @_typing.type_check_only
@@ -198,7 +209,7 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
 
     Citizens, and officials with her agreement. Fails with NOT_FOUND, SHOWN_DIFFERS,
     CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
-    PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+    PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
     """
     RefuseConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.RefuseConsentRequest, _consent_service_pb2.RefuseConsentResponse]  # type: ignore[assignment]
     """Says no to a request. The service learns it, and nothing else.
@@ -220,7 +231,7 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     first: the answer holds what must be shown, and the `shown` to send with the decision. Fails with
     NOT_FOUND, PURPOSE_EXCEEDED, SHOWN_DIFFERS, CONSENT_REVOKED, CONSENT_EXPIRED,
     FREQUENCY_EXHAUSTED (it was for one disclosure, which was made), PURPOSE_NOT_ALLOWED,
-    SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+    SERVICE_SUSPENDED, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
     """
     PauseConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.PauseConsentRequest, _consent_service_pb2.PauseConsentResponse]  # type: ignore[assignment]
     """Pauses a consent: nothing is disclosed until it is resumed.
@@ -232,8 +243,10 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     ResumeConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.ResumeConsentRequest, _consent_service_pb2.ResumeConsentResponse]  # type: ignore[assignment]
     """Lets a paused consent go on.
 
-    Citizens, and officials with her agreement. Fails with NOT_FOUND, CONSENT_NOT_PAUSED,
-    CONSENT_REVOKED, CONSENT_EXPIRED, PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+    Citizens, and officials with her agreement. To show that it is hers, call it with `validate_only`
+    first: the answer holds what must be shown and signed. Fails with NOT_FOUND, CONSENT_NOT_PAUSED,
+    CONSENT_REVOKED, CONSENT_EXPIRED, PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, SHOWN_DIFFERS,
+    APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
     """
     RevokeConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.RevokeConsentRequest, _consent_service_pb2.RevokeConsentResponse]  # type: ignore[assignment]
     """Revokes a consent. Once this is answered, no later disclosure is recorded and none still leaves.
@@ -252,6 +265,15 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
 
     A service's list follows events, a moment behind; send a `position_token` to wait. Fails with
     VAULT_NOT_OPEN, TOKEN_INVALID.
+    """
+    GetConsentReceipt: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.GetConsentReceiptRequest, _consent_service_pb2.GetConsentReceiptResponse]  # type: ignore[assignment]
+    """Returns the receipt of a consent as a record that other programs read: ISO/IEC TS 27560 in the
+    terms of the W3C Data Privacy Vocabulary, JSON-LD.
+
+    A citizen, and an official who acts for her (the look is recorded), gets what she keeps: who asked
+    and how to reach them, the texts that she was shown and their digest, all terms, what became of it,
+    and what she refused the same service. A service gets its own.
+    Fails with NOT_FOUND, FIELD_INVALID (a time before the consent, or in the future).
     """
 
 class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -356,7 +378,7 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Citizens, and officials with her agreement. Fails with NOT_FOUND, SHOWN_DIFFERS,
         CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
-        PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+        PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -396,7 +418,7 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         first: the answer holds what must be shown, and the `shown` to send with the decision. Fails with
         NOT_FOUND, PURPOSE_EXCEEDED, SHOWN_DIFFERS, CONSENT_REVOKED, CONSENT_EXPIRED,
         FREQUENCY_EXHAUSTED (it was for one disclosure, which was made), PURPOSE_NOT_ALLOWED,
-        SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+        SERVICE_SUSPENDED, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -420,8 +442,10 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_consent_service_pb2.ResumeConsentResponse, _abc.Awaitable[_consent_service_pb2.ResumeConsentResponse]]:
         """Lets a paused consent go on.
 
-        Citizens, and officials with her agreement. Fails with NOT_FOUND, CONSENT_NOT_PAUSED,
-        CONSENT_REVOKED, CONSENT_EXPIRED, PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, REQUEST_ID_REUSED.
+        Citizens, and officials with her agreement. To show that it is hers, call it with `validate_only`
+        first: the answer holds what must be shown and signed. Fails with NOT_FOUND, CONSENT_NOT_PAUSED,
+        CONSENT_REVOKED, CONSENT_EXPIRED, PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, SHOWN_DIFFERS,
+        APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -458,6 +482,21 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         A service's list follows events, a moment behind; send a `position_token` to wait. Fails with
         VAULT_NOT_OPEN, TOKEN_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def GetConsentReceipt(
+        self,
+        request: _consent_service_pb2.GetConsentReceiptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_service_pb2.GetConsentReceiptResponse, _abc.Awaitable[_consent_service_pb2.GetConsentReceiptResponse]]:
+        """Returns the receipt of a consent as a record that other programs read: ISO/IEC TS 27560 in the
+        terms of the W3C Data Privacy Vocabulary, JSON-LD.
+
+        A citizen, and an official who acts for her (the look is recorded), gets what she keeps: who asked
+        and how to reach them, the texts that she was shown and their digest, all terms, what became of it,
+        and what she refused the same service. A service gets its own.
+        Fails with NOT_FOUND, FIELD_INVALID (a time before the consent, or in the future).
         """
 
 def add_ConsentServiceServicer_to_server(servicer: ConsentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

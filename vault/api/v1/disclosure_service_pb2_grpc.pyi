@@ -41,7 +41,7 @@ class DisclosureServiceStub:
     service's own consent are recorded too. Fails with NOT_FOUND, CONSENT_REVOKED,
     CONSENT_EXPIRED, CONSENT_PAUSED, CONSENT_NOT_STARTED, PURPOSE_DIFFERS, FIELD_NOT_GRANTED, FIELD_UNKNOWN,
     FREQUENCY_EXHAUSTED, EVIDENCE_TOO_OLD, EVIDENCE_CHANGED, PURPOSE_NOT_ALLOWED,
-    SERVICE_SUSPENDED, RELEASE_TOO_LATE, CONCURRENT_CHANGE, REQUEST_ID_REUSED.
+    SERVICE_SUSPENDED, RELEASE_TOO_LATE, LOG_UNWITNESSED, CONCURRENT_CHANGE, REQUEST_ID_REUSED.
     """
     DiscloseEvidenceBatch: _grpc.StreamStreamMultiCallable[_disclosure_service_pb2.DiscloseEvidenceBatchRequest, _disclosure_service_pb2.DiscloseEvidenceBatchResponse]
     """Discloses evidence of many subjects: each message of up to 64 disclosures is answered by one.
@@ -87,7 +87,7 @@ class DisclosureServiceAsyncStub(DisclosureServiceStub):
     service's own consent are recorded too. Fails with NOT_FOUND, CONSENT_REVOKED,
     CONSENT_EXPIRED, CONSENT_PAUSED, CONSENT_NOT_STARTED, PURPOSE_DIFFERS, FIELD_NOT_GRANTED, FIELD_UNKNOWN,
     FREQUENCY_EXHAUSTED, EVIDENCE_TOO_OLD, EVIDENCE_CHANGED, PURPOSE_NOT_ALLOWED,
-    SERVICE_SUSPENDED, RELEASE_TOO_LATE, CONCURRENT_CHANGE, REQUEST_ID_REUSED.
+    SERVICE_SUSPENDED, RELEASE_TOO_LATE, LOG_UNWITNESSED, CONCURRENT_CHANGE, REQUEST_ID_REUSED.
     """
     DiscloseEvidenceBatch: _aio.StreamStreamMultiCallable[_disclosure_service_pb2.DiscloseEvidenceBatchRequest, _disclosure_service_pb2.DiscloseEvidenceBatchResponse]  # type: ignore[assignment]
     """Discloses evidence of many subjects: each message of up to 64 disclosures is answered by one.
@@ -136,7 +136,7 @@ class DisclosureServiceServicer(metaclass=_abc_1.ABCMeta):
         service's own consent are recorded too. Fails with NOT_FOUND, CONSENT_REVOKED,
         CONSENT_EXPIRED, CONSENT_PAUSED, CONSENT_NOT_STARTED, PURPOSE_DIFFERS, FIELD_NOT_GRANTED, FIELD_UNKNOWN,
         FREQUENCY_EXHAUSTED, EVIDENCE_TOO_OLD, EVIDENCE_CHANGED, PURPOSE_NOT_ALLOWED,
-        SERVICE_SUSPENDED, RELEASE_TOO_LATE, CONCURRENT_CHANGE, REQUEST_ID_REUSED.
+        SERVICE_SUSPENDED, RELEASE_TOO_LATE, LOG_UNWITNESSED, CONCURRENT_CHANGE, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

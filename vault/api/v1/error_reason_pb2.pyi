@@ -154,6 +154,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The consent is not paused, so it cannot be resumed.
     Example: `{"reason": "CONSENT_NOT_PAUSED", "domain": "vault.api.v1"}`.
     """
+    ERROR_REASON_CONSENT_NOT_REVOKED: _ErrorReason.ValueType  # 90
+    """FAILED_PRECONDITION. The consent was not revoked, so there is no silence since to be proved.
+    Example: `{"reason": "CONSENT_NOT_REVOKED", "domain": "vault.api.v1"}`.
+    """
     ERROR_REASON_NARROWING_WIDENS: _ErrorReason.ValueType  # 72
     """FAILED_PRECONDITION. The narrowing would give more than now; `BadRequest` names the field.
     Example: `{"reason": "NARROWING_WIDENS", "domain": "vault.api.v1"}`.
@@ -175,6 +179,21 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     to be, or not the bytes that were announced.
     Example: `{"reason": "DOCUMENT_INVALID", "domain": "vault.api.v1"}`.
     """
+    ERROR_REASON_EXPORT_INVALID: _ErrorReason.ValueType  # 85
+    """INVALID_ARGUMENT. What was brought is not a whole export: a record, what is sealed beside it, or a
+    document is missing, was changed, or does not open. The field says where. Nothing was recorded.
+    Example: `{"reason": "EXPORT_INVALID", "domain": "vault.api.v1"}`.
+    """
+    ERROR_REASON_APPROVAL_REQUIRED: _ErrorReason.ValueType  # 77
+    """FAILED_PRECONDITION. This server takes the decision only with a proof that it is hers, beyond her
+    sign-in: sign the challenge that comes with what is shown.
+    Example: `{"reason": "APPROVAL_REQUIRED", "domain": "vault.api.v1"}`.
+    """
+    ERROR_REASON_APPROVAL_INVALID: _ErrorReason.ValueType  # 78
+    """FAILED_PRECONDITION. The proof does not show that this decision is hers: another challenge,
+    somebody else's, too old, or not signed as it must be. Have what is shown now approved.
+    Example: `{"reason": "APPROVAL_INVALID", "domain": "vault.api.v1"}`.
+    """
     ERROR_REASON_CONCURRENT_CHANGE: _ErrorReason.ValueType  # 60
     """ABORTED. Another change came first, again and again. Retry with the same `request_id`.
     Example: `{"reason": "CONCURRENT_CHANGE", "domain": "vault.api.v1"}`.
@@ -186,6 +205,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_RELEASE_TOO_LATE: _ErrorReason.ValueType  # 62
     """UNAVAILABLE. It was recorded, but too slowly to be sent. Retry with the same `request_id`.
     Example: `{"reason": "RELEASE_TOO_LATE", "domain": "vault.api.v1"}`.
+    """
+    ERROR_REASON_LOG_UNWITNESSED: _ErrorReason.ValueType  # 91
+    """UNAVAILABLE. No independent witness has signed the log for longer than this server allows; nothing
+    was recorded or sent. Retry later with the same `request_id`.
+    Example: `{"reason": "LOG_UNWITNESSED", "domain": "vault.api.v1"}`.
+    """
+    ERROR_REASON_LOG_UNSIGNED: _ErrorReason.ValueType  # 92
+    """UNAVAILABLE. The log refuses to sign, so there is no proof of this record yet; its operator has to
+    act. Retry later.
+    Example: `{"reason": "LOG_UNSIGNED", "domain": "vault.api.v1"}`.
     """
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 63
     """UNAVAILABLE. The store cannot be written or the server is stopping; nothing happened. Retry.
@@ -353,6 +382,10 @@ ERROR_REASON_CONSENT_NOT_PAUSED: ErrorReason.ValueType  # 71
 """FAILED_PRECONDITION. The consent is not paused, so it cannot be resumed.
 Example: `{"reason": "CONSENT_NOT_PAUSED", "domain": "vault.api.v1"}`.
 """
+ERROR_REASON_CONSENT_NOT_REVOKED: ErrorReason.ValueType  # 90
+"""FAILED_PRECONDITION. The consent was not revoked, so there is no silence since to be proved.
+Example: `{"reason": "CONSENT_NOT_REVOKED", "domain": "vault.api.v1"}`.
+"""
 ERROR_REASON_NARROWING_WIDENS: ErrorReason.ValueType  # 72
 """FAILED_PRECONDITION. The narrowing would give more than now; `BadRequest` names the field.
 Example: `{"reason": "NARROWING_WIDENS", "domain": "vault.api.v1"}`.
@@ -374,6 +407,21 @@ ERROR_REASON_DOCUMENT_INVALID: ErrorReason.ValueType  # 76
 to be, or not the bytes that were announced.
 Example: `{"reason": "DOCUMENT_INVALID", "domain": "vault.api.v1"}`.
 """
+ERROR_REASON_EXPORT_INVALID: ErrorReason.ValueType  # 85
+"""INVALID_ARGUMENT. What was brought is not a whole export: a record, what is sealed beside it, or a
+document is missing, was changed, or does not open. The field says where. Nothing was recorded.
+Example: `{"reason": "EXPORT_INVALID", "domain": "vault.api.v1"}`.
+"""
+ERROR_REASON_APPROVAL_REQUIRED: ErrorReason.ValueType  # 77
+"""FAILED_PRECONDITION. This server takes the decision only with a proof that it is hers, beyond her
+sign-in: sign the challenge that comes with what is shown.
+Example: `{"reason": "APPROVAL_REQUIRED", "domain": "vault.api.v1"}`.
+"""
+ERROR_REASON_APPROVAL_INVALID: ErrorReason.ValueType  # 78
+"""FAILED_PRECONDITION. The proof does not show that this decision is hers: another challenge,
+somebody else's, too old, or not signed as it must be. Have what is shown now approved.
+Example: `{"reason": "APPROVAL_INVALID", "domain": "vault.api.v1"}`.
+"""
 ERROR_REASON_CONCURRENT_CHANGE: ErrorReason.ValueType  # 60
 """ABORTED. Another change came first, again and again. Retry with the same `request_id`.
 Example: `{"reason": "CONCURRENT_CHANGE", "domain": "vault.api.v1"}`.
@@ -385,6 +433,16 @@ Example: `{"reason": "LIMIT_EXCEEDED", "domain": "vault.api.v1"}`.
 ERROR_REASON_RELEASE_TOO_LATE: ErrorReason.ValueType  # 62
 """UNAVAILABLE. It was recorded, but too slowly to be sent. Retry with the same `request_id`.
 Example: `{"reason": "RELEASE_TOO_LATE", "domain": "vault.api.v1"}`.
+"""
+ERROR_REASON_LOG_UNWITNESSED: ErrorReason.ValueType  # 91
+"""UNAVAILABLE. No independent witness has signed the log for longer than this server allows; nothing
+was recorded or sent. Retry later with the same `request_id`.
+Example: `{"reason": "LOG_UNWITNESSED", "domain": "vault.api.v1"}`.
+"""
+ERROR_REASON_LOG_UNSIGNED: ErrorReason.ValueType  # 92
+"""UNAVAILABLE. The log refuses to sign, so there is no proof of this record yet; its operator has to
+act. Retry later.
+Example: `{"reason": "LOG_UNSIGNED", "domain": "vault.api.v1"}`.
 """
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 63
 """UNAVAILABLE. The store cannot be written or the server is stopping; nothing happened. Retry.

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from vault.api.v1 import consent_pb2 as _consent_pb2
 from vault.api.v1 import log_pb2 as _log_pb2
+from vault.api.v1 import operation_pb2 as _operation_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -138,6 +139,34 @@ CHANNEL_LETTER: Channel.ValueType  # 6
 """A letter."""
 Global___Channel: _TypeAlias = Channel  # noqa: Y015
 
+class _PasskeyAlgorithm:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PasskeyAlgorithmEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PasskeyAlgorithm.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PASSKEY_ALGORITHM_UNSPECIFIED: _PasskeyAlgorithm.ValueType  # 0
+    """Is never sent."""
+    PASSKEY_ALGORITHM_ES256: _PasskeyAlgorithm.ValueType  # 1
+    """COSE -7: ECDSA on P-256 with SHA-256."""
+    PASSKEY_ALGORITHM_EDDSA: _PasskeyAlgorithm.ValueType  # 2
+    """COSE -8: EdDSA on Ed25519."""
+    PASSKEY_ALGORITHM_RS256: _PasskeyAlgorithm.ValueType  # 3
+    """COSE -257: RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8812)."""
+
+class PasskeyAlgorithm(_PasskeyAlgorithm, metaclass=_PasskeyAlgorithmEnumTypeWrapper):
+    """How a passkey signs (RFC 9053 section 2)."""
+
+PASSKEY_ALGORITHM_UNSPECIFIED: PasskeyAlgorithm.ValueType  # 0
+"""Is never sent."""
+PASSKEY_ALGORITHM_ES256: PasskeyAlgorithm.ValueType  # 1
+"""COSE -7: ECDSA on P-256 with SHA-256."""
+PASSKEY_ALGORITHM_EDDSA: PasskeyAlgorithm.ValueType  # 2
+"""COSE -8: EdDSA on Ed25519."""
+PASSKEY_ALGORITHM_RS256: PasskeyAlgorithm.ValueType  # 3
+"""COSE -257: RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8812)."""
+Global___PasskeyAlgorithm: _TypeAlias = PasskeyAlgorithm  # noqa: Y015
+
 class _ApprovalKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -223,23 +252,170 @@ class Approval(_message.Message):
 
     KIND_FIELD_NUMBER: _builtins.int
     PROOF_FIELD_NUMBER: _builtins.int
+    ASSERTION_FIELD_NUMBER: _builtins.int
     kind: Global___ApprovalKind.ValueType
     """Optional. What kind of proof; unspecified is SESSION, which proves nothing beyond the sign-in."""
     proof: _builtins.bytes
-    """Optional. The proof itself, sealed when stored; empty for SESSION. At most 16 KiB."""
+    """Optional. The proof itself, sealed when stored: for OIDC_STEP_UP the ID token (a JWS in compact
+    form); for STAFF_ASSISTED and PAPER where her agreement is kept; else empty. At most 16 KiB.
+    """
+    @_builtins.property
+    def assertion(self) -> Global___PasskeyAssertion:
+        """Required for WEBAUTHN, else absent. What her passkey signed; sealed when stored."""
+
     def __init__(
         self,
         *,
         kind: Global___ApprovalKind.ValueType = ...,
         proof: _builtins.bytes = ...,
+        assertion: Global___PasskeyAssertion | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "proof", b"proof"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "kind", b"kind", "proof", b"proof"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Approval: _TypeAlias = Approval  # noqa: Y015
+
+@_typing.final
+class PasskeyAssertion(_message.Message):
+    """What a passkey signed (W3C Web Authentication, `AuthenticatorAssertionResponse`)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREDENTIAL_FIELD_NUMBER: _builtins.int
+    AUTHENTICATOR_DATA_FIELD_NUMBER: _builtins.int
+    CLIENT_DATA_JSON_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    credential: _builtins.bytes
+    """Required. The credential, its `rawId`. At most 1023 bytes."""
+    authenticator_data: _builtins.bytes
+    """Required. Its `authenticatorData`. At most 4 KiB."""
+    client_data_json: _builtins.bytes
+    """Required. Its `clientDataJSON`, exactly as it was signed. At most 4 KiB."""
+    signature: _builtins.bytes
+    """Required. Its `signature`. At most 1 KiB."""
+    def __init__(
+        self,
+        *,
+        credential: _builtins.bytes = ...,
+        authenticator_data: _builtins.bytes = ...,
+        client_data_json: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authenticator_data", b"authenticator_data", "client_data_json", b"client_data_json", "credential", b"credential", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PasskeyAssertion: _TypeAlias = PasskeyAssertion  # noqa: Y015
+
+@_typing.final
+class ApprovalChallenge(_message.Message):
+    """What has to be signed to show that a decision is hers, and by what it may be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHALLENGE_FIELD_NUMBER: _builtins.int
+    ACCEPTED_KINDS_FIELD_NUMBER: _builtins.int
+    STEP_UP_CLIENT_ID_FIELD_NUMBER: _builtins.int
+    STEP_UP_ACR_VALUES_FIELD_NUMBER: _builtins.int
+    STEP_UP_MAX_AGE_SECONDS_FIELD_NUMBER: _builtins.int
+    PASSKEY_RP_ID_FIELD_NUMBER: _builtins.int
+    CREDENTIALS_FIELD_NUMBER: _builtins.int
+    challenge: _builtins.bytes
+    """Output only. SHA-256 of the canonical JSON `["citizen-vault/decision/1",type,shown_hash]`, `type`
+    being the stored name of the event that records the decision. 32 bytes. A passkey takes it as its
+    challenge; an ID token says it in base64url without padding, as `nonce`.
+    """
+    step_up_client_id: _builtins.str
+    """Output only. For OIDC_STEP_UP: the `client_id` for which the ID token is issued."""
+    step_up_max_age_seconds: _builtins.int
+    """Output only. For OIDC_STEP_UP: at most so many seconds ago she signed in again (`max_age`)."""
+    passkey_rp_id: _builtins.str
+    """Output only. For WEBAUTHN: the `rpId`."""
+    @_builtins.property
+    def accepted_kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___ApprovalKind.ValueType]:
+        """Output only. The kinds of approval that are accepted for this decision, from this caller."""
+
+    @_builtins.property
+    def step_up_acr_values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. For OIDC_STEP_UP: the `acr_values` of which the ID token must name one; empty: any."""
+
+    @_builtins.property
+    def credentials(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Output only. For WEBAUTHN: her passkeys, the `allowCredentials`."""
+
+    def __init__(
+        self,
+        *,
+        challenge: _builtins.bytes = ...,
+        accepted_kinds: _abc.Iterable[Global___ApprovalKind.ValueType] | None = ...,
+        step_up_client_id: _builtins.str = ...,
+        step_up_acr_values: _abc.Iterable[_builtins.str] | None = ...,
+        step_up_max_age_seconds: _builtins.int = ...,
+        passkey_rp_id: _builtins.str = ...,
+        credentials: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_kinds", b"accepted_kinds", "challenge", b"challenge", "credentials", b"credentials", "passkey_rp_id", b"passkey_rp_id", "step_up_acr_values", b"step_up_acr_values", "step_up_client_id", b"step_up_client_id", "step_up_max_age_seconds", b"step_up_max_age_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApprovalChallenge: _TypeAlias = ApprovalChallenge  # noqa: Y015
+
+@_typing.final
+class Passkey(_message.Message):
+    """A passkey with which a citizen approves decisions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PASSKEY_ID_FIELD_NUMBER: _builtins.int
+    CREDENTIAL_FIELD_NUMBER: _builtins.int
+    ALGORITHM_FIELD_NUMBER: _builtins.int
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    RP_ID_FIELD_NUMBER: _builtins.int
+    ADD_TIME_FIELD_NUMBER: _builtins.int
+    REMOVE_TIME_FIELD_NUMBER: _builtins.int
+    passkey_id: _builtins.str
+    """Output only. The passkey. UUID."""
+    credential: _builtins.bytes
+    """Output only. The credential's `rawId`."""
+    algorithm: Global___PasskeyAlgorithm.ValueType
+    """Output only. How it signs."""
+    public_key: _builtins.bytes
+    """Output only. The public key: SubjectPublicKeyInfo, DER (RFC 5280 section 4.1)."""
+    rp_id: _builtins.str
+    """Output only. The site for which it signs."""
+    @_builtins.property
+    def add_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it was added."""
+
+    @_builtins.property
+    def remove_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it was removed; absent if it was not."""
+
+    def __init__(
+        self,
+        *,
+        passkey_id: _builtins.str = ...,
+        credential: _builtins.bytes = ...,
+        algorithm: Global___PasskeyAlgorithm.ValueType = ...,
+        public_key: _builtins.bytes = ...,
+        rp_id: _builtins.str = ...,
+        add_time: _timestamp_pb2.Timestamp | None = ...,
+        remove_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_time", b"add_time", "remove_time", b"remove_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_time", b"add_time", "algorithm", b"algorithm", "credential", b"credential", "passkey_id", b"passkey_id", "public_key", b"public_key", "remove_time", b"remove_time", "rp_id", b"rp_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Passkey: _TypeAlias = Passkey  # noqa: Y015
 
 @_typing.final
 class Vault(_message.Message):
@@ -339,8 +515,11 @@ class HistoryEntry(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     DIFFERENCE_FIELD_NUMBER: _builtins.int
     APPROVAL_KIND_FIELD_NUMBER: _builtins.int
+    KNOWN_FAULT_FIELD_NUMBER: _builtins.int
     version: _builtins.int
-    """Output only. The place in her stream, from 1."""
+    """Output only. The place in her stream, from 1; 0 for what was recorded elsewhere: that an auditor
+    read a range of the log in which records of hers lie.
+    """
     type: _builtins.str
     """Output only. What happened: the stored name of the event, for instance `evidence-disclosed.1`."""
     service_id: _builtins.str
@@ -381,6 +560,10 @@ class HistoryEntry(_message.Message):
     def difference(self) -> _consent_pb2.ConsentDifference:
         """Output only. What changed, where the terms of a consent did."""
 
+    @_builtins.property
+    def known_fault(self) -> _operation_pb2.KnownFault:
+        """Output only. What went wrong, where the line is a fault that touches entries of hers."""
+
     def __init__(
         self,
         *,
@@ -400,10 +583,11 @@ class HistoryEntry(_message.Message):
         receipt: _log_pb2.Receipt | None = ...,
         difference: _consent_pb2.ConsentDifference | None = ...,
         approval_kind: Global___ApprovalKind.ValueType = ...,
+        known_fault: _operation_pb2.KnownFault | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "difference", b"difference", "receipt", b"receipt", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "difference", b"difference", "known_fault", b"known_fault", "receipt", b"receipt", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval_kind", b"approval_kind", "case_ref", b"case_ref", "consent_id", b"consent_id", "consent_request_id", b"consent_request_id", "difference", b"difference", "items", b"items", "purpose", b"purpose", "reason", b"reason", "receipt", b"receipt", "repeated", b"repeated", "service_id", b"service_id", "staff_ref", b"staff_ref", "time", b"time", "type", b"type", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval_kind", b"approval_kind", "case_ref", b"case_ref", "consent_id", b"consent_id", "consent_request_id", b"consent_request_id", "difference", b"difference", "items", b"items", "known_fault", b"known_fault", "purpose", b"purpose", "reason", b"reason", "receipt", b"receipt", "repeated", b"repeated", "service_id", b"service_id", "staff_ref", b"staff_ref", "time", b"time", "type", b"type", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -7,6 +7,10 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from vault.api.v1 import consent_pb2 as _consent_pb2
+from vault.api.v1 import export_pb2 as _export_pb2
+from vault.api.v1 import log_pb2 as _log_pb2
 from vault.api.v1 import vault_pb2 as _vault_pb2
 import builtins as _builtins
 import sys
@@ -18,6 +22,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _LeftBehindReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LeftBehindReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LeftBehindReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LEFT_BEHIND_REASON_UNSPECIFIED: _LeftBehindReason.ValueType  # 0
+    """Is never sent."""
+    LEFT_BEHIND_REASON_GONE: _LeftBehindReason.ValueType  # 1
+    """It was deleted, or its key was destroyed."""
+    LEFT_BEHIND_REASON_TYPE_UNKNOWN: _LeftBehindReason.ValueType  # 2
+    """No such type of evidence is published here."""
+    LEFT_BEHIND_REASON_SCHEMA_DIFFERS: _LeftBehindReason.ValueType  # 3
+    """It does not fit the type's schema here."""
+    LEFT_BEHIND_REASON_ATTESTED: _LeftBehindReason.ValueType  # 4
+    """An issuer attested it there; it has to attest it here."""
+
+class LeftBehindReason(_LeftBehindReason, metaclass=_LeftBehindReasonEnumTypeWrapper):
+    """Why something of an export was not carried."""
+
+LEFT_BEHIND_REASON_UNSPECIFIED: LeftBehindReason.ValueType  # 0
+"""Is never sent."""
+LEFT_BEHIND_REASON_GONE: LeftBehindReason.ValueType  # 1
+"""It was deleted, or its key was destroyed."""
+LEFT_BEHIND_REASON_TYPE_UNKNOWN: LeftBehindReason.ValueType  # 2
+"""No such type of evidence is published here."""
+LEFT_BEHIND_REASON_SCHEMA_DIFFERS: LeftBehindReason.ValueType  # 3
+"""It does not fit the type's schema here."""
+LEFT_BEHIND_REASON_ATTESTED: LeftBehindReason.ValueType  # 4
+"""An issuer attested it there; it has to attest it here."""
+Global___LeftBehindReason: _TypeAlias = LeftBehindReason  # noqa: Y015
 
 @_typing.final
 class OpenVaultRequest(_message.Message):
@@ -202,6 +238,232 @@ class UnlinkSignInResponse(_message.Message):
 Global___UnlinkSignInResponse: _TypeAlias = UnlinkSignInResponse  # noqa: Y015
 
 @_typing.final
+class AddPasskeyRequest(_message.Message):
+    """Asks to add a passkey."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTING_FIELD_NUMBER: _builtins.int
+    APPROVAL_FIELD_NUMBER: _builtins.int
+    CREDENTIAL_FIELD_NUMBER: _builtins.int
+    ALGORITHM_FIELD_NUMBER: _builtins.int
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    SHOWN_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
+    credential: _builtins.bytes
+    """Required. The credential's `rawId`. At most 1023 bytes."""
+    algorithm: _vault_pb2.PasskeyAlgorithm.ValueType
+    """Required. How it signs, as `getPublicKeyAlgorithm()` tells."""
+    public_key: _builtins.bytes
+    """Required. Its public key, as `getPublicKey()` returns it: SubjectPublicKeyInfo, DER."""
+    validate_only: _builtins.bool
+    """Optional. Only return what would have to be shown and signed; nothing is recorded."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    @_builtins.property
+    def approval(self) -> _vault_pb2.Approval:
+        """Required unless `validate_only`. Proof that the decision is hers, of kind OIDC_STEP_UP."""
+
+    @_builtins.property
+    def shown(self) -> _consent_pb2.Shown:
+        """Required unless `validate_only`. What was shown, as the call with `validate_only` returned it, at
+        most a day ago.
+        """
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        acting: _vault_pb2.Acting | None = ...,
+        approval: _vault_pb2.Approval | None = ...,
+        credential: _builtins.bytes = ...,
+        algorithm: _vault_pb2.PasskeyAlgorithm.ValueType = ...,
+        public_key: _builtins.bytes = ...,
+        shown: _consent_pb2.Shown | None = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval", b"approval", "shown", b"shown"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "algorithm", b"algorithm", "approval", b"approval", "credential", b"credential", "public_key", b"public_key", "request_id", b"request_id", "shown", b"shown", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddPasskeyRequest: _TypeAlias = AddPasskeyRequest  # noqa: Y015
+
+@_typing.final
+class AddPasskeyResponse(_message.Message):
+    """Returns the passkey that was added, or would be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PASSKEY_FIELD_NUMBER: _builtins.int
+    SHOWN_FIELD_NUMBER: _builtins.int
+    SHOWN_BYTES_FIELD_NUMBER: _builtins.int
+    APPROVAL_CHALLENGE_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    shown_bytes: _builtins.bytes
+    """Output only. With `validate_only`: the canonical JSON that was shown, exactly as hashed."""
+    position_token: _builtins.str
+    """Output only. The place in history after this write; reads accept it."""
+    @_builtins.property
+    def passkey(self) -> _vault_pb2.Passkey:
+        """Output only. The passkey; with `validate_only` it has no id yet."""
+
+    @_builtins.property
+    def shown(self) -> _consent_pb2.Shown:
+        """Output only. With `validate_only`: what the decision must be given back."""
+
+    @_builtins.property
+    def approval_challenge(self) -> _vault_pb2.ApprovalChallenge:
+        """Output only. With `validate_only`: what has to be signed."""
+
+    def __init__(
+        self,
+        *,
+        passkey: _vault_pb2.Passkey | None = ...,
+        shown: _consent_pb2.Shown | None = ...,
+        shown_bytes: _builtins.bytes = ...,
+        approval_challenge: _vault_pb2.ApprovalChallenge | None = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval_challenge", b"approval_challenge", "passkey", b"passkey", "shown", b"shown"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_challenge", b"approval_challenge", "passkey", b"passkey", "position_token", b"position_token", "shown", b"shown", "shown_bytes", b"shown_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddPasskeyResponse: _TypeAlias = AddPasskeyResponse  # noqa: Y015
+
+@_typing.final
+class RemovePasskeyRequest(_message.Message):
+    """Asks to remove a passkey."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTING_FIELD_NUMBER: _builtins.int
+    PASSKEY_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
+    passkey_id: _builtins.str
+    """Required. The passkey. UUID."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        acting: _vault_pb2.Acting | None = ...,
+        passkey_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "passkey_id", b"passkey_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemovePasskeyRequest: _TypeAlias = RemovePasskeyRequest  # noqa: Y015
+
+@_typing.final
+class RemovePasskeyResponse(_message.Message):
+    """Returns the passkey that was removed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PASSKEY_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    position_token: _builtins.str
+    """Output only. The place in history after this write; reads accept it."""
+    @_builtins.property
+    def passkey(self) -> _vault_pb2.Passkey:
+        """Output only. The passkey."""
+
+    def __init__(
+        self,
+        *,
+        passkey: _vault_pb2.Passkey | None = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["passkey", b"passkey"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["passkey", b"passkey", "position_token", b"position_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemovePasskeyResponse: _TypeAlias = RemovePasskeyResponse  # noqa: Y015
+
+@_typing.final
+class ListPasskeysRequest(_message.Message):
+    """Asks for the caller's passkeys."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTING_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Optional. At most this many; 0 is 50, at most 500."""
+    page_token: _builtins.str
+    """Optional. Where the previous page ended."""
+    position_token: _builtins.str
+    """Optional. Wait until this place in history is visible, within the deadline."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    def __init__(
+        self,
+        *,
+        acting: _vault_pb2.Acting | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "page_size", b"page_size", "page_token", b"page_token", "position_token", b"position_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPasskeysRequest: _TypeAlias = ListPasskeysRequest  # noqa: Y015
+
+@_typing.final
+class ListPasskeysResponse(_message.Message):
+    """Returns a page of passkeys."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PASSKEYS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Output only. Where the next page starts; empty on the last."""
+    @_builtins.property
+    def passkeys(self) -> _containers.RepeatedCompositeFieldContainer[_vault_pb2.Passkey]:
+        """Output only. Passkeys, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        passkeys: _abc.Iterable[_vault_pb2.Passkey] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "passkeys", b"passkeys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPasskeysResponse: _TypeAlias = ListPasskeysResponse  # noqa: Y015
+
+@_typing.final
 class GetVaultRequest(_message.Message):
     """Asks for the caller's vault."""
 
@@ -324,3 +586,265 @@ class ListHistoryResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListHistoryResponse: _TypeAlias = ListHistoryResponse  # noqa: Y015
+
+@_typing.final
+class ExportVaultRequest(_message.Message):
+    """Asks for everything that is kept of the caller."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTING_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    position_token: _builtins.str
+    """Optional. Wait until this place in history is visible, within the deadline."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    def __init__(
+        self,
+        *,
+        acting: _vault_pb2.Acting | None = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "position_token", b"position_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportVaultRequest: _TypeAlias = ExportVaultRequest  # noqa: Y015
+
+@_typing.final
+class ExportVaultResponse(_message.Message):
+    """Brings the next part: the head; the registry's records and the operator's, each with its payloads behind
+    it; her records, likewise; documents, each with its bytes behind it; proofs; the end.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: _builtins.int
+    PUBLIC_RECORD_FIELD_NUMBER: _builtins.int
+    RECORD_FIELD_NUMBER: _builtins.int
+    PAYLOAD_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The next bytes of that document, as she gave them."""
+    @_builtins.property
+    def head(self) -> _export_pb2.ExportHead:
+        """What follows, and up to where."""
+
+    @_builtins.property
+    def public_record(self) -> _log_pb2.Record:
+        """A record of the registry, or of the operator."""
+
+    @_builtins.property
+    def record(self) -> _log_pb2.Record:
+        """A record of hers."""
+
+    @_builtins.property
+    def payload(self) -> _export_pb2.ExportedPayload:
+        """What lies beside the record that came last."""
+
+    @_builtins.property
+    def document(self) -> _export_pb2.ExportedDocument:
+        """The document whose bytes follow."""
+
+    @_builtins.property
+    def proof(self) -> _export_pb2.ExportedProof:
+        """The proof of a record from the log."""
+
+    @_builtins.property
+    def end(self) -> _export_pb2.ExportEnd:
+        """That this was all."""
+
+    def __init__(
+        self,
+        *,
+        head: _export_pb2.ExportHead | None = ...,
+        public_record: _log_pb2.Record | None = ...,
+        record: _log_pb2.Record | None = ...,
+        payload: _export_pb2.ExportedPayload | None = ...,
+        document: _export_pb2.ExportedDocument | None = ...,
+        chunk: _builtins.bytes = ...,
+        proof: _export_pb2.ExportedProof | None = ...,
+        end: _export_pb2.ExportEnd | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "document", b"document", "end", b"end", "head", b"head", "part", b"part", "payload", b"payload", "proof", b"proof", "public_record", b"public_record", "record", b"record"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "document", b"document", "end", b"end", "head", b"head", "part", b"part", "payload", b"payload", "proof", b"proof", "public_record", b"public_record", "record", b"record"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["head", "public_record", "record", "payload", "document", "chunk", "proof", "end"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___ExportVaultResponse: _TypeAlias = ExportVaultResponse  # noqa: Y015
+
+@_typing.final
+class ImportVaultRequest(_message.Message):
+    """Brings the next part of an export: the header first; her records, each with its payloads behind it;
+    documents, each with its bytes behind it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: _builtins.int
+    RECORD_FIELD_NUMBER: _builtins.int
+    PAYLOAD_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The next bytes of that document. At most 131,072."""
+    @_builtins.property
+    def header(self) -> Global___ImportHeader:
+        """What follows."""
+
+    @_builtins.property
+    def record(self) -> _log_pb2.Record:
+        """A record of hers, exactly as exported."""
+
+    @_builtins.property
+    def payload(self) -> _export_pb2.ExportedPayload:
+        """What lies beside the record that came last."""
+
+    @_builtins.property
+    def document(self) -> _export_pb2.ExportedDocument:
+        """The document whose bytes follow."""
+
+    def __init__(
+        self,
+        *,
+        header: Global___ImportHeader | None = ...,
+        record: _log_pb2.Record | None = ...,
+        payload: _export_pb2.ExportedPayload | None = ...,
+        document: _export_pb2.ExportedDocument | None = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "document", b"document", "header", b"header", "part", b"part", "payload", b"payload", "record", b"record"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "document", b"document", "header", b"header", "part", b"part", "payload", b"payload", "record", b"record"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "record", "payload", "document", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___ImportVaultRequest: _TypeAlias = ImportVaultRequest  # noqa: Y015
+
+@_typing.final
+class ImportHeader(_message.Message):
+    """Says what is brought."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTING_FIELD_NUMBER: _builtins.int
+    VAULT_ID_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    LEAF_HASH_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
+    vault_id: _builtins.str
+    """Required. The vault there. UUID."""
+    origin: _builtins.str
+    """Required. The name of the log there. 1 to 300 characters."""
+    version: _builtins.int
+    """Required. How many records there are."""
+    leaf_hash: _builtins.bytes
+    """Required. The leaf of the last of them. 32 bytes."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        acting: _vault_pb2.Acting | None = ...,
+        vault_id: _builtins.str = ...,
+        origin: _builtins.str = ...,
+        version: _builtins.int = ...,
+        leaf_hash: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "leaf_hash", b"leaf_hash", "origin", b"origin", "request_id", b"request_id", "vault_id", b"vault_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportHeader: _TypeAlias = ImportHeader  # noqa: Y015
+
+@_typing.final
+class ImportVaultResponse(_message.Message):
+    """Returns what was brought."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CARRIED_COUNT_FIELD_NUMBER: _builtins.int
+    LEFT_BEHIND_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    carried_count: _builtins.int
+    """Output only. How many revisions were provided again."""
+    position_token: _builtins.str
+    """Output only. The place in history after this write; reads accept it."""
+    @_builtins.property
+    def left_behind(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeftBehind]:
+        """Output only. What was left behind, and why."""
+
+    @_builtins.property
+    def receipt(self) -> _log_pb2.Receipt:
+        """Output only. The receipt of the record that names where the other history ended."""
+
+    def __init__(
+        self,
+        *,
+        carried_count: _builtins.int = ...,
+        left_behind: _abc.Iterable[Global___LeftBehind] | None = ...,
+        receipt: _log_pb2.Receipt | None = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carried_count", b"carried_count", "left_behind", b"left_behind", "position_token", b"position_token", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportVaultResponse: _TypeAlias = ImportVaultResponse  # noqa: Y015
+
+@_typing.final
+class LeftBehind(_message.Message):
+    """Something of an export that was not carried."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVIDENCE_ID_FIELD_NUMBER: _builtins.int
+    EVIDENCE_TYPE_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    evidence_id: _builtins.str
+    """Output only. The piece of evidence there. UUID."""
+    evidence_type: _builtins.str
+    """Output only. Its type."""
+    revision: _builtins.int
+    """Output only. Which revision, from 1."""
+    reason: Global___LeftBehindReason.ValueType
+    """Output only. Why."""
+    def __init__(
+        self,
+        *,
+        evidence_id: _builtins.str = ...,
+        evidence_type: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        reason: Global___LeftBehindReason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence_id", b"evidence_id", "evidence_type", b"evidence_type", "reason", b"reason", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeftBehind: _TypeAlias = LeftBehind  # noqa: Y015

@@ -55,10 +55,35 @@ class VaultServiceStub:
                 request_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.UnlinkSignInRequest.SerializeToString,
                 response_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.UnlinkSignInResponse.FromString,
                 _registered_method=True)
+        self.AddPasskey = channel.unary_unary(
+                '/vault.api.v1.VaultService/AddPasskey',
+                request_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.AddPasskeyRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.AddPasskeyResponse.FromString,
+                _registered_method=True)
+        self.RemovePasskey = channel.unary_unary(
+                '/vault.api.v1.VaultService/RemovePasskey',
+                request_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.RemovePasskeyRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.RemovePasskeyResponse.FromString,
+                _registered_method=True)
+        self.ListPasskeys = channel.unary_unary(
+                '/vault.api.v1.VaultService/ListPasskeys',
+                request_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.ListPasskeysRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.ListPasskeysResponse.FromString,
+                _registered_method=True)
         self.ListHistory = channel.unary_unary(
                 '/vault.api.v1.VaultService/ListHistory',
                 request_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.ListHistoryRequest.SerializeToString,
                 response_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.ListHistoryResponse.FromString,
+                _registered_method=True)
+        self.ExportVault = channel.unary_stream(
+                '/vault.api.v1.VaultService/ExportVault',
+                request_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.ExportVaultRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.ExportVaultResponse.FromString,
+                _registered_method=True)
+        self.ImportVault = channel.stream_unary(
+                '/vault.api.v1.VaultService/ImportVault',
+                request_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.ImportVaultRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.ImportVaultResponse.FromString,
                 _registered_method=True)
 
 
@@ -104,11 +129,70 @@ class VaultServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AddPasskey(self, request, context):
+        """Adds a passkey, with which the citizen approves decisions from then on.
+
+        Citizens only, with an approval of kind OIDC_STEP_UP: her provider signs that she adds this very
+        key. Call it with `validate_only` first: the answer holds the challenge, and the `shown` to send
+        with the decision. Fails with VAULT_NOT_OPEN, FIELD_INVALID (the key, or it was added before),
+        LIMIT_EXCEEDED (20 are enough), APPROVAL_REQUIRED, APPROVAL_INVALID, SHOWN_DIFFERS,
+        REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemovePasskey(self, request, context):
+        """Removes a passkey: nothing is approved by it any more.
+
+        Citizens, and officials with her agreement: she may have lost it. A stop: needs no proof. Fails with
+        VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPasskeys(self, request, context):
+        """Lists the caller's passkeys, oldest first, those that were removed among them.
+
+        Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN,
+        TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListHistory(self, request, context):
         """Lists everything that happened in the caller's vault, newest first: each use, each refused
         attempt, each decision, each look by anybody else.
 
         Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportVault(self, request, context):
+        """Brings the caller everything that is kept of her, to take away: her history exactly as stored, the
+        registry's beside it, what is sealed together with the keys that open it, her documents, and a proof
+        from the log for each record.
+
+        Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, NOT_FOUND
+        (the code), HISTORY_BROKEN (a document that is not as recorded). A stream that breaks off is asked for
+        again from its beginning.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportVault(self, request_iterator, context):
+        """Brings what the caller exported from another deployment into her vault here: her history goes on from
+        where it ended there, and what she gave there is hers here, under this server's keys. All of it is
+        verified before anything is recorded.
+
+        Citizens. One that broke off is brought again, under whatever `request_id`, and goes on. Shared is
+        nothing: those with whom she shared are the other deployment's. Fails with VAULT_NOT_OPEN,
+        EXPORT_INVALID, DOCUMENT_INVALID, LIMIT_EXCEEDED (64 MiB besides documents), REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,10 +221,35 @@ def add_VaultServiceServicer_to_server(servicer, server):
                     request_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.UnlinkSignInRequest.FromString,
                     response_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.UnlinkSignInResponse.SerializeToString,
             ),
+            'AddPasskey': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddPasskey,
+                    request_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.AddPasskeyRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.AddPasskeyResponse.SerializeToString,
+            ),
+            'RemovePasskey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemovePasskey,
+                    request_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.RemovePasskeyRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.RemovePasskeyResponse.SerializeToString,
+            ),
+            'ListPasskeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPasskeys,
+                    request_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.ListPasskeysRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.ListPasskeysResponse.SerializeToString,
+            ),
             'ListHistory': grpc.unary_unary_rpc_method_handler(
                     servicer.ListHistory,
                     request_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.ListHistoryRequest.FromString,
                     response_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.ListHistoryResponse.SerializeToString,
+            ),
+            'ExportVault': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportVault,
+                    request_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.ExportVaultRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.ExportVaultResponse.SerializeToString,
+            ),
+            'ImportVault': grpc.stream_unary_rpc_method_handler(
+                    servicer.ImportVault,
+                    request_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.ImportVaultRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.ImportVaultResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -263,6 +372,87 @@ class VaultService:
             _registered_method=True)
 
     @staticmethod
+    def AddPasskey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.VaultService/AddPasskey',
+            vault_dot_api_dot_v1_dot_vault__service__pb2.AddPasskeyRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_vault__service__pb2.AddPasskeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemovePasskey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.VaultService/RemovePasskey',
+            vault_dot_api_dot_v1_dot_vault__service__pb2.RemovePasskeyRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_vault__service__pb2.RemovePasskeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPasskeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.VaultService/ListPasskeys',
+            vault_dot_api_dot_v1_dot_vault__service__pb2.ListPasskeysRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_vault__service__pb2.ListPasskeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListHistory(request,
             target,
             options=(),
@@ -279,6 +469,60 @@ class VaultService:
             '/vault.api.v1.VaultService/ListHistory',
             vault_dot_api_dot_v1_dot_vault__service__pb2.ListHistoryRequest.SerializeToString,
             vault_dot_api_dot_v1_dot_vault__service__pb2.ListHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportVault(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/vault.api.v1.VaultService/ExportVault',
+            vault_dot_api_dot_v1_dot_vault__service__pb2.ExportVaultRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_vault__service__pb2.ExportVaultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportVault(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/vault.api.v1.VaultService/ImportVault',
+            vault_dot_api_dot_v1_dot_vault__service__pb2.ImportVaultRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_vault__service__pb2.ImportVaultResponse.FromString,
             options,
             channel_credentials,
             insecure,

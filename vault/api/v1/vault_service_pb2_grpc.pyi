@@ -55,11 +55,50 @@ class VaultServiceStub:
 
     Citizens, and officials with her agreement. Fails with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
     """
+    AddPasskey: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.AddPasskeyRequest, _vault_service_pb2.AddPasskeyResponse]
+    """Adds a passkey, with which the citizen approves decisions from then on.
+
+    Citizens only, with an approval of kind OIDC_STEP_UP: her provider signs that she adds this very
+    key. Call it with `validate_only` first: the answer holds the challenge, and the `shown` to send
+    with the decision. Fails with VAULT_NOT_OPEN, FIELD_INVALID (the key, or it was added before),
+    LIMIT_EXCEEDED (20 are enough), APPROVAL_REQUIRED, APPROVAL_INVALID, SHOWN_DIFFERS,
+    REQUEST_ID_REUSED.
+    """
+    RemovePasskey: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.RemovePasskeyRequest, _vault_service_pb2.RemovePasskeyResponse]
+    """Removes a passkey: nothing is approved by it any more.
+
+    Citizens, and officials with her agreement: she may have lost it. A stop: needs no proof. Fails with
+    VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
+    """
+    ListPasskeys: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.ListPasskeysRequest, _vault_service_pb2.ListPasskeysResponse]
+    """Lists the caller's passkeys, oldest first, those that were removed among them.
+
+    Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN,
+    TOKEN_INVALID.
+    """
     ListHistory: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.ListHistoryRequest, _vault_service_pb2.ListHistoryResponse]
     """Lists everything that happened in the caller's vault, newest first: each use, each refused
     attempt, each decision, each look by anybody else.
 
     Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
+    """
+    ExportVault: _grpc.UnaryStreamMultiCallable[_vault_service_pb2.ExportVaultRequest, _vault_service_pb2.ExportVaultResponse]
+    """Brings the caller everything that is kept of her, to take away: her history exactly as stored, the
+    registry's beside it, what is sealed together with the keys that open it, her documents, and a proof
+    from the log for each record.
+
+    Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, NOT_FOUND
+    (the code), HISTORY_BROKEN (a document that is not as recorded). A stream that breaks off is asked for
+    again from its beginning.
+    """
+    ImportVault: _grpc.StreamUnaryMultiCallable[_vault_service_pb2.ImportVaultRequest, _vault_service_pb2.ImportVaultResponse]
+    """Brings what the caller exported from another deployment into her vault here: her history goes on from
+    where it ended there, and what she gave there is hers here, under this server's keys. All of it is
+    verified before anything is recorded.
+
+    Citizens. One that broke off is brought again, under whatever `request_id`, and goes on. Shared is
+    nothing: those with whom she shared are the other deployment's. Fails with VAULT_NOT_OPEN,
+    EXPORT_INVALID, DOCUMENT_INVALID, LIMIT_EXCEEDED (64 MiB besides documents), REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -89,11 +128,50 @@ class VaultServiceAsyncStub(VaultServiceStub):
 
     Citizens, and officials with her agreement. Fails with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
     """
+    AddPasskey: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.AddPasskeyRequest, _vault_service_pb2.AddPasskeyResponse]  # type: ignore[assignment]
+    """Adds a passkey, with which the citizen approves decisions from then on.
+
+    Citizens only, with an approval of kind OIDC_STEP_UP: her provider signs that she adds this very
+    key. Call it with `validate_only` first: the answer holds the challenge, and the `shown` to send
+    with the decision. Fails with VAULT_NOT_OPEN, FIELD_INVALID (the key, or it was added before),
+    LIMIT_EXCEEDED (20 are enough), APPROVAL_REQUIRED, APPROVAL_INVALID, SHOWN_DIFFERS,
+    REQUEST_ID_REUSED.
+    """
+    RemovePasskey: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.RemovePasskeyRequest, _vault_service_pb2.RemovePasskeyResponse]  # type: ignore[assignment]
+    """Removes a passkey: nothing is approved by it any more.
+
+    Citizens, and officials with her agreement: she may have lost it. A stop: needs no proof. Fails with
+    VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
+    """
+    ListPasskeys: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.ListPasskeysRequest, _vault_service_pb2.ListPasskeysResponse]  # type: ignore[assignment]
+    """Lists the caller's passkeys, oldest first, those that were removed among them.
+
+    Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN,
+    TOKEN_INVALID.
+    """
     ListHistory: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.ListHistoryRequest, _vault_service_pb2.ListHistoryResponse]  # type: ignore[assignment]
     """Lists everything that happened in the caller's vault, newest first: each use, each refused
     attempt, each decision, each look by anybody else.
 
     Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
+    """
+    ExportVault: _aio.UnaryStreamMultiCallable[_vault_service_pb2.ExportVaultRequest, _vault_service_pb2.ExportVaultResponse]  # type: ignore[assignment]
+    """Brings the caller everything that is kept of her, to take away: her history exactly as stored, the
+    registry's beside it, what is sealed together with the keys that open it, her documents, and a proof
+    from the log for each record.
+
+    Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, NOT_FOUND
+    (the code), HISTORY_BROKEN (a document that is not as recorded). A stream that breaks off is asked for
+    again from its beginning.
+    """
+    ImportVault: _aio.StreamUnaryMultiCallable[_vault_service_pb2.ImportVaultRequest, _vault_service_pb2.ImportVaultResponse]  # type: ignore[assignment]
+    """Brings what the caller exported from another deployment into her vault here: her history goes on from
+    where it ended there, and what she gave there is hers here, under this server's keys. All of it is
+    verified before anything is recorded.
+
+    Citizens. One that broke off is brought again, under whatever `request_id`, and goes on. Shared is
+    nothing: those with whom she shared are the other deployment's. Fails with VAULT_NOT_OPEN,
+    EXPORT_INVALID, DOCUMENT_INVALID, LIMIT_EXCEEDED (64 MiB besides documents), REQUEST_ID_REUSED.
     """
 
 class VaultServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -146,6 +224,45 @@ class VaultServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def AddPasskey(
+        self,
+        request: _vault_service_pb2.AddPasskeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vault_service_pb2.AddPasskeyResponse, _abc.Awaitable[_vault_service_pb2.AddPasskeyResponse]]:
+        """Adds a passkey, with which the citizen approves decisions from then on.
+
+        Citizens only, with an approval of kind OIDC_STEP_UP: her provider signs that she adds this very
+        key. Call it with `validate_only` first: the answer holds the challenge, and the `shown` to send
+        with the decision. Fails with VAULT_NOT_OPEN, FIELD_INVALID (the key, or it was added before),
+        LIMIT_EXCEEDED (20 are enough), APPROVAL_REQUIRED, APPROVAL_INVALID, SHOWN_DIFFERS,
+        REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def RemovePasskey(
+        self,
+        request: _vault_service_pb2.RemovePasskeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vault_service_pb2.RemovePasskeyResponse, _abc.Awaitable[_vault_service_pb2.RemovePasskeyResponse]]:
+        """Removes a passkey: nothing is approved by it any more.
+
+        Citizens, and officials with her agreement: she may have lost it. A stop: needs no proof. Fails with
+        VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPasskeys(
+        self,
+        request: _vault_service_pb2.ListPasskeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vault_service_pb2.ListPasskeysResponse, _abc.Awaitable[_vault_service_pb2.ListPasskeysResponse]]:
+        """Lists the caller's passkeys, oldest first, those that were removed among them.
+
+        Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN,
+        TOKEN_INVALID.
+        """
+
+    @_abc_1.abstractmethod
     def ListHistory(
         self,
         request: _vault_service_pb2.ListHistoryRequest,
@@ -155,6 +272,36 @@ class VaultServiceServicer(metaclass=_abc_1.ABCMeta):
         attempt, each decision, each look by anybody else.
 
         Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, TOKEN_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportVault(
+        self,
+        request: _vault_service_pb2.ExportVaultRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_vault_service_pb2.ExportVaultResponse], _abc.AsyncIterator[_vault_service_pb2.ExportVaultResponse]]:
+        """Brings the caller everything that is kept of her, to take away: her history exactly as stored, the
+        registry's beside it, what is sealed together with the keys that open it, her documents, and a proof
+        from the log for each record.
+
+        Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, NOT_FOUND
+        (the code), HISTORY_BROKEN (a document that is not as recorded). A stream that breaks off is asked for
+        again from its beginning.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportVault(
+        self,
+        request_iterator: _MaybeAsyncIterator[_vault_service_pb2.ImportVaultRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_vault_service_pb2.ImportVaultResponse, _abc.Awaitable[_vault_service_pb2.ImportVaultResponse]]:
+        """Brings what the caller exported from another deployment into her vault here: her history goes on from
+        where it ended there, and what she gave there is hers here, under this server's keys. All of it is
+        verified before anything is recorded.
+
+        Citizens. One that broke off is brought again, under whatever `request_id`, and goes on. Shared is
+        nothing: those with whom she shared are the other deployment's. Fails with VAULT_NOT_OPEN,
+        EXPORT_INVALID, DOCUMENT_INVALID, LIMIT_EXCEEDED (64 MiB besides documents), REQUEST_ID_REUSED.
         """
 
 def add_VaultServiceServicer_to_server(servicer: VaultServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

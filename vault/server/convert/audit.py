@@ -4,14 +4,50 @@
 from __future__ import annotations
 
 from vault.api.v1 import audit_pb2 as pb
+from vault.api.v1 import audit_service_pb2 as service_pb
 from vault.application.audits import Explanation, StateThen
+from vault.application.lane_replays import AllSent, RangeRead
+from vault.application.silences import BothEnds
 from vault.domain.canonical import unb64
 from vault.domain.disclosure import DisclosureRefused, EvidenceDisclosed
 from vault.domain.evidence import Evidence
 from vault.server.convert.consent import consent_as_of, request_as_of
-from vault.server.convert.log import record_message
+from vault.server.convert.log import receipt_message, record_message
 from vault.server.convert.registry import purpose_message
 from vault.server.convert.times import timestamp
+from vault.store.append import StoredRecord
+
+
+def lane_item_message(item: RangeRead | StoredRecord | AllSent) -> service_pb.ReplayLaneResponse:
+    """Return a part of a range of a log."""
+    match item:
+        case RangeRead(facts=facts, receipt=receipt):
+            return service_pb.ReplayLaneResponse(
+                range=service_pb.LaneRange(
+                    origin=facts.origin,
+                    first_leaf_index=facts.first,
+                    end_leaf_index=facts.end,
+                    service_id=facts.service,
+                    receipt=receipt_message(receipt),
+                )
+            )
+        case AllSent(count=count):
+            return service_pb.ReplayLaneResponse(
+                caught_up=service_pb.LaneCaughtUp(record_count=count)
+            )
+        case _:
+            return service_pb.ReplayLaneResponse(record=record_message(item))
+
+
+def silence_item_message(item: StoredRecord | BothEnds) -> service_pb.ProveSilenceResponse:
+    """Return a part of a proof of silence."""
+    if isinstance(item, StoredRecord):
+        return service_pb.ProveSilenceResponse(record=record_message(item))
+    return service_pb.ProveSilenceResponse(
+        proof=service_pb.SilenceProof(
+            revocation_proof=item.revocation, closing_proof=item.closing, origin=item.origin
+        )
+    )
 
 
 def state_message(then: StateThen) -> pb.VaultState:

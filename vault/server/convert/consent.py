@@ -215,11 +215,16 @@ def preview_message(preview: Preview) -> pb.Consent:
 
 
 def shown_message(preview: Preview) -> pb.Shown:
-    """Return what GrantConsent must be given back."""
+    """Return what a decision must be given back."""
+    return page_message(preview.shown, preview.shown_hash)
+
+
+def page_message(shown: Shown, shown_hash: str) -> pb.Shown:
+    """Return when and with which salt a page was made, and the digest of what stands on it."""
     return pb.Shown(
-        shown_time=timestamp(preview.shown.time),
-        salt=unb64(preview.shown.salt),
-        shown_hash=unb64(preview.shown_hash),
+        shown_time=timestamp(shown.time),
+        salt=unb64(shown.salt),
+        shown_hash=unb64(shown_hash),
     )
 
 

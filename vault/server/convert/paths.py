@@ -25,6 +25,14 @@ def of_header(field: str) -> str:
     return field if field in {"header", "chunk"} else f"header.{field}"
 
 
+def of_import(field: str) -> str:
+    """Return where a field of an import stands: in the header, a part, or the document of bytes."""
+    if field in {"media_type", "sha256"}:
+        return "document"
+    parts = {"header", "record", "payload", "document", "chunk"}
+    return field if field in parts else f"header.{field}"
+
+
 def of_narrowing(field: str) -> str:
     """Return where it stands what a narrowing leaves: if it changes nothing, in its items."""
     return "items" if field == "narrowing" else field

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Vaults, who acts in them and what shows that a decision is hers, and lines of their history."""
+"""Vaults, who acts in them, and lines of their history."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from collections.abc import Mapping
 from typing import Final
 
 from vault.api.v1 import vault_pb2 as pb
-from vault.application.caller import ActingFor, Agreement
-from vault.application.vaults import Line
+from vault.application.caller import ActingFor
+from vault.application.history import Line
 from vault.domain.amendment import ConsentExtended, ConsentNarrowed
 from vault.domain.consent import ConsentGranted
 from vault.domain.disclosure import DisclosureRefused, EvidenceDisclosed
-from vault.domain.errors import FieldInvalidError
 from vault.domain.events import Facts
 from vault.domain.request import ConsentRequested
 from vault.domain.state import VaultState
-from vault.domain.values import Acting, ApprovalKind, Capacity, Channel, Means
+from vault.domain.values import Acting, Capacity, Channel, Means
+from vault.server.convert.approval import APPROVAL_VALUES
 from vault.server.convert.consent import difference_message
 from vault.server.convert.log import receipt_message
+from vault.server.convert.operation import fault_message
 from vault.server.convert.times import timestamp
 
 CAPACITIES: Final[Mapping[pb.Capacity.ValueType, Capacity]] = {
@@ -41,19 +42,10 @@ CHANNELS: Final[Mapping[pb.Channel.ValueType, Channel]] = {
     pb.CHANNEL_PHONE: "phone",
     pb.CHANNEL_LETTER: "letter",
 }
-APPROVAL_KINDS: Final[Mapping[pb.ApprovalKind.ValueType, ApprovalKind]] = {
-    pb.APPROVAL_KIND_SESSION: "session",
-    pb.APPROVAL_KIND_OIDC_STEP_UP: "oidc-step-up",
-    pb.APPROVAL_KIND_WEBAUTHN: "webauthn",
-    pb.APPROVAL_KIND_STAFF_ASSISTED: "staff-assisted",
-    pb.APPROVAL_KIND_PAPER: "paper",
-}
-
 MEANS: Final[Mapping[Means, pb.SignInMeans.ValueType]] = {
     "assistance-code": pb.SIGN_IN_MEANS_ASSISTANCE_CODE,
 }
 
-_APPROVAL_VALUES: Final = {value: key for key, value in APPROVAL_KINDS.items()}
 _CAPACITY_VALUES: Final = {value: key for key, value in CAPACITIES.items()}
 _CHANNEL_VALUES: Final = {value: key for key, value in CHANNELS.items()}
 
@@ -67,18 +59,6 @@ def acting_from(acting: pb.Acting) -> ActingFor:
         channel=CHANNELS.get(acting.channel, "api"),
         assistance_code=acting.assistance_code,
     )
-
-
-def agreement_from(approval: pb.Approval) -> Agreement:
-    """Return what is said to show that a decision is hers.
-
-    Raises:
-        FieldInvalidError: if a sign-in comes with a proof.
-    """
-    kind = APPROVAL_KINDS.get(approval.kind, "")
-    if kind in {"", "session"} and approval.proof:
-        raise FieldInvalidError("approval.proof", "A sign-in alone has no proof.")
-    return Agreement(kind=kind, proof=approval.proof)
 
 
 def vault_message(state: VaultState) -> pb.Vault:
@@ -103,7 +83,7 @@ def line_message(line: Line) -> pb.HistoryEntry:
     """Return a line of history."""
     event, facts, said = line.event, line.event.facts, line.particulars
     return pb.HistoryEntry(
-        version=event.link.version,
+        version=0 if line.is_elsewhere else event.link.version,
         time=timestamp(facts.time),
         type=str(facts.__struct_config__.tag),
         acting=_acting_message(event.link.acting),
@@ -123,7 +103,8 @@ def line_message(line: Line) -> pb.HistoryEntry:
         staff_ref=said.staff_ref if said else "",
         receipt=receipt_message(line.receipt),
         difference=difference_message(line.difference) if line.difference else None,
-        approval_kind=_APPROVAL_VALUES.get(event.link.approval.kind, pb.APPROVAL_KIND_UNSPECIFIED),
+        known_fault=fault_message(line.fault) if line.fault else None,
+        approval_kind=APPROVAL_VALUES.get(event.link.approval.kind, pb.APPROVAL_KIND_UNSPECIFIED),
     )
 
 

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page that a citizen reads in what she takes away: one HTML file that needs nothing else.
+
+Who saw what, when and why; with whom she shares; what she added; everything that happened. It loads
+nothing, runs nothing, reads aloud in order and prints (WCAG 2.2 AA: language, headings, captions,
+scopes, contrast, focus).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from html import escape
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from clients.cli.entries import happened, lines, outcome, reason_for, references, what, who
+from clients.cli.sharings import state_key, state_of
+from clients.cli.terms import parts_of, terms_of
+from clients.cli.times import day, exact, moment
+from clients.cli.values import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from clients.cli.export_copy import Copy, Piece
+    from clients.cli.session import Session
+    from clients.cli.words import Words
+    from vault.api.v1.consent_pb2 import Consent
+
+_ATTEMPTS = ("evidence-disclosed.", "disclosure-refused.")
+_SOURCES = {"self-declared": "self", "document": "document", "issuer": "issuer"}
+
+
+def page_of(session: Session, copy: Copy) -> str:
+    """Return the page. The session speaks the language, and names things as they were published."""
+    words = session.words
+    sections = [
+        _Section("seen", words("seen"), _seen(session, copy)),
+        _Section("sharing", words("sharing"), _sharings(session, copy)),
+        _Section("information", words("export.information"), _pieces(session, copy)),
+        _Section("history", words("history"), _history(session, copy)),
+        _Section("check", words("export.check"), _paragraphs(words("export.check.how"))),
+    ]
+    style = files(__package__).joinpath("export_page.css").read_text("ascii")
+    contents = "".join(
+        f'<li><a href="#{one.anchor}">{escape(one.title)}</a></li>' for one in sections
+    )
+    title = escape(words("export.title"))
+    return (
+        f'<!doctype html>\n<html lang="{words.language}">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+        "style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'\">\n"
+        f"<title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
+        f'<a class="skip" href="#seen">{escape(words("export.skip"))}</a>\n'
+        f"<header>\n<h1>{title}</h1>\n"
+        f"<p>{escape(words('export.taken', time=_moment(copy.description['time'], words)))}</p>\n"
+        f'<p class="care">{escape(words("export.private"))}</p>\n</header>\n'
+        f'<nav aria-label="{escape(words("export.contents"))}"><ul>{contents}</ul></nav>\n<main>\n'
+        + "".join(one.html for one in sections)
+        + "</main>\n</body>\n</html>\n"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Section:
+    anchor: str
+    title: str
+    content: str
+
+    @property
+    def html(self) -> str:
+        heading = f'<h2 id="{self.anchor}-title">{escape(self.title)}</h2>'
+        return (
+            f'<section id="{self.anchor}" aria-labelledby="{self.anchor}-title">\n{heading}\n'
+            f"{self.content}</section>\n"
+        )
+
+
+def _seen(session: Session, copy: Copy) -> str:
+    words = session.words
+    attempts = [line for line in copy.lines if line.type.startswith(_ATTEMPTS)]
+    if not attempts:
+        return _paragraphs(words("nobody.saw"))
+    return _table(
+        words("seen"),
+        [
+            words("column.when"),
+            words("column.who"),
+            words("column.what"),
+            words("column.why"),
+            words("column.outcome"),
+            words("column.entry"),
+        ],
+        [
+            (
+                exact(line.time, words),
+                lines(who(session, line), *references(session, line)),
+                what(session, line),
+                reason_for(session, line),
+                outcome(session, line),
+                str(line.receipt.leaf_index),
+            )
+            for line in attempts
+        ],
+    )
+
+
+def _sharings(session: Session, copy: Copy) -> str:
+    found = "".join(_sharing(session, one) for one in copy.sharings)
+    return found or _paragraphs(session.words("no.sharing"))
+
+
+def _sharing(session: Session, sharing: Consent) -> str:
+    words, published = session.words, session.published
+    state = state_key(sharing)
+    stopped = exact(sharing.revoke_time, words) if state == "REVOKED" else ""
+    paused = exact(sharing.pause_time, words) if state == "PAUSED" else ""
+    facts = [
+        (words("column.state"), state_of(session, sharing)),
+        (words("stopped.on"), stopped),
+        (words("paused.on"), paused),
+        (words("for"), published.purpose_title(sharing.purpose)),
+        *terms_of(session, sharing),
+        (words("used"), str(sharing.disclosure_count)),
+        *parts_of(session, sharing),
+    ]
+    title = escape(published.who(sharing.service_id))
+    return f"<article>\n<h3>{title}</h3>\n{_list(facts)}</article>\n"
+
+
+def _pieces(session: Session, copy: Copy) -> str:
+    by_id: dict[str, list[Piece]] = {}
+    for piece in copy.pieces:
+        by_id.setdefault(piece.evidence_id, []).append(piece)
+    found = [
+        _piece(session, piece)
+        for revisions in by_id.values()
+        for piece in sorted(revisions, key=lambda one: -one.revision)
+    ]
+    return "".join(found) or _paragraphs(session.words("export.nothing"))
+
+
+def _piece(session: Session, piece: Piece) -> str:
+    words = session.words
+    kind = session.published.kind(piece.evidence_type)
+    title = f"{kind.title} ({words('version.number', number=piece.revision)})"
+    facts = [
+        (words("column.when"), _moment(piece.time, words)),
+        (words("column.source"), words(f"source.{_SOURCES.get(piece.source, 'self')}")),
+        (words("export.issued"), _day(piece.issued_date, words)),
+    ]
+    values = piece.values or {}
+    facts += [
+        (kind.label(name), shown(kind, name, values[name], words)) for name in kind.in_order(values)
+    ]
+    link = ""
+    if piece.file:
+        link = f'<p><a href="{escape(piece.file)}">{escape(words("export.document"))}</a></p>\n'
+    gone = "" if piece.values is not None else _paragraphs(words("export.gone"))
+    return f"<article>\n<h3>{escape(title)}</h3>\n{_list(facts)}{link}{gone}</article>\n"
+
+
+def _history(session: Session, copy: Copy) -> str:
+    words = session.words
+    said = {place: words("quoted", text=text) for place, text in copy.statements.items()}
+    return _table(
+        words("history"),
+        [
+            words("column.when"),
+            words("confirmation.what"),
+            words("column.who"),
+            words("column.what"),
+            words("column.entry"),
+        ],
+        [
+            (
+                exact(line.time, words),
+                happened(session, line),
+                who(session, line),
+                lines(what(session, line), said.get(line.receipt.leaf_index, "")),
+                str(line.receipt.leaf_index),
+            )
+            for line in copy.lines
+        ],
+    )
+
+
+def _table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
+    body = "".join(
+        f'<tr><th scope="row">{_text(row[0])}</th>'
+        + "".join(f"<td>{_text(cell)}</td>" for cell in row[1:])
+        + "</tr>\n"
+        for row in rows
+    )
+    # It scrolls by itself where it is too wide, and keys reach it.
+    return (
+        f'<div class="wide" role="region" tabindex="0" aria-label="{escape(caption)}">\n<table>\n'
+        f'<caption class="unseen">{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{body}</tbody>\n</table>\n</div>\n"
+    )
+
+
+def _list(facts: Iterable[tuple[str, str]]) -> str:
+    rows = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{_text(text)}</dd></div>\n"
+        for name, text in facts
+        if text
+    )
+    return f"<dl>\n{rows}</dl>\n"
+
+
+def _paragraphs(text: str) -> str:
+    return "".join(f"<p>{escape(one)}</p>\n" for one in text.splitlines())
+
+
+def _text(text: str) -> str:
+    return "<br>".join(escape(text).splitlines())
+
+
+def _moment(time: str, words: Words) -> str:
+    from google.protobuf.timestamp_pb2 import Timestamp  # noqa: PLC0415
+
+    stamp = Timestamp()
+    stamp.FromJsonString(time)
+    return moment(stamp, words)
+
+
+def _day(date: str, words: Words) -> str:
+    return day(dt.date.fromisoformat(date), words) if date else ""
