@@ -354,7 +354,11 @@ def test_another_key_than_the_one_shown_is_not_added(her: Her) -> None:
     her.refused(page, signed, "SHOWN_DIFFERS")
 
 
-@pytest.mark.parametrize("key", [b"x", OTHER.public_key + b"x", Authenticator("RS256").public_key])
+@pytest.mark.parametrize(
+    "key",
+    [b"x", OTHER.public_key + b"x", Authenticator("RS256").public_key],
+    ids=["no key", "a key and more", "a key of another algorithm"],
+)
 def test_what_is_no_key_of_that_algorithm_is_refused(her: Her, key: bytes) -> None:
     request = vaults.AddPasskeyRequest(
         request_id=new_id(),

@@ -18,7 +18,9 @@ from typing import Any, Final
 
 import apsw
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
+from tests.postgres import Cluster, new_settings
 from tests.server import ROOT, Server, running
 from tests.world import World, connected, pdf
 from vault.config import Config, read_config
@@ -343,3 +345,37 @@ def run(*arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
             "CITIZEN_VAULT_ENVIRONMENT": "development",
         },
     )
+
+
+def test_on_postgresql_it_finds_the_same(cluster: Cluster, tmp_path: Path) -> None:
+    """A flipped bit, put there by whoever may do everything."""
+    settings = new_settings(cluster)
+    server = Server(tmp_path / "server", settings=settings)
+    with running(server), connected(server.target) as channel:
+        world = World(server, channel)
+        assert world.disclose(world.share(world.mair, world.council)).is_ok
+    config = read_config(
+        {
+            **settings,
+            "CITIZEN_VAULT_DATA": str(server.data),
+            "CITIZEN_VAULT_ENVIRONMENT": "development",
+        }
+    )
+    honest = check(config, lambda *_: None)
+    name = conninfo_to_dict(settings["CITIZEN_VAULT_POSTGRES"])["dbname"]
+    found = []
+    for table, column in (("payloads", "content"), ("records", "state")):
+        cluster.run(f"ALTER TABLE citizen_vault.{table} DISABLE TRIGGER ALL", name)
+        cluster.run(
+            f"UPDATE citizen_vault.{table} SET {column} = "  # noqa: S608
+            f"set_byte({column}, 20, get_byte({column}, 20) # 1) WHERE position = 9",
+            name,
+        )
+        found.append(check(config, lambda *_: None))
+
+    assert honest.is_clean, honest.as_text()
+    assert honest.counts["keyrings"] >= 1
+    assert all(head["holds"] for head in honest.heads)
+    assert kinds(found[0]) == {"payload-differs"}
+    assert kinds(found[1]) >= {"entry-differs"}
+    assert {one.position for report in found for one in report.findings} <= {-1, 9, 10}

@@ -255,6 +255,7 @@ class Folder:
             payloads=payloads,
             receipts=receipts,
             checkpoints=checkpoints,
+            operations=options.get("operations"),
         )
         return audit(export, options.get("trust") or trust(), provider=provider())
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,12 @@ from tests.unit.auditor.stories import (
 from vault.domain.canonical import b64, digest, encode, unb64
 from vault.domain.consent import ConsentGranted
 from vault.domain.events import Draft
-from vault.domain.values import NO_REGISTRY, PayloadMark, RegistryMark
+from vault.domain.operation import EntryRange, KnownFaultPublished
+from vault.domain.values import NO_REGISTRY, PayloadMark, RegistryMark, later
 from vault.domain.vault import VaultImported
 from vault.sealing import envelope
 from vault.sealing.envelope import Context
-from vault.store.record import link_event
+from vault.store.record import first_leaf, link_event
 from vault.transparency.note import Note
 
 SEEN, FIRST, SECOND = a_log()
@@ -169,6 +171,48 @@ def test_a_history_that_goes_on_here_is_named_and_comes_once() -> None:
     imported(story, "one")
 
     assert "that history was brought here already" in story.audit().line
+
+
+def test_a_fault_that_was_made_known_is_named_where_it_touches_her() -> None:
+    indexes = [json.loads(line)["leaf_index"] for line in FOLDER.history]
+    lines = [
+        operation(number, EntryRange(origin=origin, first=first, end=end))
+        for number, (origin, first, end) in enumerate(
+            [("test/0", indexes[2], indexes[3] + 1), ("test/1", 0, 99), ("test/0", 0, indexes[0])],
+            start=1,
+        )
+    ]
+    leaf, chained = "", []
+    for number, make in enumerate(lines, start=1):
+        placed = make(leaf)
+        leaf = placed.event.leaf
+        chained.append(placed.line)
+        assert placed.event.link.version == number
+
+    report = FOLDER.audit(operations=chained)
+
+    assert report.findings == ()
+    assert [fault.leaf_indexes for fault in report.faults] == [(indexes[2], indexes[3])]
+    assert "touches leaf indexes" in "\n".join(as_text(report))
+    assert FOLDER.audit(operations=chained[1:]).verdict == "FAILED"
+
+
+def operation(version: int, entries: EntryRange) -> Callable[[str], Placed]:
+    """Return what records that a fault is known, given the leaf before it."""
+    stream, time = "00000000-0000-8000-8000-0000000000ff", later(FIRST.time, seconds=version)
+    facts = KnownFaultPublished(time=time, salt=SALT, fault="fault", ranges=(entries,))
+
+    def make(leaf: str) -> Placed:
+        link = replaced(
+            FIRST.registry[0].event.link,
+            stream=stream,
+            version=version,
+            previous_leaf=leaf or first_leaf("test/0", stream),
+            request_key="",
+        )
+        return Placed(link_event(link, facts), 100 + version)
+
+    return make
 
 
 # --- What was sealed ----------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from clients.auditor.proof import parse_proof
 from clients.auditor.tree import EMPTY_ROOT, Tree, leaf_hash, root_from
 from clients.auditor.trust import Trust
 from tests import rfc6962
+from tests.unit.auditor.logs import POLICY
 
 FOLDER = Path(__file__).parents[2] / "vectors" / "transparency"
 
@@ -214,6 +215,24 @@ def test_policies_are_judged_as_published(case: dict[str, Any]) -> None:
 def test_what_is_no_policy_is_refused(policy: bytes) -> None:
     with pytest.raises(FormError):
         parse_policy(policy)
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        b"group a any ada.example\ngroup b any ada.example\nquorum a",
+        b"group a any ada.example ada.example\nquorum a",
+        b"group a 2 ada.example\nquorum a",
+        b"group a any ada.example\ngroup a any ben.example\nquorum a",
+        b"group a all b\ngroup b any ada.example\nquorum a",
+    ],
+)
+def test_groups_that_are_none_are_refused(groups: bytes) -> None:
+    witnesses = b"\n".join(POLICY.split(b"\n")[:3]) + b"\n"
+    assert parse_policy(witnesses + b"group a any ada.example ben.example\nquorum a")
+
+    with pytest.raises(FormError):
+        parse_policy(witnesses + groups)
 
 
 PROOF = "c2sp.org/tlog-proof@v1\n{extra}index 3\n{hashes}\ntest\n4\nroot\n\nsignatures"
