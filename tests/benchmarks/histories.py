@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import uuid4
 
@@ -153,6 +153,8 @@ def history(ground: Ground, number: int, values: Mapping[str, Mapping[str, objec
     for evidence_id in keys.values():
         keyring = keyring.with_evidence_key(evidence_id, 1, new_key())
     start = later(ground.time, microseconds=number * 100)
+    # Confirmed when she comes: an auditor finds what was decided on a registry of long before.
+    ground = replace(ground, mark=RegistryMark(size=ground.mark.size, confirmed_time=start))
     stream = _Stream(ground, identity.vault_id, keyring, start, fold)
     stream.record(herself, vault.open_vault(stream.stamp()))
     opened = {kind: encode(given) for kind, given in values.items()}

@@ -45,7 +45,7 @@ PRODUCTION: Final = {
 }
 """A server as it is shipped; the key file stands for a hardware module."""
 SHARES: Final = "shares.json"
-_FORM: Final = 1
+_FORM: Final = 2
 """Counts up whenever other citizens are seeded: those that are kept are made anew."""
 _CHUNK: Final = 1_000
 _OLDEST_SECONDS: Final = 30 * 86_400

@@ -16,10 +16,12 @@ from typing import Final
 
 from tests.benchmarks.growth import LARGE
 from tests.benchmarks.lane_export import export
-from tests.benchmarks.limits import Limit, Result, Scene, Stage
+from tests.benchmarks.limits import Limit, NotHereError, Result, Scene, Stage
 from tests.benchmarks.rounds import Spread, progress
 from tests.benchmarks.seeding import DEPLOYMENT, seeded
 from tests.server import ROOT
+from vault.sealing.sqlite import SQLiteKeyStore
+from vault.sealing.wrapper import FileKeyWrapper
 from vault.transparency.checkpoint import Checkpoint
 from vault.transparency.note import Note, Signer
 from vault.transparency.tree import Frontier, leaf_hash
@@ -33,16 +35,16 @@ _CHUNK: Final = 50_000
 class Lane:
     """The export of a lane, and what its log signed."""
 
-    def __init__(self, folder: Path, events: Path, records: int) -> None:
+    def __init__(self, folder: Path, data: Path, records: int) -> None:
         self.path, self._checkpoint = folder / "log.jsonl", folder / "checkpoint"
-        self.records = export(events, self.path, size=records)
-        self._signer = Signer(f"{DEPLOYMENT}/0", b"b" * 32)
+        self.records = export(data / "events.db", self.path, size=records)
+        signer = _signer(data)
         frontier = Frontier()
         with self.path.open("rb") as lines:
             for line in lines:
                 frontier.append(leaf_hash(_bytes(json.loads(line)["entry"])))
         head = Checkpoint(f"{DEPLOYMENT}/0", frontier.size, frontier.root())
-        self._checkpoint.write_bytes(Note(head.body(), (self._signer.sign(head.body()),)).encode())
+        self._checkpoint.write_bytes(Note(head.body(), (signer.sign(head.body()),)).encode())
 
     def hash_seconds(self) -> float:
         """Return how long SHA-256 takes for link and facts of every record, one by one."""
@@ -74,13 +76,25 @@ class Lane:
         return seconds
 
 
+def _signer(data: Path) -> Signer:
+    """Return the key with which the log of a stopped server signs, as its registry lists it."""
+    key_store = SQLiteKeyStore(data / "keys.db", FileKeyWrapper(data / "wrapping.key"))
+    try:
+        log = key_store.load_log(f"{DEPLOYMENT}/0")
+    finally:
+        key_store.close()
+    if log is None:
+        raise NotHereError("the seeded server has no log")
+    return Signer(f"{DEPLOYMENT}/0", log.seed)
+
+
 def _bytes(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def _measure(stage: Stage, limits: Collection[Limit]) -> Mapping[str, Result]:
     progress(f"verifying {RECORDS:,} records; the first time they have to be made ...")
-    lane = Lane(stage.folder, seeded(stage.cache, LARGE) / "data" / "events.db", RECORDS)
+    lane = Lane(stage.folder, seeded(stage.cache, LARGE) / "data", RECORDS)
     seconds: dict[str, list[float]] = {limit.key: [] for limit in limits}
     hashed = []
     for number in range(1, min(stage.rounds, ROUNDS) + 1):
