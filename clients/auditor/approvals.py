@@ -270,7 +270,7 @@ def _check_time(facts: Facts, shown_time: str) -> None:
 
 def _by_provider(facts: Facts, text: str, challenge: str, provider: Provider | None) -> Shown:
     if provider is None:
-        raise FormError("cannot be verified without the keys of her provider")
+        raise FormError("cannot be verified without the keys of her provider (--provider-keys)")
     token = open_token(provider, text)
     if token.nonce != challenge:
         raise FormError("is signed for another decision")

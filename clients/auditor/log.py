@@ -178,7 +178,7 @@ def audit_log(
         origin=judge.origin,
         size=judge.size,
         registry_version=registered.size,
-        streams=dict(judge.streams + Counter(registry=bool(stream) and registry is None)),
+        streams=dict(judge.streams + Counter(registry=int(bool(stream) and registry is None))),
         uses=sum(part.uses for part in found),
         refusals=sum(part.refusals for part in found),
         withheld=sum(part.withheld for part in found),

@@ -27,6 +27,7 @@ from tests.verdict import head
 from tests.world import INCOME, Citizen, World, assisted, connected, new_id, pdf
 from vault.api.v1 import evidence_service_pb2 as evidence
 from vault.api.v1 import vault_service_pb2 as vaults
+from vault.store.record import entry_of
 
 STATEMENT: Final = "I left that house <b>in May</b>."
 
@@ -485,6 +486,20 @@ def cut(messages: list[vaults.ImportVaultRequest], dice: random.Random) -> None:
     del messages[dice.randrange(1, len(messages) - 1) :]
 
 
+def rewrite(at: Callable[[int, random.Random], int]) -> Change:
+    """Return what writes a record anew, its entry with it: by itself it is sound."""
+
+    def change(messages: list[vaults.ImportVaultRequest], dice: random.Random) -> None:
+        there = places(messages, "record")
+        record = messages[there[at(len(there), dice)]].record
+        facts = json.loads(record.facts)
+        facts["salt"] = facts["salt"][::-1]
+        record.facts = json.dumps(facts, separators=(",", ":"), sort_keys=True).encode()
+        record.entry = entry_of(record.link + b"\n" + record.facts)
+
+    return change
+
+
 def shorten(messages: list[vaults.ImportVaultRequest], dice: random.Random) -> None:
     """Say that the history ended before it did."""
     messages[0].header.version -= 1 + dice.randrange(2)
@@ -503,6 +518,8 @@ CHANGES: Final[dict[str, Change]] = {
     "chunk lost": lose("chunk"),
     "records swapped": swap("record"),
     "payloads swapped": swap("payload"),
+    "rewritten": rewrite(lambda count, dice: dice.randrange(count - 1)),
+    "rewritten at the end": rewrite(lambda count, _: count - 1),
     "tail cut": cut,
     "head": shorten,
 }

@@ -26,6 +26,7 @@ from tests.world import World, connected, pdf
 from vault.config import Config, read_config
 from vault.fsck.check import check
 from vault.fsck.report import Report
+from vault.store.record import entry_of
 
 EACH: Final = 5
 """Places at which each kind of damage is done."""
@@ -58,7 +59,8 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
         world = World(server, channel)
         world.upload(world.mair, pdf(200_000))
         shared = world.share(world.mair, world.council)
-        for _ in range(20):
+        # More than a tile holds.
+        for _ in range(230):
             assert world.disclose(shared).is_ok
         world.revoke(shared)
         shared = world.share(world.citizen(), world.council)
@@ -162,6 +164,22 @@ def swap_records(data: Path, dice: random.Random) -> None:
         connection.execute(update, (*one, b))
 
 
+def rewrite_record(data: Path, dice: random.Random) -> None:
+    """Write a record anew, its entry with it: by itself it is sound."""
+    with events(data) as connection:
+        asked = "SELECT position, state FROM records WHERE topic = 'evidence-disclosed.1'"
+        rows: list[Any] = connection.execute(asked).fetchall()
+        position, state = dice.choice(rows[:-1])
+        link, _, facts = state.partition(b"\n")
+        changed = json.loads(facts)
+        changed["salt"] = changed["salt"][::-1]
+        state = link + b"\n" + json.dumps(changed, separators=(",", ":"), sort_keys=True).encode()
+        connection.execute("UPDATE records SET state = ? WHERE position = ?", (state, position))
+        connection.execute(
+            "UPDATE entries SET entry = ? WHERE position = ?", (entry_of(state), position)
+        )
+
+
 def lose_position(data: Path, dice: random.Random) -> None:
     """Delete an entry with everything beside it, and not the last."""
     with events(data) as connection:
@@ -224,9 +242,15 @@ def raise_floor(data: Path, dice: random.Random) -> None:
 
 def lose_tile(data: Path, dice: random.Random) -> None:
     """Lose a file that the published checkpoint stands on."""
-    size = int((data / "log/0/checkpoint").read_text().splitlines()[1])
-    names = [f"tile/0/000.p/{size}", f"tile/entries/000.p/{size}"]
-    (data / "log/0" / dice.choice(names)).unlink()
+    left = int((data / "log/0/checkpoint").read_text().splitlines()[1]) % 256
+    needed = ("tile/0/000", "tile/entries/000", f"tile/0/001.p/{left}", "tile/1/000.p/1")
+    (data / "log/0" / dice.choice(needed)).unlink()
+
+
+def flip_full_tile(data: Path, dice: random.Random) -> None:
+    """Flip a bit of a file that holds all that it ever will."""
+    path = data / "log/0" / dice.choice(("tile/0/000", "tile/entries/000"))
+    path.write_bytes(flipped(path.read_bytes(), dice))
 
 
 DAMAGES: Final[dict[str, tuple[Damage, set[str]]]] = {
@@ -249,6 +273,8 @@ DAMAGES: Final[dict[str, tuple[Damage, set[str]]]] = {
     "key of the log": (flip_column("logs", "sealed", "keys.db"), {"key-row-damaged"}),
     "floor": (raise_floor, {"floor-above-stream"}),
     "tile": (flip_file("log/0/tile/**/*"), {"log-file-damaged"}),
+    "rewritten record": (rewrite_record, {"chain-broken", "log-differs", "log-file-damaged"}),
+    "full tile": (flip_full_tile, {"log-file-damaged"}),
     "tile lost": (lose_tile, {"log-file-missing"}),
 }
 

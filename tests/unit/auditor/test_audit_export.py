@@ -83,7 +83,7 @@ def test_the_program_verifies_the_folder(
     assert (report["verdict"], report["witnesses"]) == ("VERIFIED", ["ada.example", "ben.example"])
     assert report["proved"]["unproved"] == 0
     assert main(arguments[:2]) == 1
-    assert "cannot be verified without the keys of her provider" in capsys.readouterr().out
+    assert "without the keys of her provider (--provider-keys)" in capsys.readouterr().out
     code = main([*arguments[:2], "--log-key", LOG.verifier.vkey, *arguments[4:]])
     assert code == 3
     assert "CONSISTENT ONLY (key pinned, no independent witness" in capsys.readouterr().out
