@@ -234,9 +234,12 @@ def test_a_log_that_compares_nothing_is_found_out(server: ForkedServer, tmp_path
     restore(server, STORE)
 
     def go_on() -> None:
-        while len(log.entries()) <= signed:
-            append(server)
-            log.up_to_date()
+        append(server)
+        assert len(log.entries()) == signed
+        give_up = time.monotonic() + SECONDS
+        while time.monotonic() < give_up:
+            log.note()
+            time.sleep(0.02)
 
     with running(server), pytest.raises(AssertionError, match="two roots"):
         go_on()

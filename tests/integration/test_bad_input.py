@@ -255,14 +255,14 @@ CASES: Final[dict[str, tuple[Call, str, str]]] = {
         "SHOWN_DIFFERS",
         "shown",
     ),
-    "a proof that nobody verifies": (
+    "a passkey's proof that is none": (
         grant_with(
             lambda r: r.approval.CopyFrom(
                 Approval(kind=APPROVAL_KIND_WEBAUTHN, proof=CANARY.encode())
             )
         ),
         "FIELD_INVALID",
-        "approval.kind",
+        "approval.assertion",
     ),
     "a sign-in with a proof": (
         grant_with(

@@ -47,7 +47,11 @@ each = pytest.mark.parametrize(("method", "role"), UNARY_KEYS)
 @pytest.fixture(scope="module")
 def callers(server: Server, samples: Samples) -> dict[str, JsonCaller]:
     """The callers of the samples, over HTTP."""
-    subjects = {"citizen": samples.citizen.sub, "service": samples.service.service_id}
+    subjects = {
+        "citizen": samples.citizen.sub,
+        "service": samples.service.service_id,
+        "service-auditor": "auditor",
+    }
     return {
         role: JsonCaller(
             server.http,

@@ -15,7 +15,7 @@ from tests.samples import KEYS, Samples
 from tests.server import Server
 from tests.verdict import must_be_told, untouched
 from tests.wire import REQUEST_IDS, WRITES, Answer, Caller
-from tests.world import LETTER, World, disclosing, disclosing_document
+from tests.world import LETTER, World, disclosing, disclosing_document, new_id
 from vault.api.v1 import disclosure_service_pb2 as disclosure
 
 AT_ONCE: Final = 10
@@ -59,6 +59,8 @@ FOR_SOMEBODY: Final = {
 DISCLOSE: Final = "DisclosureService/DiscloseEvidence"
 DISCLOSE_BATCH: Final = "DisclosureService/DiscloseEvidenceBatch"
 DISCLOSE_DOCUMENT: Final = "DisclosureService/DiscloseDocument"
+LOOKS: Final = ("AuditService/ReplayLane", "AuditService/ProveSilence")
+"""What an auditor reads is recorded: sent twice in `test_lane_replays.py`, `test_silences.py`."""
 WRITE_KEYS: Final = [key for key in KEYS if key[0] in KINDS]
 
 
@@ -86,7 +88,7 @@ def recorded_by(method: str, role: str) -> list[str]:
 
 
 def test_every_write_is_tried() -> None:
-    assert set(WRITES) == {*KINDS, DISCLOSE, DISCLOSE_BATCH, DISCLOSE_DOCUMENT}
+    assert set(WRITES) == {*KINDS, DISCLOSE, DISCLOSE_BATCH, DISCLOSE_DOCUMENT, *LOOKS}
 
 
 @pytest.mark.parametrize(("method", "role"), WRITE_KEYS)
@@ -239,6 +241,14 @@ def with_another_notice(request: Any) -> None:
     request.notices[0].title = "Another title"
 
 
+def with_another_range(request: Any) -> None:
+    request.end_leaf_index -= 1
+
+
+def with_another_consent(request: Any) -> None:
+    request.consent_id = new_id()
+
+
 def with_another_export(request: Any) -> None:
     request[0].header.leaf_hash = bytes(32)
 
@@ -252,6 +262,8 @@ OTHERWISE: Final[dict[str, Callable[[Any], None]]] = {
     "OperationsService/PublishKnownFault": with_another_notice,
     "OperationsService/RecordAct": with_another_note,
     "VaultService/ImportVault": with_another_export,
+    "AuditService/ReplayLane": with_another_range,
+    "AuditService/ProveSilence": with_another_consent,
     DISCLOSE: with_another_case,
     DISCLOSE_BATCH: with_another_case_in_it,
     DISCLOSE_DOCUMENT: with_another_case,
