@@ -219,13 +219,21 @@ class Cluster:
             self._process.wait()
             self._process = None
 
-    def kill(self) -> None:
-        """Kill every process of the server at once, as if the machine had stopped."""
+    def kill(self, *, hangs_for: float = 0.0) -> None:
+        """Kill every process of the server at once, as if the machine had stopped.
+
+        Args:
+            hangs_for: so many seconds before: whatever is asked meanwhile is under way then.
+        """
         if self._process is None:
             return
         # Stopped first, so that it makes no further ones meanwhile.
         self._process.send_signal(signal.SIGSTOP)
         children = self._children()
+        if hangs_for:
+            for child in children:
+                os.kill(child, signal.SIGSTOP)
+            time.sleep(hangs_for)
         for child in children:
             _kill(child)
         self._process.kill()

@@ -290,7 +290,7 @@ def test_a_database_server_killed_under_load_loses_nothing_and_does_nothing_twic
             # Until it happens to a batch on its way, for longer than its outcome is waited for.
             so_far = len(answers["hers"])
             _wait(lambda: len(answers["hers"]) > so_far + 20)  # noqa: B023
-            site.second.kill()
+            site.second.kill(hangs_for=0.3)
             _wait(lambda: site.has_lost_its_lane, seconds=8, fails=False)
             since = len(answers["his"])
             _wait(lambda: len(answers["his"]) > since + 20)  # noqa: B023
@@ -300,7 +300,9 @@ def test_a_database_server_killed_under_load_loses_nothing_and_does_nothing_twic
         for each in under_way:
             each.result()
 
-    assert {answer.code for _, answer in answers["his"]} == {"OK"}
+    # A machine that is busy with something else may be late.
+    of_his = {answer.reason or answer.code for _, answer in answers["his"]}
+    assert of_his - {"RELEASE_TOO_LATE"} == {"OK"}
     failed = [(key, answer) for key, answer in answers["hers"] if not answer.is_ok]
     assert {answer.code for _, answer in failed} == {"UNAVAILABLE"}
     for request_id, _ in failed:
