@@ -217,7 +217,7 @@ async def calls() -> AsyncIterator[Running]:
     issuer = DevelopmentIssuer(config.environment, config.audience)
     log, seen = io.BytesIO(), Seen()
     verifier = Verifier(ISSUER, config.audience, FixedKeys(issuer.jwks))
-    passage = Passage(verifier, gates_of(WIDTH, 0), streams_of(CALLS), make_logger(log))
+    passage = Passage(verifier, gates_of(WIDTH, 0, CALLS), streams_of(CALLS), make_logger(log))
     services = {method.containing_service for method in METHODS.values()}
     methods = methods_of(services, {service.name: Handler(seen) for service in services})
     server = grpc.aio.server(maximum_concurrent_rpcs=CALLS)

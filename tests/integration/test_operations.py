@@ -6,6 +6,7 @@ A known fault reaches whoever has an entry that it touches.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,8 +17,10 @@ import pytest
 
 from clients.auditor.facts import OPERATION_FACTS
 from clients.auditor.record import read_record
+from clients.cli import export_folder
 from clients.cli.audit import line_of
-from tests.samples import faulting
+from clients.cli.words import Words
+from tests.samples import exported, faulting
 from tests.server import ROOT, Server, running
 from tests.world import Citizen, World, assisted, connected, new_id
 from vault import release
@@ -26,7 +29,9 @@ from vault.api.v1 import operation_pb2
 from vault.api.v1 import operations_service_pb2 as operations
 from vault.api.v1 import vault_service_pb2 as vaults
 from vault.api.v1.log_pb2 import Record
+from vault.config import read_config
 from vault.domain.canonical import unb64
+from vault.fsck.check import check
 
 
 @pytest.fixture
@@ -236,3 +241,56 @@ def test_an_official_who_helps_sees_it_too(place: World) -> None:
     seen = place.official.ask("VaultService/ListHistory", request).entries
 
     assert [one.type for one in seen][:2] == ["vault-read.1", "known-fault-published.1"]
+
+
+@pytest.fixture(scope="module")
+def lanes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A deployment whose vaults lie in a lane of their own."""
+    folder = tmp_path_factory.mktemp("lanes")
+    (folder / "lanes").write_text("0 full\n1 takes-new-vaults lane-1.db\n")
+    server = Server(folder / "server")
+    server.settings["CITIZEN_VAULT_LANES_FILE"] = str(folder / "lanes")
+    with running(server), connected(server.target) as channel:
+        yield World(server, channel)
+
+
+def test_a_fault_of_one_lane_touches_nobody_in_another(lanes: World) -> None:
+    """The same place is another entry in each log."""
+    mair = lanes.citizen()
+    entries = history(mair)
+    places, origin = [one.receipt.leaf_index for one in entries], entries[0].receipt.origin
+    first = listed(lanes)[0].receipt.origin
+    assert (first[-2:], origin[-2:]) == ("/0", "/1")
+
+    for named in (first, origin):
+        request = faulting(named, min(places), max(places) + 1)
+        lanes.operator.ask("OperationsService/PublishKnownFault", request)
+
+    faults = [one for one in history(mair) if one.HasField("known_fault")]
+    assert len(faults) == 1
+    assert list(faults[0].known_fault.leaf_indexes) == sorted(places)
+
+
+def test_what_lies_in_several_lanes_is_exported_and_checked(lanes: World, tmp_path: Path) -> None:
+    parts = exported(lanes.citizen())
+    with export_folder.new_folder(str(tmp_path / "all"), Words("en")) as folder:
+        export_folder.write(folder, parts, Words("en"), lambda _: None)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "clients.auditor", "history", str(tmp_path / "all"), "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    settings = {
+        **lanes.server.settings,
+        "CITIZEN_VAULT_DATA": str(lanes.server.data),
+        "CITIZEN_VAULT_ENVIRONMENT": "development",
+    }
+    report = check(read_config(settings), lambda *_: None)
+
+    answer = json.loads(done.stdout)
+    assert (answer["findings"], answer["proved"]["unproved"]) == ([], 0)
+    assert report.is_clean, report.as_text()
+    assert len(report.heads) == 4

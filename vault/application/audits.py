@@ -182,6 +182,7 @@ class Audits:
         if isinstance(facts, EvidenceDisclosed):
             first = await self._first(vault_id, facts.repeats, version)
             is_same = disclosure.again(before, registered, event, first)
+        texts, texts_hash = await self._registry.texts_as_found(named.published)
         return Explanation(
             record=record,
             event=event,
@@ -189,8 +190,8 @@ class Audits:
             consent=found,
             status=found.status(facts.time),
             purpose=named,
-            texts=await self._registry.purpose_texts(named.published),
-            texts_hash=await self._registry.texts_hash(named.published),
+            texts=texts,
+            texts_hash=texts_hash,
             is_withdrawn=found.terms.purpose.code in registered.withdrawn,
             is_same=is_same,
         )

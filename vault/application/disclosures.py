@@ -273,6 +273,7 @@ class Disclosures:
         self, stream: str, attempt: Attempt, first: Event
     ) -> tuple[float, Opening]:
         """Return when a disclosure was seen to be permitted still, on the monotonic clock."""
+        self._must_be_witnessed(stream)
         registered = await self._registry.confirmed()
         seen = self._desk.vaults.clock.monotonic()
         state = await self._desk.vaults.current(stream, fold)

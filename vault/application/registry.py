@@ -20,6 +20,7 @@ from vault.application.caller import Answer, Caller
 from vault.application.commands import (
     Particulars,
     command_digest,
+    must_be_recorded,
     must_be_same,
     public,
     public_particulars,
@@ -34,6 +35,7 @@ from vault.evidence_types.schema import CompiledSchema, SchemaError, Schemas
 from vault.evidence_types.subschemas import codes_of
 from vault.evidence_types.values import unfit
 from vault.store.command import Command, Decision, Recorded, SealedPayload
+from vault.store.record import event_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from vault.application.identifiers import Identifiers
     from vault.application.receipts import Receipts
     from vault.domain.events import Draft
+    from vault.domain.values import PayloadMark
     from vault.store.vaults import Vaults
 
 T = TypeVar("T")
@@ -350,16 +353,25 @@ class Registry:
         return _NAMED.decode(await self._payload(published, "texts"))
 
     async def purpose_texts(self, published: int) -> tuple[PurposeTexts, ...]:
-        """Return the texts of a purpose, by the version at which they lie."""
+        """Return the texts of a purpose, by the version at which they lie.
+
+        Raises:
+            HistoryBrokenError: if they are not those that were published.
+        """
         return _PURPOSE_TEXTS.decode(await self._payload(published, "texts"))
 
     async def texts(self, published: int) -> bytes:
-        """Return the texts of a purpose exactly as hashed, by the version at which they lie."""
+        """Return the texts of a purpose exactly as hashed, by the version at which they lie.
+
+        Raises:
+            HistoryBrokenError: if they are not those that were published.
+        """
         return await self._payload(published, "texts")
 
-    async def texts_hash(self, published: int) -> str:
-        """Return the digest of the texts of a purpose, by the version at which they lie."""
-        return digest(await self._payload(published, "texts"))
+    async def texts_as_found(self, published: int) -> tuple[tuple[PurposeTexts, ...], str]:
+        """Return the texts of a purpose and their digest, for who compares it with the recorded."""
+        found = await self._found(published, "texts")
+        return _PURPOSE_TEXTS.decode(found), digest(found)
 
     async def definition(self, published: int) -> bytes:
         """Return the definition of an evidence type, by the version at which it lies."""
@@ -402,11 +414,25 @@ class Registry:
     async def _payload(self, published: int, kind: str) -> bytes:
         known = self._payloads.get((published, kind))
         if known is None:
-            known = await self._vaults.payload(self._stream, published, kind)
-            if known is None:
-                raise NotFoundError
+            known = await self._found(published, kind)
+            # People decide by these words: whoever changed them in the database is found here.
+            must_be_recorded(known, await self._mark(published, kind))
             self._payloads[published, kind] = known
         return known
+
+    async def _found(self, published: int, kind: str) -> bytes:
+        found = await self._vaults.payload(self._stream, published, kind)
+        if found is None:
+            raise NotFoundError
+        return found
+
+    async def _mark(self, published: int, kind: str) -> PayloadMark:
+        records = await self._vaults.records(self._stream, after_version=published - 1, limit=1)
+        event = event_of(records[0]) if records else None
+        mark = event.mark(kind) if event else None
+        if mark is None:
+            raise HistoryBrokenError
+        return mark
 
     async def _considered(self, decision: Callable[..., Draft]) -> Stamp:
         """Decide on the registry as it stands, and record nothing."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -110,7 +111,7 @@ class LogKeeper:
             with self._folder.lock() as is_ours:
                 if is_ours:
                     self._integrate(signer)
-        self._status.notice(self._lane.store.tree_size())
+        self._notice()
         self._stopping.wait(TICK_SECONDS)
 
     def _look(self, verifier: Verifier) -> None:
@@ -129,8 +130,8 @@ class LogKeeper:
         size = store.tree_size()
         first = store.select_notifications(witnessed + 1, 1) if size > witnessed else ()
         if first:
-            time = moment_of(sound_event(first[0].state).facts.time)
-            self._status.notice(size, (datetime.now(UTC) - time).total_seconds())
+            moment = moment_of(sound_event(first[0].state).facts.time)
+            self._status.notice(size, (datetime.now(UTC) - moment).total_seconds())
         self._has_age = True
 
     def _integrate(self, signer: Signer) -> None:
@@ -167,7 +168,6 @@ class LogKeeper:
             if published is not None and published is not self._status.published:
                 self._status.publish(published)
             self._pause(TICK_SECONDS)
-            self._status.notice(self._lane.store.tree_size())
             if not self._status.is_waited_for:
                 # A disk that is slow to sync has its callers to serve.
                 self._pause(TICK_SECONDS)
@@ -175,9 +175,18 @@ class LogKeeper:
     def _stand_still(self, error: Exception) -> None:
         # Nothing of the message: it may quote what was found.
         _logger.error("the log %s stands still: %s", self._lane.origin, type(error).__name__)
-        self._stopping.wait(self._pause_seconds)
+        until = time.monotonic() + self._pause_seconds
         self._pause_seconds = min(2 * self._pause_seconds, LONGEST_PAUSE_SECONDS)
+        # What comes meanwhile grows old, too: the bound on that must not stand still with the log.
+        while (left_seconds := until - time.monotonic()) > 0 and not self._stopping.is_set():
+            with suppress(Exception):
+                self._notice()
+            self._stopping.wait(min(left_seconds, TICK_SECONDS))
 
     def _pause(self, seconds: float) -> None:
         if self._stopping.wait(seconds):
             raise _StoppedError
+        self._notice()
+
+    def _notice(self) -> None:
+        self._status.notice(self._lane.store.tree_size())

@@ -173,7 +173,11 @@ class Logs:
             LogUnwitnessedError: if something has.
         """
         kept = self._kept.get(lane_of(stream))
-        if kept is not None and kept.status.unwitnessed_seconds > self._most_seconds:
+        if kept is None:
+            return
+        # What nobody has looked at may be as old as the last look.
+        seconds = max(kept.status.unwitnessed_seconds, kept.status.unseen_seconds)
+        if seconds > self._most_seconds:
             raise LogUnwitnessedError
 
     def _changed(self) -> None:

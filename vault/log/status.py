@@ -35,6 +35,7 @@ class LogStatus:
         self._loop = loop
         self._changed = changed
         self._age = UnwitnessedAge()
+        self._noticed = time.monotonic()
         self._waiting: set[asyncio.Future[None]] = set()
         self.published: Published | None = None
         self.refusal: LogRefusesError | None = None
@@ -50,7 +51,9 @@ class LogStatus:
 
     def notice(self, size: int, seconds: float = 0.0) -> None:
         """Take note of how many entries there are, the oldest of the new ones so old."""
-        self._age.notice(size, time.monotonic() - max(0.0, seconds))
+        now = time.monotonic()
+        self._age.notice(size, now - max(0.0, seconds))
+        self._noticed = now
 
     def refuse(self, refusal: LogRefusesError) -> None:
         """Take note that nothing is signed any more."""
@@ -69,6 +72,11 @@ class LogStatus:
     def unwitnessed_seconds(self) -> float:
         """How old the oldest entry is that no quorum has signed; 0 if there is none."""
         return self._age.seconds(time.monotonic())
+
+    @property
+    def unseen_seconds(self) -> float:
+        """How long nobody has looked how many entries there are, because a step does not end."""
+        return time.monotonic() - self._noticed
 
     async def covering(self, size: int, deadline: float) -> Published:
         """Return a published checkpoint of at least so many entries.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gates for disclosures and streams, so that a flood of them leaves room for all other calls."""
+"""Gates for disclosures, streams and proofs: a flood of them leaves room for all other calls."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ STREAMS_OF_ONE: Final = 16
 """So many may one caller have open; a client needs a few."""
 
 
-def gates_of(width: int, waiting: int) -> dict[str, Gate]:
+def gates_of(width: int, waiting: int, calls: int) -> dict[str, Gate]:
     """Return the gate of each method that has one, by its full name.
 
     Args:
         width: disclosures under way at once.
         waiting: calls that may wait for their turn.
+        calls: calls of all methods at once. Who asks for a proof waits for the log, which may be
+            standing still: they take a quarter at most.
     """
     service = f"/{PACKAGE}.DisclosureService"
     gate = Gate(width, waiting)
@@ -33,6 +35,7 @@ def gates_of(width: int, waiting: int) -> dict[str, Gate]:
         f"{service}/DiscloseEvidence": gate,
         f"{service}/DiscloseDocument": gate,
         f"{service}/DiscloseEvidenceBatch": Gate(min(width, BATCHES_AT_ONCE), waiting),
+        f"/{PACKAGE}.AuditService/GetInclusionProof": Gate(max(1, calls // 4), 0, "proofs"),
     }
 
 
@@ -76,10 +79,11 @@ class Streams:
 class Gate:
     """Lets so many through at once; so many more may wait, in order; the rest is turned away."""
 
-    def __init__(self, width: int, waiting: int) -> None:
+    def __init__(self, width: int, waiting: int, what: str = "disclosures") -> None:
         self.places = asyncio.Semaphore(width)
         self.most = width + waiting
         self.inside = 0
+        self.what = what
 
     def place(self) -> Place:
         """Return a place, which `async with` waits for and holds."""
@@ -102,7 +106,7 @@ class Place:
         """
         gate = self._gate
         if gate.inside >= gate.most:
-            raise LimitExceededError(detail="Too many disclosures wait.")
+            raise LimitExceededError(detail=f"Too many {gate.what} wait.")
         gate.inside += 1
         try:
             await gate.places.acquire()

@@ -94,7 +94,7 @@ class Server:
         self._methods = _methods(use_cases, config.handoff_uri)
         self._passage = Passage(
             verifier,
-            gates_of(limits.disclosures, limits.waiting_disclosures),
+            gates_of(limits.disclosures, limits.waiting_disclosures, limits.calls),
             streams_of(limits.calls),
             log,
         )

@@ -48,6 +48,10 @@ ZERO_PAYLOADS = """
 UPDATE payloads SET content = zeroblob(length(content))
 WHERE position = (SELECT position FROM entries WHERE stream = ? AND version = ?)
 """
+REWRITE_TEXTS = """
+UPDATE payloads SET content = CAST(replace(CAST(content AS TEXT), ?, ?) AS BLOB)
+WHERE kind = 'texts'
+"""
 EXCHANGE_VALUES = """
 UPDATE payloads SET content = (
     SELECT content FROM payloads JOIN entries USING (lane, position)
@@ -235,6 +239,37 @@ async def test_a_registry_from_which_a_suspension_was_removed_is_not_decided_on(
             await ask(house, registered.other_service)
         await revoke(house, shared)
         assert (await house.names(story))[-1] == "consent-revoked.1"
+
+
+async def test_a_notice_that_was_changed_is_shown_to_nobody_who_decides_by_it(
+    folder: Path, story: str, shared: Shared
+) -> None:
+    tamper(folder, (REWRITE_TEXTS, ("Care at home", "Care for all")))
+
+    async with opened(folder) as house:
+        (purpose,) = (await house.registry.state()).purposes["care"]
+        with pytest.raises(HistoryBrokenError):
+            await house.registry.purpose_texts(purpose.published)
+        with pytest.raises(HistoryBrokenError):
+            await house.consent_receipts.get(MAIR, HERSELF, shared.consent_id, "")
+        # Who compares it with what was recorded sees both.
+        found = await house.audits.explain(AUDITOR, story, 5)
+        assert found.texts[0].title == "Care for all"
+        assert found.texts_hash != found.consent.terms.notice_hash
+
+
+async def test_a_service_whose_name_was_changed_is_not_shown_under_it(
+    folder: Path, story: str
+) -> None:
+    del story
+    tamper(folder, (REWRITE_TEXTS, ("Social care", "BrightCare!")))
+
+    async with opened(folder) as house:
+        service, other = (await house.registry.state()).services.values()
+
+        with pytest.raises(HistoryBrokenError):
+            await house.registry.named(service.published)
+        assert (await house.registry.named(other.published)).name["en"] == "BrightCare"
 
 
 async def test_the_files_of_this_story_are_sound_before_they_are_tampered_with(

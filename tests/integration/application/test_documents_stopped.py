@@ -32,6 +32,7 @@ from vault.application.documents import SEEN_FOR_SECONDS
 from vault.domain.errors import (
     ConsentPausedError,
     ConsentRevokedError,
+    LogUnwitnessedError,
     NotFoundError,
     ReleaseTooLateError,
 )
@@ -59,6 +60,24 @@ async def test_a_stop_ends_the_stream_in_the_middle(
     await getattr(house.amendments, stop)(MAIR, HERSELF, new_id(), shared.consent_id)
 
     with pytest.raises(error):
+        await anext(parts)
+
+
+async def test_no_chunk_leaves_once_what_is_recorded_goes_without_witnesses(
+    house: House, registered: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = await shared_document(house, registered, a_png(2_000_000))
+    parts = house.disclosures.disclose_document(shared.service, new_id(), wanting(shared), said())
+    await anext(parts)
+    await anext(parts)
+    await asyncio.sleep(SEEN_FOR_SECONDS * 1.2)
+
+    def refuse(_stream: str) -> None:
+        raise LogUnwitnessedError
+
+    monkeypatch.setattr(house.disclosures, "_must_be_witnessed", refuse)
+
+    with pytest.raises(LogUnwitnessedError):
         await anext(parts)
 
 

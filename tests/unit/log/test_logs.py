@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -289,7 +290,7 @@ async def test_who_is_left_takes_over(folder: Path) -> None:
 
 
 async def test_nothing_is_unwitnessed_that_needs_no_witness(folder: Path) -> None:
-    async with opened(folder, unwitnessed_seconds=0.0) as site:
+    async with opened(folder, unwitnessed_seconds=1.0) as site:
         site.append(5)
         await site.prove(4)
         await until(lambda: site.logs._at(0).status.unwitnessed_seconds == 0)  # noqa: SLF001
@@ -308,6 +309,52 @@ async def test_what_waits_too_long_for_witnesses_stops_disclosures(folder: Path)
 
         with pytest.raises(LogUnwitnessedError):
             site.logs.must_be_witnessed(STREAM)
+
+
+async def test_what_comes_while_the_log_stands_still_grows_old_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk or an absent key store must not stop the clock of the bound."""
+    tried = threading.Event()
+
+    def away(*_args: object) -> Any:
+        tried.set()
+        raise KeyStoreError
+
+    async with opened(folder, policy=UNWITNESSED, unwitnessed_seconds=0.2) as site:
+        await until((folder / "0" / ".lock").exists)
+        monkeypatch.setattr(site.keys, "load_log", away)
+        await until(tried.is_set)
+        site.append(5)
+
+        await until(lambda: site.logs._at(0).status.unwitnessed_seconds > 0.2)  # noqa: SLF001
+
+        with pytest.raises(LogUnwitnessedError):
+            site.logs.must_be_witnessed(STREAM)
+
+
+async def test_a_step_that_does_not_end_stops_disclosures_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a disk that hangs: what comes meanwhile cannot even be counted."""
+    tried, ended = threading.Event(), threading.Event()
+
+    def hanging(*_args: object) -> Any:
+        tried.set()
+        ended.wait(SECONDS)
+        raise KeyStoreError
+
+    async with opened(folder, policy=UNWITNESSED, unwitnessed_seconds=0.2) as site:
+        await until((folder / "0" / ".lock").exists)
+        monkeypatch.setattr(site.keys, "load_log", hanging)
+        await until(tried.is_set)
+        try:
+            await until(lambda: site.logs._at(0).status.unseen_seconds > 0.2)  # noqa: SLF001
+
+            with pytest.raises(LogUnwitnessedError):
+                site.logs.must_be_witnessed(STREAM)
+        finally:
+            ended.set()
 
 
 async def test_without_a_bound_nothing_stops(folder: Path) -> None:

@@ -82,7 +82,7 @@ async def test_who_gives_up_leaves_a_place(cancelled: int) -> None:
 
 
 async def test_messages_of_many_have_a_narrow_gate_of_their_own() -> None:
-    gates = gates_of(100, 0)
+    gates = gates_of(100, 0, 1_000)
     single, batch = (Crowd(gates[f"{SERVICE}/{name}"]) for name in NAMES)
 
     tasks = [*await single.come(100), *await batch.come(BATCHES_AT_ONCE)]
@@ -92,6 +92,20 @@ async def test_messages_of_many_have_a_narrow_gate_of_their_own() -> None:
         with pytest.raises(LimitExceededError):
             await crowd.enter()
         crowd.leave.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_who_waits_for_proofs_takes_a_quarter_of_all_calls() -> None:
+    """They wait for as long as the log stands still: the others must be heard, to revoke."""
+    gate = gates_of(1, 0, 8)["/vault.api.v1.AuditService/GetInclusionProof"]
+    crowd = Crowd(gate)
+    tasks = await crowd.come(2)
+
+    assert crowd.inside == 2
+    with pytest.raises(LimitExceededError, match="Too many proofs wait"):
+        await crowd.enter()
+
+    crowd.leave.set()
     await asyncio.gather(*tasks)
 
 
