@@ -38,7 +38,7 @@ from clients.auditor.facts import (
 from clients.auditor.forms import Salt, Time, read
 from clients.auditor.history import Consent
 from clients.auditor.passkeys import verify_assertion
-from clients.auditor.provider import Provider, open_token
+from clients.auditor.provider import Provider, Signer, open_token
 
 FORM: Final = "citizen-vault/decision/1"
 NEEDS_PROOF: Final = (ConsentGranted, ConsentExtended, ConsentResumed, PasskeyAdded)
@@ -63,8 +63,8 @@ class Shown:
 
     by: Literal["oidc-step-up", "webauthn"]
     challenge: str
-    signer: tuple[str, str, str] | None = None
-    """Issuer, client and subject of the ID token; None if her passkey signed."""
+    signer: Signer
+    """Of the ID token, or of the one with which her passkey was added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,8 @@ class Approvals:
     passkeys: dict[str, tuple[PasskeyAdded, Judgement]] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)
     """In which version each challenge was used."""
-    signer: tuple[str, str, str] | None = None
+    signer: Signer | None = None
+    """Who approved the first of them; nothing but a pinned sign-in says that this is she."""
 
     def judge(
         self,
@@ -182,7 +183,7 @@ class Approvals:
             return NotShown(f"its challenge was used before, at version {before}")
         self.used[shown.challenge] = version
         self.signer = self.signer or shown.signer
-        if shown.signer not in (None, self.signer):
+        if shown.signer != self.signer:
             return NotShown("somebody else approved it than approved what came before")
         return shown
 
@@ -279,7 +280,7 @@ def _by_provider(facts: Facts, text: str, challenge: str, provider: Provider | N
         age = recorded - int(seconds * 1_000_000)
         if not -CLOCKS_DIFFER <= age <= LONGEST_AGE + CLOCKS_DIFFER:
             raise FormError("was not signed when it was recorded")
-    return Shown("oidc-step-up", challenge, (token.issuer, token.client_id, token.sub))
+    return Shown("oidc-step-up", challenge, token.signer)
 
 
 def _by_passkey(
@@ -302,4 +303,4 @@ def _by_passkey(
         client_data=unb64(signed.client_data_json),
         signature=unb64(signed.signature),
     )
-    return Sealed() if isinstance(added, Sealed) else Shown("webauthn", challenge)
+    return added if isinstance(added, Sealed) else Shown("webauthn", challenge, added.signer)

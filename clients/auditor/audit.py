@@ -7,7 +7,7 @@ Pure: lines in, a report out. What is wrong with a record is decided in `record`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -74,6 +74,19 @@ class _Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """Where a history ends, as `export.json` says beside it."""
+
+    origin: str
+    stream: str
+    version: int
+    leaf: str
+
+    def __str__(self) -> str:
+        return f"version {self.version} of {self.stream}, leaf {self.leaf}, in {self.origin}"
+
+
+@dataclass(frozen=True, slots=True)
 class Export:
     """What was shown.
 
@@ -85,6 +98,7 @@ class Export:
         receipts: the contents of receipt files, all of this vault.
         checkpoints: earlier checkpoints that somebody kept.
         operations: the lines of what the operator did, oldest first; None if they were not shown.
+        end: where the vault's lines should end; None if nothing says it.
     """
 
     vault: Iterable[bytes]
@@ -94,6 +108,7 @@ class Export:
     receipts: Sequence[bytes] = ()
     checkpoints: Sequence[bytes] = ()
     operations: Iterable[bytes] | None = None
+    end: End | None = None
 
 
 def audit(
@@ -134,7 +149,8 @@ class _Judge:
         self.desk = Desk(progress, proofs=proofs)
         self.findings = self.desk.findings
         self.registry = Registry()
-        self.chain, self.vault = Chain(), Vault()
+        self.chain, self.vault, self.approvals = Chain(), Vault(), Approvals()
+        self.is_pinned = provider is not None and provider.is_pinned
         self.places: dict[int, Place] = {}
         self.then: _Snapshot | None = None
         self.uses: list[UseAnswer] = []
@@ -160,11 +176,11 @@ class _Judge:
         if misplaced := self.registry.misplaced(self.chain.stream, self.chain.origin):
             self._doubt(misplaced)
         self.payloads.rest(self.findings)
+        proved = frozenset(self.roots)
         for number, data in enumerate(self.export.checkpoints, start=1):
-            self._hold_checkpoint(number, data)
+            self._hold_checkpoint(number, data, proved)
 
     def _read_vault(self) -> None:
-        approvals = Approvals()
         version, time = 0, ""
         for record in self.desk.read("vault", self.export.vault, VAULT_FACTS, self.chain):
             if self.then is None and self.as_of.is_before(record):
@@ -174,12 +190,21 @@ class _Judge:
             self._prove("vault", record)
             if self.export.payloads is not None:
                 self.payloads.take(record, self.findings)
-            decision = self.desk.decide(approvals, self.vault, record)
+            decision = self.desk.decide(self.approvals, self.vault, record)
             if decision:
                 self.decisions.append(decision)
             self._answer(record)
         if self.then is None:
             self.then = _snapshot(self.vault, self.registry, version, self.as_of.time or time)
+        self._hold_end()
+
+    def _hold_end(self) -> None:
+        """Hold the end against what stands beside it: one who cuts must cut there, too."""
+        chain, told = self.chain, self.export.end
+        end = End(chain.origin, chain.stream, chain.version, chain.leaf)
+        if told and told != end:
+            why = f"it ends with {end}; beside it stands {told}"
+            self.findings.add(Where("vault", None, None), "it does not end as it should", why)
 
     def _read_operations(self, lines: Iterable[bytes]) -> None:
         """Follow what the operator did, and pick out which faults touch her."""
@@ -233,7 +258,9 @@ class _Judge:
         if self.roots.setdefault(key, checkpoint.root) != checkpoint.root:
             raise FormError(f"contradicts another checkpoint: the log forks at {checkpoint}")
 
-    def _hold_checkpoint(self, number: int, data: bytes) -> None:
+    def _hold_checkpoint(
+        self, number: int, data: bytes, proved: Collection[tuple[str, int]]
+    ) -> None:
         signed, why = None, ""
         try:
             signed = self.trust.judge(data.decode(errors="replace"))
@@ -243,7 +270,9 @@ class _Judge:
             where = Where("checkpoint", None, None)
             name = f"contradicts {signed.name}" if signed else "shows nothing"
             self.findings.add(where, f"checkpoint {number} {name}", why)
-        self.checkpoints.append(CheckpointAnswer.of(number, signed, why))
+        of = (signed.checkpoint.origin, signed.checkpoint.size) if signed else None
+        answer = CheckpointAnswer.of(number, signed, why, compared=of in proved)
+        self.checkpoints.append(answer)
 
     def _doubt(self, why: str) -> None:
         self.findings.add(Where("registry", None, None), "it does not fit", why)
@@ -261,6 +290,8 @@ class _Judge:
             withheld=vault.withheld,
             as_of=(then or at_end).moment,
             keys_pinned=bool(self.trust.receipt_keys),
+            signer=self.approvals.signer,
+            signer_pinned=self.is_pinned,
             coverage=self.coverage,
             uses=tuple(self.uses),
             refusals=tuple(self.refusals),

@@ -102,9 +102,10 @@ def _extended(
         yield Problem("it changes more than the end", unsure)
     if terms.end <= before.end:
         yield Problem(f"it does not end later than {before.end}", unsure)
+    known_since = max(consent.facts.time, before.shown_time)
     shown = microseconds(facts.time) - microseconds(terms.shown_time)
-    if not 0 <= shown <= SHOWN_WITHIN or terms.shown_time < consent.facts.time:
-        yield Problem("it was not shown to her within the day before, after she granted it")
+    if not 0 <= shown <= SHOWN_WITHIN or not known_since <= terms.shown_time:
+        yield Problem("it was not shown to her within the day before, after the terms last changed")
     if terms.one_time and consent.uses_left(facts.time) <= 0:
         yield Problem("it was for one use, which was made")
     if link.acting.capacity != "self":

@@ -69,9 +69,8 @@ def judge_grant(
     if terms.end <= max(time, terms.start):
         yield Problem("it had ended before it was granted, or ends before it starts")
     yield from _mapping(vault, link.items, terms)
-    if link.registry.size:
-        for why in registry.permission(terms, link.registry.size, time):
-            yield Problem(why)
+    for why in registry.permission(terms, link.registry.size or registry.size_at(time), time):
+        yield Problem(why)
     yield from judge_answer(vault, facts)
     if request := vault.requests.get(facts.consent_request_id):
         if terms.shown_time < request.facts.time:

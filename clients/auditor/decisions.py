@@ -111,5 +111,8 @@ def _said(judgement: Judgement) -> tuple[Hers, str]:
         case Sealed():
             return "sealed", "its proof is sealed from this reader"
         case _:
-            by = {"oidc-step-up": "her sign-in provider", "webauthn": "her passkey"}
-            return "shown", f"{by[judgement.by]} signed what she was shown"
+            by = {
+                "oidc-step-up": "her sign-in provider signed what was shown to",
+                "webauthn": "her passkey signed what she was shown; it was added by",
+            }
+            return "shown", f"{by[judgement.by]} {judgement.signer}"

@@ -128,7 +128,7 @@ def _day_exists(text: str) -> str:
 
 
 _PLAIN: Final[dict[Any, tuple[str, Callable[[str], Any] | None]]] = {
-    str: (r'"([ !#-\[\]-~]*)"', None),
+    str: (r'"([ !#-\[\]-z|~]*)"', None),
     int: ("(0|[1-9][0-9]{0,14})", int),
     bool: ("(true|false)", "true".__eq__),
     Time: (f'"({_MOMENT})"', _day_exists),
@@ -140,8 +140,8 @@ _PLAIN: Final[dict[Any, tuple[str, Callable[[str], Any] | None]]] = {
 }
 """The canonical text of a plain value, its group, and what makes the value of that; None: nothing.
 
-A pattern may match less than its form allows (no escapes in strings, no very large integers), and
-never more.
+A pattern may match less than its form allows (no escapes or braces in strings, since braces say
+where an object ends; no very large integers), and never more.
 """
 
 

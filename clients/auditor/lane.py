@@ -92,13 +92,14 @@ class Share:
     """What one process is to do.
 
     Attributes:
+        registry_stream: the stream that was judged as the registry's; None if it is not in here.
         part, parts: follow the streams of this part; part 0 computes the tree.
         sizes: of which the root is wanted.
         indexes: of which it is wanted what stands there.
     """
 
     registry: Registry
-    registry_stream: str
+    registry_stream: str | None
     part: int = 0
     parts: int = 1
     sizes: Collection[int] = ()
@@ -131,8 +132,9 @@ class Reader:
             try:
                 self._read(line)
             except FormError as error:
-                self._find(None, f"line {number} is no record", str(error))
-        if not number:
+                if self._answers_for(line):
+                    self._find(None, f"line {number} is no record", str(error))
+        if not number and self._share.part == 0:
             self._find(None, "nothing was shown", "there is no record")
         return self._ended()
 
@@ -152,6 +154,11 @@ class Reader:
             or self._is_mine(record.stream.encode("ascii", "replace"))
         ):
             self._take(record)
+
+    def _answers_for(self, line: bytes) -> bool:
+        """Say whether this part tells that a line is no record: of several, exactly one does."""
+        head = _HEAD.match(line)
+        return self._is_mine(head[2]) if head else self._share.part == 0
 
     def _grow(self, index: int, leaf: bytes) -> None:
         """Add a leaf to the tree; its place is the number of those before it."""
@@ -173,8 +180,7 @@ class Reader:
         self._find(index, what, why)
 
     def _find(self, index: int | None, what: str, why: str) -> None:
-        if self._share.part == 0:
-            self._found.desk.findings.add(Where("log", None, index), what, why)
+        self._found.desk.findings.add(Where("log", None, index), what, why)
 
     def _take(self, record: Record) -> None:
         found, facts = self._found, record.facts
@@ -231,8 +237,8 @@ class Reader:
         return self._found
 
 
-def read_registry(lines: Iterable[bytes], desk: Desk) -> tuple[Registry, str]:
-    """Pick the registry's records out of a log, and return it with its stream.
+def read_registry(lines: Iterable[bytes], desk: Desk) -> tuple[Registry, str | None]:
+    """Pick the registry's records out of a log, and return it with its stream; None: it has none.
 
     It is read before everything else: what it forbids counts from its time on, not from its place.
     """
@@ -248,7 +254,7 @@ def read_registry(lines: Iterable[bytes], desk: Desk) -> tuple[Registry, str]:
                 yield line
 
     registry = desk.read_registry(its_lines())
-    return registry, stream.decode("ascii", "replace")
+    return registry, stream.decode("ascii", "replace") if stream else None
 
 
 def _stream_of(line: bytes) -> bytes:

@@ -154,7 +154,7 @@ def audit_log(
     with (registry or path).open("rb") as lines:
         registered, stream = read_registry(lines, desk)
     if registry is not None:
-        stream = ""  # whatever the log has of a registry is not what was judged here
+        stream = None  # whatever the log has of a registry is not what was judged here
     doubts = trust.learn(registered)
     kept = [_checkpoint(number, data, trust) for number, data in enumerate(checkpoints, start=1)]
     promised = [judge_receipt(data, trust, registered.receipt_keys) for data in receipts]
@@ -178,7 +178,7 @@ def audit_log(
         origin=judge.origin,
         size=judge.size,
         registry_version=registered.size,
-        streams=dict(judge.streams + Counter(registry=int(bool(stream) and registry is None))),
+        streams=dict(judge.streams + Counter(registry=int(stream is not None))),
         uses=sum(part.uses for part in found),
         refusals=sum(part.refusals for part in found),
         withheld=sum(part.withheld for part in found),
@@ -276,7 +276,7 @@ class _Judge:
     def coverage(self) -> Coverage:
         """Say which part of the log the best of the checkpoints covers."""
         coverage = Coverage()
-        signed = max(self.good, key=_best, default=None)
+        signed = max(self.good, key=Signed.reach, default=None)
         covered = signed.checkpoint.size if signed else 0
         if signed and covered:
             coverage.take(signed, covered)
@@ -287,8 +287,3 @@ class _Judge:
 
 def _size(kept: tuple[int, Signed | None, str]) -> int:
     return kept[1].checkpoint.size if kept[1] else -1
-
-
-def _best(signed: Signed) -> tuple[int, str]:
-    # The whole log before all else: what is in no checkpoint could be anything.
-    return signed.checkpoint.size, signed.verdict

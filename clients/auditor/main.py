@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from time import monotonic
 from typing import Any
 
 from clients.auditor import silence
-from clients.auditor.audit import AsOf, Export, audit
+from clients.auditor.audit import AsOf, End, Export, audit
 from clients.auditor.canonical import FormError, is_time, parse, unb64
 from clients.auditor.desk import Progress
 from clients.auditor.log import audit_log
@@ -30,13 +31,15 @@ from clients.auditor.report import as_json, as_text
 from clients.auditor.service import audit_service
 from clients.auditor.trust import Trust
 
+EXPORT_FORM = "citizen-vault/export/1"
 EPILOG = """\
 verdicts, in order of precedence:
   FAILED                something was changed, hidden or not allowed: where, and why
   NOT SHOWN TO BE HERS  a decision that only she can make has no proof that she made it
   WITHHELD              records were deleted after their clock, or proofs are sealed from you
   UNSIGNED              no checkpoint of the log was shown that covers everything
-  CONSISTENT ONLY       signed, but no quorum of independent witnesses signed, or no key was pinned
+  CONSISTENT ONLY       signed, but no quorum of independent witnesses signed, or no key was pinned,
+                        or nobody said which sign-in is hers (--provider-keys)
   VERIFIED              the log is the one of the pinned key, and independent witnesses signed it
 
 exit codes:
@@ -59,14 +62,19 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         code, answers, text = run(given)
     except _UsageError as error:
-        parser.error(str(error))
+        parser.error(_printable(str(error)))
     except OSError as error:
         parser.error(f"cannot read {error.filename}: {error.strerror}")
     if given.json:
         print(json.dumps(answers, indent=2))
     else:
-        print("\n".join(text))
+        print("\n".join(map(_printable, text)))
     return code
+
+
+def _printable(line: str) -> str:
+    """Escape what could steer a terminal, look like further lines, or read as something else."""
+    return re.sub("[^ -~]", lambda found: ascii(found[0])[1:-1], line)
 
 
 def _history(given: argparse.Namespace) -> tuple[int, dict[str, Any], Iterator[str]]:
@@ -86,6 +94,7 @@ def _history(given: argparse.Namespace) -> tuple[int, dict[str, Any], Iterator[s
             receipts=[path.read_bytes() for path in given.receipt],
             checkpoints=[path.read_bytes() for path in given.checkpoint],
             operations=_operations(folder),
+            end=_end(folder / "export.json") if folder else None,
         )
         keys = given.provider_keys
         report = audit(
@@ -168,8 +177,23 @@ def _proofs(path: Path | None) -> dict[tuple[str, int], str]:
         value = _read(f"{path.name}, line {number}", parse, line)
         if not isinstance(value, dict) or value.keys() != {"leaf_index", "origin", "proof"}:
             raise _UsageError(f"{path.name}: line {number} is no proof")
-        proofs[str(value["origin"]), int(value["leaf_index"])] = str(value["proof"])
+        index, origin, text = value["leaf_index"], value["origin"], value["proof"]
+        if type(index) is not int or not isinstance(origin, str) or not isinstance(text, str):
+            raise _UsageError(f"{path.name}: line {number} is no proof")
+        proofs[origin, index] = text
     return proofs
+
+
+def _end(path: Path) -> End | None:
+    if not path.exists():
+        return None
+    told = _read(path.name, parse, path.read_bytes())
+    try:
+        if told["form"] != EXPORT_FORM:
+            raise _UsageError(f"{path.name}: is of another form than {EXPORT_FORM}")
+        return End(told["origin"], told["vault_id"], told["version"], told["leaf"])
+    except (KeyError, TypeError):
+        raise _UsageError(f"{path.name}: does not say where the history ends") from None
 
 
 def _operations(folder: Path | None) -> list[bytes] | None:
@@ -279,7 +303,11 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--registry", metavar="FILE", type=Path, help="the registry's records")
     parser.add_argument("--proofs", metavar="FILE", type=Path, help="proofs.jsonl of both")
     parser.add_argument(
-        "--provider-keys", metavar="JWKS", type=Path, help="the keys of her sign-in provider"
+        "--provider-keys",
+        metavar="JWKS",
+        type=Path,
+        help="the keys of her sign-in provider; beside `keys`, which sign-in is hers: issuer, "
+        "client_id and sub",
     )
     moment = parser.add_mutually_exclusive_group()
     moment.add_argument(

@@ -29,6 +29,7 @@ from clients.auditor.record import Record
 
 ALGORITHM: Final = "AES-256-GCM"
 _EVIDENCE_KINDS: Final = frozenset({"evidence", "document"})
+_KIND: Final = re.compile("[a-z-]+")
 _DOCUMENT: Final = re.compile(r"documents/[^/\\]+")
 
 
@@ -89,7 +90,11 @@ class Payloads:
     ) -> None:
         """Hold a document against the digest that stands in the values of its record."""
         content = self.read_file(name) if _DOCUMENT.fullmatch(name) else None
-        value = parse(evidence) if evidence else None
+        try:
+            value = parse(evidence) if evidence else None
+        except FormError as error:
+            findings.add(where, "nothing tells which document is beside it", f"what does {error}")
+            return
         about = value.get("content") if isinstance(value, dict) else None
         expected = about.get("sha256") if isinstance(about, dict) else None
         if content is None or expected is None:
@@ -119,7 +124,8 @@ def read_payloads(lines: Iterable[bytes]) -> Payloads:
             raise FormError(f"line {number} is no payload")
         index, kind = value.get("leaf_index"), value.get("kind")
         texts = value.get("sealed"), value.get("key", "")
-        if type(index) is not int or not isinstance(kind, str):
+        # A kind is printed: it is a word, and never what looks like lines of the report.
+        if type(index) is not int or not isinstance(kind, str) or not _KIND.fullmatch(kind):
             raise FormError(f"line {number} names no payload")
         if not all(isinstance(text, str) for text in texts) or (index, kind) in payloads.sealed:
             raise FormError(f"line {number} is no payload, or names one a second time")

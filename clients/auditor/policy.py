@@ -38,13 +38,11 @@ class Policy:
 
     def is_met(self, cosigned: Collection[Key]) -> bool:
         """Say whether witnesses that cosigned are a quorum."""
-        return self.quorum == _NONE or self._witnessed(self.quorum, cosigned)
-
-    def _witnessed(self, name: bytes, cosigned: Collection[Key]) -> bool:
-        if name in self.witnesses:
-            return self.witnesses[name] in cosigned
-        least, members = self.groups[name]
-        return sum(self._witnessed(member, cosigned) for member in members) >= least
+        met = {name: key in cosigned for name, key in self.witnesses.items()}
+        # A group names only what stands before it, however deep they lie in one another.
+        for name, (least, members) in self.groups.items():
+            met[name] = sum(met[member] for member in members) >= least
+        return self.quorum == _NONE or met[self.quorum]
 
     def take(self, words: list[bytes]) -> None:
         """Add what a line says.

@@ -3,7 +3,9 @@
 
 The keys are the provider's JWKS (RFC 7517), as it publishes them; get them from the provider, not
 from the operator. Beside `keys` the file may hold `issuer`, `client_id` and `sub`: each token must
-then be of that issuer, for that program, of that person. Keys for ES256, EdDSA and RS256 count.
+then be of that issuer, for that program, of that person. Without all three, anybody at her provider
+could have signed in, or signed in to another site, and nobody has said who she is. Keys for ES256,
+EdDSA and RS256 count.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from clients.auditor.canonical import FormError, unb64
+from clients.auditor.canonical import PRINTABLE_ASCII, FormError, unb64
 
 SMALLEST_RSA_BITS: Final = 2048
 _KEY_TYPES: Final = {"ES256": "EC", "EdDSA": "OKP", "Ed25519": "OKP", "RS256": "RSA"}
@@ -39,14 +41,29 @@ class Provider:
     client_id: str = ""
     sub: str = ""
 
+    @property
+    def is_pinned(self) -> bool:
+        """Say whether it is known whose sign-in is hers, where, and for which program."""
+        return bool(self.issuer and self.client_id and self.sub)
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Who signed in, where, and for which program."""
+
+    issuer: str
+    client_id: str
+    sub: str
+
+    def __str__(self) -> str:
+        return f"{self.sub} at {self.issuer}, for {self.client_id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
     """What an ID token says whose signature is good. Times are seconds since 1970."""
 
-    issuer: str
-    client_id: str
-    sub: str
+    signer: Signer
     nonce: str
     issued: float
     signed_in: float
@@ -67,7 +84,9 @@ def read_provider(data: bytes) -> Provider:
     for key in keys:
         if isinstance(key, dict) and isinstance(key.get("kid"), str) and (found := _usable(key)):
             usable[key["kid"]] = found
-    pinned = (str(told.get(name, "")) for name in ("issuer", "client_id", "sub"))
+    pinned = [told.get(name, "") for name in ("issuer", "client_id", "sub")]
+    if not all(isinstance(name, str) for name in pinned):
+        raise FormError("has an issuer, client_id or sub that is no text")
     return Provider(usable, *pinned)
 
 
@@ -99,21 +118,24 @@ def _token(provider: Provider, claims: dict[str, Any]) -> Token:
     audience = claims.get("aud")
     named = audience if isinstance(audience, list) else [audience]
     client_id = claims.get("azp", named[0] if len(named) == 1 else None)
-    token = Token(
+    signer = Signer(
         issuer=_text(claims.get("iss")),
         client_id=_text(client_id),
         sub=_text(claims.get("sub")),
+    )
+    token = Token(
+        signer=signer,
         nonce=_text(claims.get("nonce")),
         issued=_seconds(claims.get("iat")),
         signed_in=_seconds(claims.get("auth_time")),
     )
-    if token.client_id not in named:
+    if signer.client_id not in named:
         raise FormError("is for somebody who did not ask for it")
-    if token.issuer != (provider.issuer or token.issuer):
+    if signer.issuer != (provider.issuer or signer.issuer):
         raise FormError("is of another provider")
-    if token.client_id != (provider.client_id or token.client_id):
+    if signer.client_id != (provider.client_id or signer.client_id):
         raise FormError("is for another program than the vault's")
-    if token.sub != (provider.sub or token.sub):
+    if signer.sub != (provider.sub or signer.sub):
         raise FormError("is somebody else's")
     return token
 
@@ -175,7 +197,8 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
+    # All of it is ASCII by its own standards, and who signed is printed.
+    if not isinstance(value, str) or not value or not PRINTABLE_ASCII.fullmatch(value):
         raise FormError("is an ID token that does not say all that it must")
     return value
 

@@ -6,7 +6,7 @@
      "trust": "under which keys and witnesses", "witnesses": ["name"], "key_pinned": bool,
      "proved": {"records", "unproved", "origin", "size"},
      "stream": "...", "origin": "...", "version": 12, "registry_version": 9, "withheld": 0,
-     "keys_pinned": bool,
+     "keys_pinned": bool, "signer": null | {"issuer", "client_id", "sub"}, "signer_pinned": bool,
      "uses": [{"version", "leaf_index", "time", "service", "consent_id", "purpose",
                "fields": [{"item", "evidence_type", "names"}], "repeats": bool,
                "allowed": bool, "why"}],
@@ -23,8 +23,8 @@
                    "allowed": bool, "why", "uses", "uses_left",
                    "at_end": {"state", "allowed", "why", "uses", "uses_left"}}],
      "payloads": null | {"opened": {"kind": 3}, "missing": 0},
-     "checkpoints": [{"number", "origin", "size", "verdict", "trust", "holds": bool,
-                      "why"}],
+     "checkpoints": [{"number", "origin", "size", "verdict", "trust", "compared": bool,
+                      "holds": bool, "why"}],
      "receipts": [{"number", "leaf_index": 31 | null, "about", "holds": bool, "version": 7 | null,
                    "proved": bool, "verdict", "trust", "signature", "why"}],
      "faults": [{"fault", "time", "leaf_indexes"}],
@@ -32,7 +32,10 @@
 
 `consents` answers "allowed at T?" as of `as_of`, and `at_end` at the last record that was shown:
 allowed means that the consent was in force and the registry permitted it; `uses_left` says how many
-more uses would have fitted. A use whose consent was withheld is not allowed and no finding.
+more uses would have fitted. `signer` approved what is shown to be hers; unless the provider's keys
+name this very sign-in, nobody said that it is she, and the verdict is at most CONSISTENT ONLY. A
+checkpoint is compared with those that proofs lead to: one of another size says nothing here. A use
+whose consent was withheld is not allowed and no finding.
 """
 
 from __future__ import annotations
@@ -44,6 +47,7 @@ from typing import Final
 from clients.auditor.consents import Standing
 from clients.auditor.decisions import Decision
 from clients.auditor.findings import Finding, Findings, Where
+from clients.auditor.provider import Signer
 from clients.auditor.receipt import Held
 from clients.auditor.trust import Coverage, Signed, Verdict, exit_code, worst
 
@@ -51,6 +55,11 @@ NOTE: Final = (
     "This shows that nothing was changed or hidden within what was shown, "
     "not that what was written is true."
 )
+HISTORY_NOTE: Final = (
+    f"{NOTE} Nor does one history alone show that it does not go on after this end, or otherwise "
+    "elsewhere: that, an auditor of the whole log can say."
+)
+_NOT_COMPARED: Final = "not compared: no proof that was shown leads to this checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,20 +150,28 @@ class CheckpointAnswer:
     verdict: Verdict
     """What it shows at most, by itself."""
     trust: str
+    compared: bool
     holds: bool
     why: str
 
     @classmethod
-    def of(cls, number: int, signed: Signed | None, why: str) -> CheckpointAnswer:
-        """Return the answer for a checkpoint; None if it is none."""
+    def of(
+        cls, number: int, signed: Signed | None, why: str, *, compared: bool = True
+    ) -> CheckpointAnswer:
+        """Return the answer for a checkpoint; None if it is none.
+
+        Args:
+            compared: whether there was anything to compare it with.
+        """
         return cls(
             number=number,
             origin=signed.checkpoint.origin if signed else "",
             size=signed.checkpoint.size if signed else None,
             verdict=signed.verdict if signed and not why else "FAILED",
             trust=str(signed) if signed else "",
-            holds=not why,
-            why=why,
+            compared=compared or bool(why),
+            holds=compared and not why,
+            why=why if compared else why or _NOT_COMPARED,
         )
 
 
@@ -196,6 +213,8 @@ class Report:
     withheld: int
     as_of: Moment
     keys_pinned: bool
+    signer: Signer | None
+    signer_pinned: bool
     coverage: Coverage
     uses: tuple[UseAnswer, ...]
     refusals: tuple[RefusalAnswer, ...]
@@ -219,6 +238,8 @@ class Report:
             found.append("NOT SHOWN TO BE HERS")
         if self.withheld or self._count("sealed"):
             found.append("WITHHELD")
+        if self.signer and not self.signer_pinned:
+            found.append("CONSISTENT ONLY")
         return worst(found)
 
     @property
@@ -245,6 +266,8 @@ class Report:
             parts.append(f"{self.withheld} records were not shown{unclear}")
         if sealed := self._count("sealed"):
             parts.append(f"the proofs of {sealed} decisions are sealed from this reader")
+        if self.signer and not self.signer_pinned:
+            parts.append(f"that {self.signer} is she, nobody said beside her provider's keys")
         return "; ".join([*parts, trust_line(self.coverage, self.receipts)])
 
     def _count(self, hers: str) -> int:
@@ -287,7 +310,7 @@ def as_json(report: Report) -> dict[str, object]:
     return {
         "verdict": report.verdict,
         "line": report.line,
-        "note": NOTE,
+        "note": HISTORY_NOTE,
         "exit": report.exit,
         **trust_json(report.coverage),
         **answers,
@@ -337,7 +360,7 @@ def as_text(report: Report) -> Iterator[str]:
     yield from findings_as_text(report.findings, report.finding_count)
     yield ""
     yield report.line
-    yield NOTE
+    yield HISTORY_NOTE
 
 
 def held_as_text(
@@ -347,9 +370,9 @@ def held_as_text(
     if checkpoints:
         yield f"Checkpoints: {len(checkpoints)}"
     for checkpoint in checkpoints:
-        holds = f"holds, {checkpoint.trust}" if checkpoint.holds else f"FAILS: {checkpoint.why}"
+        failed = f"FAILS: {checkpoint.why}" if checkpoint.compared else checkpoint.why
         yield f"  {checkpoint.number}  {checkpoint.origin} at {checkpoint.size} entries"
-        yield f"    {holds}"
+        yield f"    {f'holds, {checkpoint.trust}' if checkpoint.holds else failed}"
     if receipts:
         yield f"Receipts: {len(receipts)}"
     for receipt in receipts:

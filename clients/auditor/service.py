@@ -179,7 +179,7 @@ def audit_service(
         trust: whose keys count.
         checkpoints: of the log, that somebody kept.
     """
-    report, tree = ServiceReport(), Tree()
+    report, tree, number = ServiceReport(), Tree(), -1
     kept = [_checkpoint(number, data, trust) for number, data in enumerate(checkpoints, start=1)]
     roots: dict[int, bytes] = {signed.checkpoint.size: b"" for _, signed, _ in kept if signed}
     for number, line in enumerate(lines):
@@ -193,6 +193,8 @@ def audit_service(
         tree.append(leaf_hash(entry))
         if tree.size in roots:
             roots[tree.size] = tree.root()
+    if number < 0:
+        report.findings.add(Where("log", None, None), "nothing was shown", "there is no record")
     report.size = tree.size
     _hold(report, kept, roots)
     return report
@@ -261,14 +263,15 @@ def _hold(
     roots: dict[int, bytes],
 ) -> None:
     """Hold checkpoints against the tree, and say how much of it they cover."""
-    answers, covered, good = [], 0, None
+    answers, covered = [], 0
+    good: Signed | None = None
     for number, signed, unread in kept:
         why = unread or (_contradicted(report, signed, roots) if signed else "")
         if why:
             report.findings.add(
                 Where("checkpoint", None, None), f"checkpoint {number} does not hold", why
             )
-        elif signed and signed.checkpoint.size > covered:
+        elif signed and (good is None or signed.reach() > good.reach()):
             covered, good = signed.checkpoint.size, signed
         answers.append(CheckpointAnswer.of(number, signed, why))
     report.checkpoints = tuple(answers)

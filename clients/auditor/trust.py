@@ -56,6 +56,11 @@ class Signed:
         is_whole = self.signer == "pinned" and self.is_quorum and self.witnesses
         return "VERIFIED" if is_whole else "CONSISTENT ONLY"
 
+    def reach(self) -> tuple[int, int]:
+        """Return how much it shows: how many entries, before how surely."""
+        # The whole log before all else: what is in no checkpoint could be anything.
+        return self.checkpoint.size, VERDICTS.index(self.verdict)
+
     @property
     def name(self) -> str:
         """Return what whoever contradicts it contradicts."""

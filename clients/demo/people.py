@@ -14,6 +14,8 @@ from vault.api.v1 import evidence_pb2
 
 MAIR: Final = "mair"
 """Her sign-in at the development issuer."""
+PROVIDER_CLIENT: Final = "citizen-vault-development"
+"""As what the development issuer knows the vault: the audience of what it signs for her."""
 CHECKER: Final = "independent-checker"
 OPERATOR: Final = "operator"
 OFFICIAL: Final = "Eleri Jones"

@@ -2,6 +2,7 @@
 """The whole story, chapter after chapter, and what came of it in a few lines at the end."""
 
 import datetime as dt
+import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +22,7 @@ from clients.demo.counter import REFUSED, Counter, Typing
 from clients.demo.deployment import Deployment
 from clients.demo.directory import read_directory
 from clients.demo.expectations import Expectations
-from clients.demo.people import CHECKER, MAIR, OPERATOR
+from clients.demo.people import CHECKER, MAIR, OPERATOR, PROVIDER_CLIENT
 from clients.demo.registration import register
 from clients.demo.screen import Screen
 from clients.demo.server import running
@@ -90,7 +91,7 @@ def tell(
             nia = stage.enter("auditor", CHECKER, "Checker")
             kept = checker.keep(nia, [use.receipt for use in told.uses], folder / "kept")
             provider_keys = folder / "provider-keys.json"
-            provider_keys.write_bytes(development_keys(server.issuer))
+            provider_keys.write_bytes(_her_provider(development_keys(server.issuer)))
         copies = cheating.Copies(
             deployment, earlier, told.vault_id, kept, trust, provider_keys, listener
         )
@@ -132,6 +133,15 @@ def tell(
             ("Compared on the way", f"{story.expect.met} answers with what was expected"),
         ]
     )
+
+
+def _her_provider(keys: bytes) -> bytes:
+    """Return the provider's keys, and beside them which sign-in is hers, as she knows it herself.
+
+    Without that, her provider could have signed for anybody, and the checker says so.
+    """
+    hers = {"client_id": PROVIDER_CLIENT, "sub": MAIR}
+    return json.dumps({**json.loads(keys), **hers}).encode()
 
 
 def enter(

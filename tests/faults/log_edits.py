@@ -351,12 +351,18 @@ def _with_a_token_of_his_own(story: Signing, draft: Draft, mark: RegistryMark) -
     return story.decide_by(draft, mark, id_token(nonce, story.time, STRANGER))
 
 
+def _with_an_account_of_his_own(story: Signing, draft: Draft, mark: RegistryMark) -> Placed:
+    nonce = challenge_of(stored_name_of(draft.facts), draft.shown)
+    return story.decide_by(draft, mark, id_token(nonce, story.time, sub="operator"))
+
+
 _FORGERIES: Final = (
     _in_session,
     _on_paper,
     _with_an_old_proof,
     _with_an_old_token,
     _with_a_token_of_his_own,
+    _with_an_account_of_his_own,
 )
 
 EDITS: Final[tuple[Callable[[Seen, Random], bool], ...]] = (

@@ -63,18 +63,23 @@ POLICY: Final = "\n".join(
     ]
 ).encode()
 PROVIDER_KEY: Final = Ed25519PrivateKey.from_private_bytes(b"p" * 32)
-JWKS: Final = json.dumps(
+_PROVIDERS_KEYS: Final = [
     {
-        "keys": [
-            {
-                "kty": "OKP",
-                "crv": "Ed25519",
-                "kid": "provider",
-                "x": b64(PROVIDER_KEY.public_key().public_bytes_raw()),
-            }
-        ]
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "kid": "provider",
+        "x": b64(PROVIDER_KEY.public_key().public_bytes_raw()),
     }
-).encode()
+]
+HER_SIGN_IN: Final = {"issuer": "https://provider.example", "client_id": "vault", "sub": "she"}
+
+
+def jwks(**sign_in: str) -> bytes:
+    """Return the provider's keys, and beside them what is known of her sign-in."""
+    return json.dumps({"keys": _PROVIDERS_KEYS, **sign_in}).encode()
+
+
+JWKS: Final = jwks(**HER_SIGN_IN)
 HISTORY_KEY: Final = envelope.Key("00000000-0000-4000-8000-00000000aaaa", b"k" * 32)
 COSIGNED: Final = 1_800_000_000
 
@@ -93,14 +98,16 @@ def provider() -> Provider:
     return read_provider(JWKS)
 
 
-def id_token(nonce: str, time: str, key: Ed25519PrivateKey = PROVIDER_KEY) -> str:
+def id_token(
+    nonce: str, time: str, key: Ed25519PrivateKey = PROVIDER_KEY, sub: str = HER_SIGN_IN["sub"]
+) -> str:
     """Return an ID token in which the provider, or somebody else, signed a nonce."""
     now = int(datetime.fromisoformat(time).timestamp())
     header = {"alg": "EdDSA", "kid": "provider"}
     claims = {
-        "iss": "https://provider.example",
-        "aud": "vault",
-        "sub": "she",
+        "iss": HER_SIGN_IN["issuer"],
+        "aud": HER_SIGN_IN["client_id"],
+        "sub": sub,
         "nonce": nonce,
         "iat": now,
         "auth_time": now,
@@ -256,8 +263,11 @@ class Folder:
             receipts=receipts,
             checkpoints=checkpoints,
             operations=options.get("operations"),
+            end=options.get("end"),
         )
-        return audit(export, options.get("trust") or trust(), provider=provider())
+        return audit(
+            export, options.get("trust") or trust(), provider=options.get("provider") or provider()
+        )
 
 
 def _proofs(lines: Iterable[bytes]) -> dict[tuple[str, int], str]:
@@ -274,11 +284,12 @@ def a_log() -> tuple[Log, Signing, Signing]:
     )
     second.record(vault.open_vault(second.stamp))
     for story in (first, second):
-        _tell(story)
+        tell_all(story)
     return Log.of(first.registry, first.vault, second.vault), first, second
 
 
-def _tell(story: Signing) -> None:
+def tell_all(story: Signing) -> None:
+    """Let something of every sort happen in a vault."""
     story.provide("address", "postal_address", ADDRESS_NAMES)
     asked = asked_terms(
         CARE,

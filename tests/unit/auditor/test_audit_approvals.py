@@ -26,7 +26,7 @@ from clients.auditor.canonical import FormError, microseconds
 from clients.auditor.facts import VAULT_FACTS, Facts, Item, Link, Terms
 from clients.auditor.forms import read
 from clients.auditor.history import Consent, Moment
-from clients.auditor.provider import read_provider
+from clients.auditor.provider import Signer, read_provider
 from clients.auditor.record import read_facts, read_link
 from tests.approving import ALGORITHMS, PRESENT, Authenticator
 from tests.builders import (
@@ -230,7 +230,7 @@ def test_what_her_provider_signed_is_hers(
     judgement = judge.says(draft, stepped_up(draft, key=PROVIDER_KEYS[algorithm]))
 
     assert isinstance(judgement, Shown)
-    assert (judgement.by, judgement.signer) == ("oidc-step-up", (ISSUER, CLIENT, SUB))
+    assert (judgement.by, judgement.signer) == ("oidc-step-up", Signer(ISSUER, CLIENT, SUB))
 
 
 HOUR: Final = 3600
@@ -252,6 +252,7 @@ NOW: Final = microseconds(granted().facts.time) // 1_000_000
         pytest.param({"aud": [CLIENT, "another"]}, id="for two, asked for by nobody"),
         pytest.param({"azp": "another"}, id="asked for by another"),
         pytest.param({"sub": ""}, id="nobody's"),
+        pytest.param({"sub": "she\n\x1b[2JVERIFIED"}, id="of nobody who can be named"),
         pytest.param({"key": ECKey.generate_key("P-256", auto_kid=True)}, id="another key"),
     ],
 )
@@ -450,7 +451,7 @@ def test_what_her_passkey_signed_is_hers(judge: Judge, algorithm: Any) -> None:
     judgement = judge.says(granted(), by_passkey(granted(), key))
 
     assert isinstance(judgement, Shown)
-    assert (judgement.by, judgement.signer) == ("webauthn", None)
+    assert (judgement.by, judgement.signer) == ("webauthn", Signer(ISSUER, CLIENT, SUB))
 
 
 @pytest.mark.parametrize(

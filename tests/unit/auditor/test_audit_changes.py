@@ -534,9 +534,21 @@ def test_an_extension_that_was_shown_before_the_grant_is_found() -> None:
     story = a_shared_story()
     granted = story.vault[-1].event.facts.time
     version = story.extend("consent", Time("2026-04-20T00:00:00.000000Z")).event.link.version
-    why = "it was not shown to her within the day before, after she granted it"
+    why = "it was not shown to her within the day before, after the terms last changed"
 
     for time, found in ((granted, ""), (later(granted, microseconds=-1), why)):
+        edited = changed(story.vault, version, facts=with_terms(shown_time=time))
+        assert whys(judged(relinked(edited), story), version) == found
+
+
+def test_an_extension_that_was_shown_before_she_narrowed_is_found() -> None:
+    story = a_shared_story()
+    story.narrow("consent", end=Time("2026-03-20T00:00:00.000000Z"))
+    narrowed = story.vault[-1].event.facts.time
+    version = story.extend("consent", Time("2026-04-20T00:00:00.000000Z")).event.link.version
+    why = "it was not shown to her within the day before, after the terms last changed"
+
+    for time, found in ((narrowed, ""), (later(narrowed, microseconds=-1), why)):
         edited = changed(story.vault, version, facts=with_terms(shown_time=time))
         assert whys(judged(relinked(edited), story), version) == found
 

@@ -12,15 +12,31 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as replaced
 
+from clients.auditor.audit import End
+from clients.auditor.canonical import FormError
 from clients.auditor.findings import Findings, Where
 from clients.auditor.main import main
-from clients.auditor.payloads import Payloads
+from clients.auditor.payloads import Payloads, read_payloads
+from clients.auditor.provider import read_provider
 from clients.auditor.report import as_text
 from clients.auditor.trust import VERDICTS, Trust, Verdict, exit_code, worst
-from tests.unit.auditor.logs import JWKS, LOG, POLICY, Folder, Log, Signing, a_log, trust
+from tests.unit.auditor.logs import (
+    HER_SIGN_IN,
+    JWKS,
+    LOG,
+    POLICY,
+    Folder,
+    Log,
+    Signing,
+    a_log,
+    id_token,
+    jwks,
+    trust,
+)
 from tests.unit.auditor.stories import (
     BUNDLE,
     CARE,
+    ORIGIN,
     PUBLIC_KEY,
     SALT,
     SESSION,
@@ -29,10 +45,12 @@ from tests.unit.auditor.stories import (
     asked_terms,
     asks,
     chooses,
+    log_signer,
 )
+from vault.domain.approval import challenge_of
 from vault.domain.canonical import b64, digest, encode, unb64
 from vault.domain.consent import ConsentGranted
-from vault.domain.events import Draft
+from vault.domain.events import Draft, stored_name_of
 from vault.domain.operation import EntryRange, KnownFaultPublished
 from vault.domain.values import NO_REGISTRY, PayloadMark, RegistryMark, later
 from vault.domain.vault import VaultImported
@@ -43,6 +61,8 @@ from vault.transparency.note import Note
 
 SEEN, FIRST, SECOND = a_log()
 FOLDER = Folder.of(SEEN, FIRST)
+LAST = FIRST.vault[-1].event
+END = End(ORIGIN, LAST.link.stream, LAST.link.version, LAST.leaf)
 GRANTED = next(
     p.event.link.version for p in FIRST.vault if isinstance(p.event.facts, ConsentGranted)
 )
@@ -64,14 +84,23 @@ def test_everything_that_she_took_away_is_verified() -> None:
     assert (report.payloads.opened, report.payloads.missing) == ({"approval": 1}, 0)
 
 
-def test_the_program_verifies_the_folder(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = tmp_path / "export"
+def written(path: Path) -> Path:
+    """Write the folder that she took away."""
+    folder = path / "export"
     folder.mkdir()
     for name in ("history", "registry", "payloads", "proofs"):
         lines = getattr(FOLDER, name)
         (folder / f"{name}.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+    told = {"form": "citizen-vault/export/1", "time": FIRST.time, "log_keys": []}
+    told |= {"origin": END.origin, "vault_id": END.stream, "version": END.version, "leaf": END.leaf}
+    (folder / "export.json").write_text(json.dumps(told))
+    return folder
+
+
+def test_the_program_verifies_the_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = written(tmp_path)
     policy, keys, kept = (tmp_path / name for name in ("policy", "jwks", "checkpoint"))
     policy.write_bytes(POLICY)
     keys.write_bytes(JWKS)
@@ -87,6 +116,106 @@ def test_the_program_verifies_the_folder(
     code = main([*arguments[:2], "--log-key", LOG.verifier.vkey, *arguments[4:]])
     assert code == 3
     assert "CONSISTENT ONLY (key pinned, no independent witness" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"leaf_index": value, "origin": "x", "proof": ""} for value in (None, "abc", [1], True)),
+        {"leaf_index": 1, "origin": None, "proof": ""},
+        {"leaf_index": 1, "origin": "x", "proof": 5},
+        [],
+    ],
+    ids=str,
+)
+def test_what_is_no_line_of_proofs_exits_with_2(
+    tmp_path: Path, wrong: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = written(tmp_path)
+    (folder / "proofs.jsonl").write_bytes(json.dumps(wrong).encode() + b"\n")
+
+    with pytest.raises(SystemExit) as exits:
+        main(["history", str(folder)])
+
+    assert exits.value.code == 2
+    assert "proofs.jsonl: line 1 is no proof" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["x\nVERIFIED (key pinned)", "\x1b[2J", "\ud800", "", "A"])
+def test_a_payload_is_called_by_a_plain_word(kind: str) -> None:
+    line = {"leaf_index": 3, "kind": kind, "sealed": "AAAA", "key": ""}
+
+    with pytest.raises(FormError, match="line 1 names no payload"):
+        read_payloads([json.dumps(line).encode()])
+
+
+def test_nothing_from_a_file_steers_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "log.jsonl"
+    row = {**json.loads(FOLDER.history[0]), "stream_id": "\x1b[2J\nVERIFIED \u202e\ud800"}
+    log.write_bytes(json.dumps(row).encode() + b"\n")
+
+    assert main(["log", str(log)]) == 1
+    out = capsys.readouterr().out
+    assert not set(out) - {"\n", *map(chr, range(32, 127))}
+    assert "\\x1b[2J\\nVERIFIED \\u202e\\ud800" in out
+    assert not any(line.startswith("VERIFIED") for line in out.splitlines())
+
+
+# --- Where it ends ------------------------------------------------------------------------------
+
+
+def without_its_tail() -> Folder:
+    """Return what she took away without her revocation, and without the proof of it."""
+    index = json.loads(FOLDER.history[-1])["leaf_index"]
+    proofs = [line for line in FOLDER.proofs if json.loads(line)["leaf_index"] != index]
+    return replace(FOLDER, history=FOLDER.history[:-1], proofs=proofs)
+
+
+def test_a_history_whose_tail_was_cut_does_not_end_as_it_should() -> None:
+    assert FOLDER.audit(end=END).verdict == "VERIFIED"
+
+    report = without_its_tail().audit(end=END)
+
+    assert report.verdict == "FAILED"
+    assert f"beside it stands version {END.version} of {END.stream}" in report.line
+
+
+@pytest.mark.parametrize("part", ["origin", "stream", "version", "leaf"])
+def test_each_part_of_the_end_counts(part: str) -> None:
+    assert FOLDER.audit(end=replace(END, **{part: "another"})).verdict == "FAILED"
+
+
+def test_the_program_reads_where_it_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = written(tmp_path)
+    (folder / "history.jsonl").write_bytes(b"".join(n + b"\n" for n in FOLDER.history[:-1]))
+
+    assert main(["history", str(folder)]) == 1
+    assert "it does not end as it should" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("told", ["{}", "[]", "5", "null", '{"form": "another"}', "nonsense"])
+def test_an_end_that_says_nothing_exits_with_2(
+    tmp_path: Path, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = written(tmp_path)
+    (folder / "export.json").write_text(told)
+
+    with pytest.raises(SystemExit) as exits:
+        main(["history", str(folder)])
+
+    assert exits.value.code == 2
+    assert "export.json" in capsys.readouterr().err
+
+
+def test_one_history_does_not_show_that_it_goes_on_nowhere() -> None:
+    report = without_its_tail().audit()
+
+    assert report.verdict == "VERIFIED"
+    assert "Nor does one history alone show that it does not go on" in list(as_text(report))[-1]
 
 
 # --- In the log ---------------------------------------------------------------------------------
@@ -139,6 +268,19 @@ def test_a_log_of_one_size_with_two_roots_forks() -> None:
 
     assert report.verdict == "FAILED"
     assert "checkpoint 1 contradicts the witness: contradicts another checkpoint" in report.line
+
+
+def test_a_checkpoint_with_which_nothing_was_compared_does_not_hold() -> None:
+    other = log_signer("elsewhere/0")
+    elsewhere = replace(SEEN, signer=other).checkpoint().encode()
+    kept = [SEEN.checkpoint(9).encode(), SEEN.checkpoint().encode(), elsewhere]
+
+    report = FOLDER.audit(checkpoints=kept)
+
+    assert report.verdict == "VERIFIED"
+    assert [answer.compared for answer in report.checkpoints] == [False, True, False]
+    assert [answer.holds for answer in report.checkpoints] == [False, True, False]
+    assert "\n".join(as_text(report)).count("    not compared: no proof that was shown") == 2
 
 
 # --- What came with her, and what touches her -----------------------------------------------------
@@ -281,6 +423,15 @@ def test_a_document_is_held_against_what_stands_with_it() -> None:
         assert (len(report.findings), report.payloads.opened) == (findings, opened)
 
 
+@pytest.mark.parametrize("evidence", [b'{"content":{"sha256":1.5}}', b"nonsense"])
+def test_a_document_beside_what_cannot_be_read_is_a_finding(evidence: bytes) -> None:
+    payloads, findings = Payloads(read_file=lambda _: b"x"), Findings()
+
+    payloads._check_file("documents/a.pdf", evidence, Where("payload", 1, 1), findings)  # noqa: SLF001
+
+    assert "nothing tells which document is beside it" in findings.line
+
+
 def test_no_file_outside_of_the_documents_is_read() -> None:
     asked: list[str] = []
     payloads = Payloads(read_file=asked.append)  # type: ignore[func-returns-value]
@@ -311,6 +462,57 @@ def test_a_consent_in_a_signed_and_witnessed_log_is_not_hers_without_her_proof()
     assert (report.verdict, report.exit, report.findings) == ("NOT SHOWN TO BE HERS", 1, ())
     assert "consent-granted.1 at version" in report.line
     assert report.line.endswith("; key pinned, 2 independent witnesses)")
+
+
+@pytest.mark.parametrize("unknown", [*HER_SIGN_IN, ""])
+def test_a_sign_in_that_nobody_named_as_hers_makes_nothing_verified(unknown: str) -> None:
+    known = {name: value for name, value in HER_SIGN_IN.items() if unknown and name != unknown}
+
+    report = FOLDER.audit(provider=read_provider(jwks(**known)))
+
+    assert (report.verdict, report.exit, report.signer_pinned) == ("CONSISTENT ONLY", 3, False)
+    assert report.line == (
+        "CONSISTENT ONLY (that she at https://provider.example, for vault is she, nobody said "
+        "beside her provider's keys; key pinned, 2 independent witnesses)"
+    )
+
+
+@pytest.mark.parametrize("name", HER_SIGN_IN)
+def test_a_sign_in_that_is_not_hers_shows_nothing(name: str) -> None:
+    report = FOLDER.audit(provider=read_provider(jwks(**{**HER_SIGN_IN, name: "another"})))
+
+    assert report.verdict == "NOT SHOWN TO BE HERS"
+
+
+def test_whoever_signs_first_is_she_only_if_somebody_said_so() -> None:
+    class Impostor(Signing):
+        def decide(self, draft: Draft, mark: RegistryMark = NO_REGISTRY) -> Any:
+            nonce = challenge_of(stored_name_of(draft.facts), draft.shown)
+            return self.decide_by(draft, mark, id_token(nonce, self.time, sub="operator"))
+
+    story = Impostor()
+    story.found()
+    story.provide("address", "postal_address", ("line1", "postcode", "town"))
+    tell_grant(story)
+    folder = Folder.of(Log.of(story.registry, story.vault), story)
+
+    assert folder.audit().verdict == "NOT SHOWN TO BE HERS"
+    unpinned = folder.audit(provider=read_provider(jwks()))
+    assert unpinned.verdict == "CONSISTENT ONLY"
+    assert "that operator at https://provider.example, for vault is she, nobody" in unpinned.line
+
+
+def test_a_sign_in_is_text() -> None:
+    with pytest.raises(FormError, match="that is no text"):
+        read_provider(json.dumps({"keys": [], "sub": None}).encode())
+
+
+def test_who_signed_is_named() -> None:
+    (decision,) = FOLDER.audit().decisions
+
+    assert decision.why == (
+        "her sign-in provider signed what was shown to she at https://provider.example, for vault"
+    )
 
 
 def tell_grant(story: Signing) -> None:

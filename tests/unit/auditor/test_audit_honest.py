@@ -7,7 +7,7 @@ from msgspec.structs import asdict
 from clients.auditor.audit import AsOf
 from clients.auditor.consents import Standing
 from clients.auditor.facts import REGISTRY_FACTS, VAULT_FACTS
-from clients.auditor.report import NOTE, Report, as_json, as_text
+from clients.auditor.report import HISTORY_NOTE, Report, as_json, as_text
 from tests.unit.auditor.stories import (
     ADDRESS_NAMES,
     CARE,
@@ -257,8 +257,8 @@ def test_uses_left_count_the_window_and_leave_repeats_out(story: Story) -> None:
 
 
 def test_every_report_says_what_it_does_not_show(report: Report) -> None:
-    assert list(as_text(report))[-1] == NOTE
-    assert as_json(report)["note"] == NOTE
+    assert list(as_text(report))[-1] == HISTORY_NOTE
+    assert as_json(report)["note"] == HISTORY_NOTE
 
 
 def test_the_json_report_has_its_documented_shape(report: Report) -> None:
@@ -279,6 +279,8 @@ def test_the_json_report_has_its_documented_shape(report: Report) -> None:
         "registry_version",
         "withheld",
         "keys_pinned",
+        "signer",
+        "signer_pinned",
         "uses",
         "refusals",
         "decisions",

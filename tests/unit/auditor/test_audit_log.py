@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,8 +18,8 @@ from clients.auditor.log import LogReport, audit_log
 from clients.auditor.main import main
 from clients.auditor.note import ED25519, Key
 from clients.auditor.policy import parse_policy
-from clients.auditor.trust import Trust
-from tests.unit.auditor.logs import LOG, POLICY, WITNESSES, Log, Signing, a_log, trust
+from clients.auditor.trust import Signed, Trust
+from tests.unit.auditor.logs import LOG, POLICY, WITNESSES, Log, Signing, a_log, tell_all, trust
 from tests.unit.auditor.stories import (
     CARE,
     ORIGIN,
@@ -114,6 +115,58 @@ def test_what_is_wrong_is_found_whoever_reads_it(path: Path, processes: int) -> 
         f"vault {SEEN.placed[at].event.link.stream} version {SEEN.placed[at].event.link.version}"
     )
     assert f"{where}, leaf index {at}: the record was changed" in said(report)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+@pytest.mark.parametrize("story", [FIRST, SECOND], ids=["first", "second"])
+def test_a_last_record_with_a_good_head_and_a_broken_rest_is_found_by_whoever_reads_it(
+    path: Path, story: Signing, processes: int
+) -> None:
+    at = SEEN.stream(story.vault[0].event.link.stream)[-1].leaf_index
+    lines = list(SEEN.lines)
+    lines[at] = json.dumps({**json.loads(lines[at]), "link": 5}).encode() + b"\n"
+
+    report = judged(path, lines, processes=processes)
+
+    assert report.verdict == "FAILED"
+    assert said(report).count(f"line {at + 1} is no record") == 1
+
+
+def test_no_name_of_a_stream_hides_a_record(path: Path, tmp_path: Path) -> None:
+    story, apart = Signing(lane=1), tmp_path / "registry.jsonl"
+    story.found()
+    tell_all(story)
+    lines = Log.of(story.vault).lines
+    apart.write_bytes(b"".join(placed.line + b"\n" for placed in story.registry))
+    honest = judged(path, lines, [], registry=apart)
+    assert (honest.findings.count, honest.streams, honest.uses) == (0, {"vault": 1}, 2)
+
+    lines[-1] = json.dumps({**json.loads(lines[-1]), "stream_id": ""}).encode() + b"\n"
+
+    report = judged(path, lines, [], registry=apart)
+    assert "its link names another stream or version than its line" in said(report)
+
+
+def test_of_two_checkpoints_of_one_size_the_surer_counts() -> None:
+    checkpoint = trust().judge(HEAD.decode()).checkpoint
+    signed = [
+        Signed(checkpoint, "pinned", ("ada.example",), is_quorum=True),
+        Signed(checkpoint, "listed"),
+        Signed(checkpoint, "unknown"),
+    ]
+
+    for surer, other in itertools.pairwise(signed):
+        assert surer.reach() > other.reach()
+
+
+def test_groups_may_lie_in_one_another_however_deep() -> None:
+    (witness,) = WITNESSES[:1]
+    lines = [f"witness w {witness.verifier.vkey}", "group g0 all w"]
+    lines += [f"group g{number} any g{number - 1}" for number in range(1, 3_000)]
+    policy = parse_policy("\n".join([*lines, "quorum g2999"]).encode())
+
+    assert policy.is_met(policy.witnesses.values())
+    assert not policy.is_met([])
 
 
 # --- What no checkpoint covers ------------------------------------------------------------------

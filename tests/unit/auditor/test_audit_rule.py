@@ -321,6 +321,21 @@ def test_a_use_by_a_suspended_service_is_found() -> None:
     assert "was suspended" in story.audit().findings[0].why
 
 
+def test_a_grant_without_a_mark_is_judged_by_the_registry_of_that_time() -> None:
+    story = a_frequent_story()
+    granted = version_of(story, ConsentGranted)
+    unmarked = with_link(registry=RegistryMark(size=0, confirmed_time=""))
+    edited = relinked(changed(story.vault, granted, link=unmarked))
+    assert whys(judged(edited, story), granted) == ""
+
+    story.register(registry.suspend_service(story.registered, story.stamp, CARE))
+    suspended = story.registry[-1].event
+    early = replace(suspended.facts, time=story.vault[granted - 2].event.facts.time)
+    story.registry[-1] = Placed(replaced_event(suspended, early), story.registry[-1].leaf_index)
+
+    assert f"service {CARE} was suspended" in whys(judged(edited, story), granted)
+
+
 def test_a_use_after_the_suspension_ended_is_allowed() -> None:
     story = a_frequent_story()
     story.register(registry.suspend_service(story.registered, story.stamp, CARE))

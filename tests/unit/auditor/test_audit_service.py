@@ -172,6 +172,17 @@ def test_a_link_is_not_for_this_reader() -> None:
     assert "shows its link" in why(audit_service(lines(found), PINNED))
 
 
+def test_the_checkpoint_that_covers_most_counts() -> None:
+    found = rows(an_honest_story(), CARE)
+    kept = [checkpoint(found, 5), checkpoint(found), checkpoint(found, 7)]
+
+    assert audit_service(lines(found), PINNED, kept).coverage.unproved == 0
+
+
+def test_an_empty_file_shows_nothing() -> None:
+    assert "nothing was shown" in why(audit_service([], PINNED))
+
+
 def test_the_facts_of_two_services_are_not_those_of_one() -> None:
     both = rows(an_honest_story(), CARE)
     for each, other in zip(both, rows(an_honest_story(), COUNCIL), strict=True):

@@ -10,7 +10,7 @@ import pytest
 
 from clients.auditor import desk as desk_module
 from clients.auditor.main import main
-from clients.auditor.report import NOTE
+from clients.auditor.report import HISTORY_NOTE
 from clients.auditor.trust import VERDICTS
 from tests.unit.auditor.stories import PUBLIC_KEY, Story, an_honest_story
 from vault.domain.canonical import b64
@@ -36,7 +36,7 @@ def test_decisions_without_a_proof_exit_with_1(
     assert main(files) == 1
     out = capsys.readouterr().out
     assert "NOT SHOWN TO BE HERS (consent-granted.1 at version 5: she was signed in" in out
-    assert out.endswith(f"{NOTE}\n")
+    assert out.endswith(f"{HISTORY_NOTE}\n")
 
 
 def test_a_cut_export_exits_with_1_and_says_where(
