@@ -49,7 +49,7 @@ def bring(
     output.say(words("import.done", count=response.carried_count), "bold")
     output.say(words("entry", entry=response.receipt.leaf_index) + ".")
     session.published = copy.published
-    _say_left(session, response.left_behind)
+    _say_left(session, response.left_behind, response.left_behind_count)
     shared = [one for one in copy.sharings if state_key(one) in _LASTING]
     if shared:
         output.heading(words("import.shared"))
@@ -78,7 +78,7 @@ def _sent(session: Session, header: ImportHeader, path: Path, total: int) -> Imp
     return response
 
 
-def _say_left(session: Session, left: Sequence[LeftBehind]) -> None:
+def _say_left(session: Session, left: Sequence[LeftBehind], count: int) -> None:
     words, published = session.words, session.published
     if not left:
         return
@@ -88,3 +88,5 @@ def _say_left(session: Session, left: Sequence[LeftBehind]) -> None:
         number = words("version.number", number=one.revision)
         why = words(f"import.left.{_REASONS.get(one.reason, 'GONE')}")
         session.output.say(f"  {title} ({number}): {why}")
+    if count > len(left):
+        session.output.say("  " + words("import.left.more", count=count - len(left)))

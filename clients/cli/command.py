@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, NoReturn, get_type_hints
 
 import typer
 
+from clients.approving import NotAsShownError
 from clients.cli.assistance import Assistance
 from clients.cli.errors import CommandError, ExitCode, exit_code_of, next_step_of, told_to_citizen
 from clients.cli.output import Output
@@ -164,6 +165,10 @@ def _run(
     except UnicodeEncodeError:
         words = session.words if session else Words("en")
         _fail(choices, words("not.unicode"), "", ExitCode.USAGE, session)
+    except NotAsShownError:
+        words = session.words if session else Words("en")
+        step = words("not.as.shown.next")
+        _fail(choices, words("not.as.shown"), step, ExitCode.NOT_AS_SHOWN, session)
     except CommandError as error:
         _fail(choices, error.message, error.next_step, error.exit_code, session)
     except CallError as error:

@@ -10,6 +10,7 @@ import dataclasses
 import uuid
 from typing import TYPE_CHECKING
 
+from clients import approving
 from clients.cli import choice
 from clients.cli.asked import say_if_not
 from clients.cli.errors import UsageError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         PreviewConsentResponse,
         RefuseConsentResponse,
     )
+    from vault.api.v1.vault_pb2 import ApprovalChallenge
 
 
 class NothingChosenError(UsageError):
@@ -47,11 +49,12 @@ class Wishes:
 
 @dataclasses.dataclass(frozen=True)
 class Offer:
-    """What she chose of what is asked, and what it would come to."""
+    """What she chose of what is asked, what it would come to, and what may be signed for it."""
 
     asked: ConsentRequest
     choice: ConsentChoice
     preview: PreviewConsentResponse
+    challenge: ApprovalChallenge
 
 
 def offer_of(session: Session, asked: ConsentRequest, wishes: Wishes) -> Offer:
@@ -59,6 +62,7 @@ def offer_of(session: Session, asked: ConsentRequest, wishes: Wishes) -> Offer:
 
     Raises:
         UsageError: if she chose nothing, or something that is not asked.
+        NotAsShownError: if something else than what is shown would be signed.
     """
     from vault.api.v1.consent_service_pb2 import PreviewConsentRequest  # noqa: PLC0415
 
@@ -69,9 +73,16 @@ def offer_of(session: Session, asked: ConsentRequest, wishes: Wishes) -> Offer:
         choice=_choice(session, chosen, wishes),
     )
     preview = session.connection.consents.PreviewConsent(request)
+    challenge = approving.to_grant(
+        preview,
+        asked,
+        request.choice,
+        {one.piece.evidence_id: one.piece for one in chosen},
+        session.published.purpose(asked.purpose),
+    )
     if not session.output.is_json:
         show_preview(session, asked, chosen, preview)
-    return Offer(asked, request.choice, preview)
+    return Offer(asked, request.choice, preview, challenge)
 
 
 def granted(session: Session, offer: Offer, *, is_agreed: bool) -> GrantConsentResponse | None:
@@ -86,7 +97,7 @@ def granted(session: Session, offer: Offer, *, is_agreed: bool) -> GrantConsentR
         GrantConsentRequest(
             request_id=str(uuid.uuid4()),
             acting=session.acting,
-            approval=session.approval_of(offer.preview.approval_challenge),
+            approval=session.approval_of(offer.challenge),
             consent_request_id=offer.asked.consent_request_id,
             choice=offer.choice,
             shown=offer.preview.shown,

@@ -24,6 +24,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     NOT_ALLOWED = 3
     UNREACHABLE = 4
+    NOT_AS_SHOWN = 5
 
 
 class CommandError(Exception):

@@ -17,6 +17,8 @@ from clients.cli import export_folder as folder_form
 from clients.cli.published import Kind, Published
 from clients.cli.sealed import Sealed, SealedError
 from clients.receipts import unb64
+from vault.transparency.encoding import FormError
+from vault.transparency.proof import InclusionProof
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from clients.cli.words import Words
     from vault.api.v1.consent_pb2 import Consent
+    from vault.api.v1.operation_pb2 import FaultNotice
     from vault.api.v1.registry_pb2 import Organisation, Purpose, Service
     from vault.api.v1.vault_pb2 import HistoryEntry
 
@@ -71,6 +74,15 @@ class Piece:
     file: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """What went wrong with entries of hers, as the operator published it."""
+
+    time: str
+    leaf_indexes: tuple[int, ...]
+    notices: tuple[FaultNotice, ...]
+
+
 class Copy:
     """A folder that was exported."""
 
@@ -80,6 +92,32 @@ class Copy:
         )
         self.entries = tuple(_entries(folder))
         self.published = PublishedCopy(folder, words)
+        self._folder = folder
+
+    @functools.cached_property
+    def cosigners(self) -> frozenset[str] | None:
+        """Return who signed for every entry besides its log, by name; None if one is unsigned.
+
+        Whether the signatures hold, and who they are that signed, the auditor's program says.
+        """
+        found: frozenset[str] | None = None
+        for line in _lines_of(self._folder / folder_form.PROOFS):
+            names = _signers(line["proof"])
+            if line["origin"] not in names:
+                return None
+            others = names - {line["origin"]}
+            found = others if found is None else found & others
+        return found
+
+    @functools.cached_property
+    def faults(self) -> tuple[Fault, ...]:
+        """Return what went wrong with entries of hers, newest first."""
+        hers = [entry.leaf_index for entry in self.entries]
+        found = [
+            _fault(facts, notice, self.description["origin"], hers)
+            for facts, notice in _operated(self._folder)
+        ]
+        return tuple(fault for fault in reversed(found) if fault.leaf_indexes)
 
     @functools.cached_property
     def pieces(self) -> tuple[Piece, ...]:
@@ -218,6 +256,43 @@ def _public(folder: Path) -> Iterator[tuple[Mapping[str, Any], bytes]]:
     }
     for line in _lines_of(folder / folder_form.REGISTRY):
         yield json.loads(line["facts"] or "{}"), payloads.get(line["leaf_index"], b"")
+
+
+def _operated(folder: Path) -> Iterator[tuple[Mapping[str, Any], bytes]]:
+    """Yield the facts of every known fault, and its notices."""
+    file = folder / folder_form.OPERATIONS
+    if not file.exists():
+        return
+    notices = {
+        (line["stream"], line["leaf_index"]): unb64(line["sealed"])
+        for line in _lines_of(folder / folder_form.PUBLIC_PAYLOADS)
+        if line["kind"] == "notice"
+    }
+    for line in _lines_of(file):
+        facts = json.loads(line["facts"] or "{}")
+        if str(facts.get("type", "")).startswith("known-fault-published."):
+            yield facts, notices.get((line["stream_id"], line["leaf_index"]), b"[]")
+
+
+def _fault(facts: Mapping[str, Any], notices: bytes, origin: str, hers: Iterable[int]) -> Fault:
+    from vault.api.v1.operation_pb2 import FaultNotice  # noqa: PLC0415
+
+    ranges = [one for one in facts["ranges"] if one["origin"] == origin]
+    return Fault(
+        time=facts["time"],
+        leaf_indexes=tuple(
+            place for place in hers if any(one["first"] <= place < one["end"] for one in ranges)
+        ),
+        notices=tuple(FaultNotice(**notice) for notice in json.loads(notices)),
+    )
+
+
+def _signers(proof: str) -> frozenset[str]:
+    try:
+        note = InclusionProof.parse(proof.encode()).note
+    except FormError:
+        return frozenset()
+    return frozenset(signature.name for signature in note.signatures)
 
 
 def _piece(entry: Entry) -> Piece:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vault.api.v1.consent_pb2 import Consent
 
 _ATTEMPTS = ("evidence-disclosed.", "disclosure-refused.")
+_MOST_TOUCHED = 100
 _SOURCES = {"self-declared": "self", "document": "document", "issuer": "issuer"}
 
 
@@ -40,8 +41,10 @@ def page_of(session: Session, copy: Copy) -> str:
         _Section("sharing", words("sharing"), _sharings(session, copy)),
         _Section("information", words("export.information"), _pieces(session, copy)),
         _Section("history", words("history"), _history(session, copy)),
-        _Section("check", words("export.check"), _paragraphs(words("export.check.how"))),
+        _Section("check", words("export.check"), _check(words, copy)),
     ]
+    if copy.faults:
+        sections.insert(0, _Section("faults", words("export.faults"), _faults(session, copy)))
     style = files(__package__).joinpath("export_page.css").read_text("ascii")
     contents = "".join(
         f'<li><a href="#{one.anchor}">{escape(one.title)}</a></li>' for one in sections
@@ -185,6 +188,36 @@ def _history(session: Session, copy: Copy) -> str:
             for line in copy.lines
         ],
     )
+
+
+def _faults(session: Session, copy: Copy) -> str:
+    words = session.words
+    found = ""
+    for fault in copy.faults:
+        notice = session.published.notice(fault.notices)
+        title = words("fault", title=notice.title, date=_moment(fault.time, words))
+        named = ", ".join(map(str, fault.leaf_indexes[:_MOST_TOUCHED]))
+        has_more = len(fault.leaf_indexes) > _MOST_TOUCHED
+        said = (
+            notice.text,
+            words("fault.more" if has_more else "fault.entries", entries=named),
+            words("fault.ask", help=notice.help_line),
+        )
+        found += f"<article>\n<h3>{escape(title)}</h3>\n"
+        found += "".join(map(_paragraphs, said)) + "</article>\n"
+    return found
+
+
+def _check(words: Words, copy: Copy) -> str:
+    """Say who signed besides the operator before how to check it: much hangs on whether anybody."""
+    if copy.cosigners is None:
+        signed = words("export.unsigned")
+    elif copy.cosigners:
+        signed = words("export.signed", names=", ".join(sorted(copy.cosigners)))
+    else:
+        signed = words("export.signed.alone")
+    care = "" if copy.cosigners else ' class="care"'
+    return f"<p{care}>{escape(signed)}</p>\n" + _paragraphs(words("export.check.how"))
 
 
 def _table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from clients import approving
 from clients.cli.command import command, noun
 from clients.cli.errors import UsageError
 from clients.cli.numbers import short, whole_id
@@ -45,12 +46,13 @@ def add(
     words, output, vaults = session.words, session.output, session.connection.vaults
     request = _request(session, file)
     preview = vaults.AddPasskey(request)
+    challenge = approving.to_add_passkey(preview, request)
     if not yes and not session.agrees(words("passkey.ask", site=preview.passkey.rp_id)):
         output.tell(words("nothing.changed"))
         return
     request.validate_only = False
     request.shown.CopyFrom(preview.shown)
-    if approval := session.approval_of(preview.approval_challenge):
+    if approval := session.approval_of(challenge):
         request.approval.CopyFrom(approval)
     response = vaults.AddPasskey(request)
     if output.is_json:

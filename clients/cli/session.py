@@ -157,6 +157,9 @@ class Session:
     def approval_of(self, challenge: ApprovalChallenge) -> Approval | None:
         """Return what shows that a decision is hers: an official's record, or her issuer's word.
 
+        Args:
+            challenge: what `clients.approving` found to be of what she was shown, and no other.
+
         Raises:
             UsageError: as `approval` does.
             CallError: if the issuer does not sign.

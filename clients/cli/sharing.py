@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clients import approving
 from clients.cli import sharing_less, sharing_longer
 from clients.cli.asked import texts_of
 from clients.cli.command import command, noun
@@ -117,7 +118,8 @@ def resume(session: Session, number: Number) -> None:
     words, output, sharing = session.words, session.output, response.consent
     who, end = session.published.who(sharing.service_id), last_day(sharing.end_time, words)
     output.say(words("resumed", who=who, until=end), "bold")
-    output.facts(parts_of(session, sharing))
+    if session.assistance is not None:
+        output.facts(parts_of(session, sharing))
     output.say(words("entry", entry=response.receipt.leaf_index) + ".")
     output.say(words("to.stop", id=short(sharing.consent_id)))
 
@@ -148,12 +150,27 @@ def stop(session: Session, number: Number) -> None:
 
 def _approve(session: Session, request: ResumeConsentRequest) -> None:
     """Add to a request what goes on, as it stands now, and what shows that it is her decision."""
+    standing = sharing_of(session, request.consent_id)
     request.validate_only = True
     preview = session.connection.consents.ResumeConsent(request)
     request.validate_only = False
+    purpose = session.published.purpose(standing.purpose)
+    challenge = approving.to_resume(preview, standing, purpose)
+    if not session.output.is_json:
+        _say_what_goes_on(session, preview.consent)
     request.shown.CopyFrom(preview.shown)
-    if approval := session.approval_of(preview.approval_challenge):
+    if approval := session.approval_of(challenge):
         request.approval.CopyFrom(approval)
+
+
+def _say_what_goes_on(session: Session, sharing: Consent) -> None:
+    words, output = session.words, session.output
+    output.say(words("sharing.with", who=session.published.who(sharing.service_id)), "bold")
+    title = session.published.purpose_title(sharing.purpose)
+    output.facts([(words("for"), title), *terms_of(session, sharing)])
+    output.heading(words("they.see"))
+    output.facts(parts_of(session, sharing))
+    output.say()
 
 
 def _say_sharings(session: Session, found: Iterable[Consent]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clients import approving
 from clients.cli.asked import texts_of
 from clients.cli.command import command
 from clients.cli.errors import UsageError
@@ -51,6 +52,8 @@ def longer(
         validate_only=True,
     )
     preview = consents.ExtendConsent(request)
+    purpose = session.published.purpose(now.purpose)
+    challenge = approving.to_extend(preview, now, end, purpose)
     if output.is_json and only_show:
         output.message(preview)
     if not output.is_json:
@@ -63,7 +66,7 @@ def longer(
     request.request_id = session.request_id
     request.validate_only = False
     request.shown.CopyFrom(preview.shown)
-    if approval := session.approval_of(preview.approval_challenge):
+    if approval := session.approval_of(challenge):
         request.approval.CopyFrom(approval)
     response = consents.ExtendConsent(request)
     if output.is_json:

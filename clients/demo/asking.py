@@ -8,12 +8,13 @@ Whoever knows her already asks her directly; whoever has no link for her gives h
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from clients import approving
 from clients.connection import Connection
 from clients.demo.expectations import Expectations
 from clients.demo.giving import HERSELF, list_evidence
@@ -28,6 +29,9 @@ from vault.api.v1.consent_pb2 import (
     ItemChoice,
     RequestedScope,
 )
+from vault.api.v1.evidence_pb2 import Evidence
+from vault.api.v1.registry_pb2 import Purpose
+from vault.api.v1.registry_service_pb2 import GetPurposeRequest
 from vault.api.v1.vault_pb2 import Acting, Approval
 
 
@@ -112,18 +116,20 @@ def share(
     Args:
         acting: how somebody else acts for her, who then needs an approval.
     """
-    choice = _choice(mair, things, end_time, acting, language)
+    pieces = list_evidence(mair, acting)
+    choice = _choice(pieces, things, end_time, language)
     request_id = request.consent_request_id
     shown = mair.consents.PreviewConsent(
         wire.PreviewConsentRequest(acting=acting, consent_request_id=request_id, choice=choice)
     )
-    digest = hashlib.sha256(shown.shown_bytes).digest()
-    expect.true("what is shown has the digest", came=digest == shown.shown.shown_hash)
+    by_id = {piece.evidence_id: piece for piece in pieces.values()}
+    purpose = purpose_of(mair, request.purpose)
+    challenge = approving.to_grant(shown, request, choice, by_id, purpose)
     granted = mair.consents.GrantConsent(
         wire.GrantConsentRequest(
             request_id=new_id(),
             acting=acting,
-            approval=approval or mair.approve(shown.approval_challenge),
+            approval=approval or mair.approve(challenge),
             consent_request_id=request_id,
             choice=choice,
             shown=shown.shown,
@@ -135,13 +141,21 @@ def share(
     return consent
 
 
+def purpose_of(mair: Connection, name: str) -> Purpose:
+    """Return a purpose and its texts by "code@version"."""
+    code, _, version = name.partition("@")
+    asked = GetPurposeRequest(purpose_code=code, version=int(version))
+    purpose: Purpose = mair.registry.GetPurpose(asked).purpose
+    return purpose
+
+
 def preview(mair: Connection, request: ConsentRequest, things: Iterable[Thing]) -> bytes:
     """Return exactly what would be sent if she shared things now."""
     answer = mair.consents.PreviewConsent(
         wire.PreviewConsentRequest(
             acting=HERSELF,
             consent_request_id=request.consent_request_id,
-            choice=_choice(mair, things, None, HERSELF, LANGUAGE),
+            choice=_choice(list_evidence(mair), things, None, LANGUAGE),
         )
     )
     return bytes(answer.bundle)
@@ -188,13 +202,11 @@ def _request(asker: Connection, question: Question, **way: Any) -> wire.RequestC
 
 
 def _choice(
-    mair: Connection,
+    pieces: Mapping[str, Evidence],
     things: Iterable[Thing],
     end_time: Timestamp | None,
-    acting: Acting,
     language: str,
 ) -> ConsentChoice:
-    pieces = list_evidence(mair, acting)
     names: dict[str, list[str]] = {}
     for thing in things:
         names.setdefault(thing.evidence_type, []).extend(thing.names)

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from clients import approving
+from clients.demo.asking import purpose_of
 from clients.demo.giving import HERSELF
 from clients.demo.recipient import Recipient
 from clients.demo.story import Story, new_id
@@ -111,11 +113,13 @@ def pause(story: Story, council: Recipient, typed: int, left: tuple[Thing, ...])
         request_id=new_id(), acting=HERSELF, consent_id=consent_id, validate_only=True
     )
     shown = story.mair.consents.ResumeConsent(going_on)
+    purpose = purpose_of(story.mair, paused.purpose)
+    challenge = approving.to_resume(shown, paused, purpose)
     resumed = story.mair.consents.ResumeConsent(
         wire.ResumeConsentRequest(
             request_id=new_id(),
             acting=HERSELF,
-            approval=story.mair.approve(shown.approval_challenge),
+            approval=story.mair.approve(challenge),
             consent_id=consent_id,
             shown=shown.shown,
         )

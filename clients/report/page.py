@@ -35,7 +35,7 @@ _MEANINGS: Final = {
     "VERIFIED": "Everything that was shown holds together, every use was allowed, and independent "
     "witnesses signed the log in which it stands.",
     "CONSISTENT ONLY": "Everything that was shown holds together and every use was allowed. But "
-    "whether the operator showed somebody else another history, nobody independent says.",
+    "some of it rests on the operator's word alone: on which, the next line says.",
     "UNSIGNED": "Everything that was shown holds together. But no checkpoint of the log was shown "
     "that covers all of it: the operator could still change it.",
     "WITHHELD": "What was shown holds together. But some of it was not shown, so nobody can say "

@@ -8,18 +8,25 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import stat
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
 
+from clients.cli.export_copy import Copy
+from clients.cli.export_page import page_of
 from clients.cli.state import SignIn, State
+from clients.cli.words import Words
 from clients.receipts import unb64
 from tests.samples import exported, importing
 from tests.server import ROOT, Server, running
@@ -27,7 +34,11 @@ from tests.verdict import head
 from tests.world import INCOME, Citizen, World, assisted, connected, new_id, pdf
 from vault.api.v1 import evidence_service_pb2 as evidence
 from vault.api.v1 import vault_service_pb2 as vaults
+from vault.application.exported import MOST_RECORDS
 from vault.store.record import entry_of
+from vault.transparency.checkpoint import Checkpoint
+from vault.transparency.cosignature import CosignatureSigner
+from vault.transparency.proof import InclusionProof
 
 STATEMENT: Final = "I left that house <b>in May</b>."
 
@@ -247,6 +258,61 @@ def test_the_page_says_who_saw_what_and_why_in_her_words(taken: Taken) -> None:
         ), ours
 
 
+def page_with(
+    folder: Path, place: Path, language: str, change: Callable[[dict[str, Any]], None]
+) -> str:
+    """Return the text of a folder's page as if its proofs had been others."""
+    copied = place / language
+    shutil.copytree(folder, copied)
+    proofs = copied / "proofs.jsonl"
+    changed = [json.loads(line) for line in proofs.read_bytes().splitlines()]
+    for line in changed:
+        change(line)
+    proofs.write_text("".join(json.dumps(line) + "\n" for line in changed))
+    words = Words(language)
+    copy = Copy(copied, words)
+    session: Any = SimpleNamespace(words=words, published=copy.published)
+    page = page_of(session, copy)
+    parsed = _Page()
+    parsed.feed(page)
+    shutil.rmtree(copied)
+    return "\n".join(parsed.text)
+
+
+def cosigned(line: dict[str, Any]) -> None:
+    """Let a witness have signed."""
+    proof = InclusionProof.parse(line["proof"].encode())
+    signer = CosignatureSigner("checker.example", bytes(32))
+    signature = signer.cosign(Checkpoint.parse(proof.note.text), 1)
+    note = proof.note.adding(signature)
+    line["proof"] = InclusionProof(proof.index, proof.path, note).encode().decode()
+
+
+ALONE: Final = "No independent checker has signed this."
+
+
+def test_the_page_says_who_signed(taken: Taken, tmp_path: Path) -> None:
+    def told(change: Callable[[dict[str, Any]], None], language: str = "en") -> str:
+        return page_with(taken.folder, tmp_path, language, change)
+
+    one = taken.lines("history.jsonl")[0]["leaf_index"]
+
+    def but_one(line: dict[str, Any]) -> None:
+        if line["leaf_index"] != one:
+            cosigned(line)
+
+    def unsigned(line: dict[str, Any]) -> None:
+        line["proof"] = "" if line["leaf_index"] == one else line["proof"]
+
+    assert ALONE in "\n".join(read(taken.folder / "index.html").text)
+    assert "these have signed every entry: checker.example." in told(cosigned)
+    assert ALONE not in told(cosigned)
+    # Of one entry it has not: then it is as if it had of none.
+    assert ALONE in told(but_one)
+    assert "Nobody has signed all of this" in told(unsigned)
+    assert "Nid oes unrhyw wiriwr annibynnol wedi llofnodi hwn." in told(lambda _: None, "cy")
+
+
 def test_the_page_loads_nothing_and_leads_to_what_is_there(taken: Taken) -> None:
     page = read(taken.folder / "index.html")
 
@@ -393,6 +459,7 @@ def test_what_is_not_known_there_is_left_behind_and_named(world: World, tmp_path
         answer = stranger.caller.ask("VaultService/ImportVault", importing(parts))
 
     assert answer.carried_count == 0
+    assert answer.left_behind_count == len(answer.left_behind)
     assert {(one.evidence_type, one.reason) for one in answer.left_behind} == {
         ("postal_address", vaults.LEFT_BEHIND_REASON_TYPE_UNKNOWN),
         ("income", vaults.LEFT_BEHIND_REASON_TYPE_UNKNOWN),
@@ -545,6 +612,49 @@ def test_what_was_changed_on_the_way_changes_nothing(
         assert answer.code == "INVALID_ARGUMENT", (seed, number, answer.code, answer.message)
         assert answer.reason in {"EXPORT_INVALID", "DOCUMENT_INVALID"}, (seed, number)
         assert head(elsewhere.server) == before
+
+
+def test_one_import_of_a_caller_runs_at_once(world: World, elsewhere: World) -> None:
+    there, other = elsewhere.citizen(), elsewhere.citizen()
+    messages = [one.SerializeToString() for one in importing(exported(world.citizen()))]
+    begun, done = threading.Event(), threading.Event()
+
+    def slowly() -> Iterator[bytes]:
+        yield messages[0]
+        begun.set()
+        assert done.wait(20)
+        yield from messages[1:]
+
+    first = there.caller.begin("VaultService/ImportVault", slowly())
+    assert begun.wait(20)
+    # It holds its place from when the server has begun to listen.
+    deadline = time.monotonic() + 10
+    again = importing(exported(world.citizen()))
+    while (answer := there.caller.call("VaultService/ImportVault", again[:1])).reason != (
+        "LIMIT_EXCEEDED"
+    ):
+        assert time.monotonic() < deadline, answer
+
+    assert other.caller.call("VaultService/ImportVault", again).is_ok
+    done.set()
+    assert vaults.ImportVaultResponse.FromString(first.result()).carried_count == 2
+    assert there.caller.call("VaultService/ImportVault", again).is_ok
+
+
+def test_too_many_records_are_told_at_once(elsewhere: World) -> None:
+    header = vaults.ImportHeader(
+        request_id=new_id(),
+        vault_id=new_id(),
+        origin="test/0",
+        version=MOST_RECORDS + 1,
+        leaf_hash=bytes(32),
+    )
+
+    answer = elsewhere.citizen().caller.call(
+        "VaultService/ImportVault", [vaults.ImportVaultRequest(header=header)]
+    )
+
+    assert answer.reason == "LIMIT_EXCEEDED"
 
 
 def test_a_folder_that_is_none_is_told(home: Home, tmp_path: Path) -> None:

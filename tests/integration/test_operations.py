@@ -6,11 +6,13 @@ A known fault reaches whoever has an entry that it touches.
 
 from __future__ import annotations
 
+import html
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +21,8 @@ from clients.auditor.facts import OPERATION_FACTS
 from clients.auditor.record import read_record
 from clients.cli import export_folder
 from clients.cli.audit import line_of
+from clients.cli.export_copy import Copy
+from clients.cli.export_page import page_of
 from clients.cli.words import Words
 from tests.samples import exported, faulting
 from tests.server import ROOT, Server, running
@@ -241,6 +245,31 @@ def test_an_official_who_helps_sees_it_too(place: World) -> None:
     seen = place.official.ask("VaultService/ListHistory", request).entries
 
     assert [one.type for one in seen][:2] == ["vault-read.1", "known-fault-published.1"]
+
+
+@pytest.mark.parametrize("language", ["en", "cy"])
+def test_the_page_that_she_takes_away_tells_of_it(
+    place: World, tmp_path: Path, language: str
+) -> None:
+    mair, nia = place.citizen(), place.citizen()
+    entries = [one.receipt.leaf_index for one in history(mair)]
+    published = publish(place, min(entries), min(entries) + 1)
+    pages, words = dict[str, str](), Words(language)
+    for citizen in (mair, nia):
+        folder = tmp_path / citizen.sub
+        with export_folder.new_folder(str(folder), words) as writing:
+            export_folder.write(writing, exported(citizen), words, lambda _: None)
+        copy = Copy(folder, words)
+        session: Any = SimpleNamespace(words=words, published=copy.published)
+        pages[citizen.sub] = html.unescape(page_of(session, copy))
+
+    # There is none in Welsh: then she is told in English.
+    (notice,) = published.known_fault.notices
+    for told in (notice.title, notice.text, notice.help_line, f": {min(entries)}."):
+        assert told in pages[mair.sub], told
+    assert f'<h2 id="faults-title">{words("export.faults")}</h2>' in pages[mair.sub]
+    assert "faults-title" not in pages[nia.sub]
+    assert notice.text not in pages[nia.sub]
 
 
 @pytest.fixture(scope="module")

@@ -2,31 +2,39 @@
 """An export that is brought here, verified before anything of it is believed.
 
 The chain from its first record to the head that it names; every record's digest in its entry; what
-is sealed beside it by its digest, its key and its context. Pure: parts in, her history out. It
+is sealed beside it by its digest, its key and its context. Pure: parts in, what she gave out. It
 shows that nothing is missing or changed since it was exported, and no more: who wrote it there is
 for whoever trusts that deployment's log.
+
+Whoever calls may have written all of it. So it is bounded, each part is looked at once, and of a
+record no more is kept than what is carried over: the work and the memory grow with what was sent.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import reduce
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from vault.application.exports import context_of_mark
+from vault.application.revisions import KIND
+from vault.domain.amendment import ConsentExtended, ConsentNarrowed
 from vault.domain.canonical import b64, digest
+from vault.domain.consent import ConsentGranted, ConsentRevoked
 from vault.domain.errors import ExportInvalidError, LimitExceededError
-from vault.domain.state import VaultState, fold
+from vault.domain.evidence import EvidenceProvided, EvidenceReplaced
 from vault.domain.vault import VaultOpened
 from vault.sealing.envelope import Context, Key, open_sealed, require_commitment
 from vault.sealing.errors import SealError
 from vault.store.record import ENTRY_BYTES, entry_of, first_leaf, leaf_of, read_event
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vault.domain.events import Event
-    from vault.domain.values import PayloadMark
+    from vault.domain.values import PayloadMark, Source, Time
 
 MOST_BYTES: Final = 64 * 1024 * 1024
+MOST_RECORDS: Final = 10_000
 _DOCUMENT: Final = "document"
 
 
@@ -60,14 +68,42 @@ class ExportedPayload:
     secret: bytes = field(repr=False)
 
 
+Verifiable: TypeAlias = ExportedRecord | ExportedPayload
+
+
+@dataclass(frozen=True, slots=True)
+class GivenRevision:
+    """A revision that she gave there; `version` is that of its record."""
+
+    revision: int
+    version: int
+    issued_date: str
+    source: Source
+    has_document: bool
+
+
+@dataclass(slots=True)
+class GivenPiece:
+    """A piece of evidence that she gave there, its revisions oldest first."""
+
+    evidence_id: str
+    evidence_type: str
+    revisions: list[GivenRevision] = field(default_factory=list)
+
+
 @dataclass(slots=True)
 class ExportedVault:
-    """Takes the parts of an export in their order, and refuses what does not fit."""
+    """Takes the parts of an export in their order, and refuses what does not fit.
+
+    Raises:
+        LimitExceededError: if the head names too many records.
+    """
 
     head: ExportedHead
-    events: list[Event] = field(default_factory=list)
-    opened: dict[tuple[int, str], bytes] = field(default_factory=dict, repr=False)
-    """What was sealed, by version and kind; without what is gone."""
+    evidence: dict[str, GivenPiece] = field(default_factory=dict)
+    """What she gave, by its id there, in the order of first appearance."""
+    opened: dict[int, bytes] = field(default_factory=dict, repr=False)
+    """The values that were sealed, by the version of their record; without what is gone."""
     documents: set[int] = field(default_factory=set)
     """The versions of records whose document's key came along."""
     _leaf: str = ""
@@ -77,6 +113,24 @@ class ExportedVault:
     _last: Event | None = None
     _beside: set[str] = field(default_factory=set)
     _bytes: int = 0
+    _ends: dict[str, Time] = field(default_factory=dict)
+    """When each sharing ends that she has not stopped."""
+
+    def __post_init__(self) -> None:
+        if self.head.version > MOST_RECORDS:
+            raise LimitExceededError(detail=f"An export has at most {MOST_RECORDS} records.")
+
+    def take(self, parts: Iterable[Verifiable]) -> None:
+        """Take the next parts.
+
+        Raises:
+            ExportInvalidError, LimitExceededError: see `take_record` and `take_payload`.
+        """
+        for part in parts:
+            if isinstance(part, ExportedRecord):
+                self.take_record(part)
+            else:
+                self.take_payload(part)
 
     def take_record(self, record: ExportedRecord) -> None:
         """Take the next record.
@@ -99,6 +153,8 @@ class ExportedVault:
         self._last, self._beside = event, set()
         self._version, self._position = record.version, record.position
         self._leaf = b64(leaf_of(record.entry))
+        if event is not None:
+            self._follow(event)
 
     def take_payload(self, payload: ExportedPayload) -> None:
         """Take what lies beside the record that came last.
@@ -130,21 +186,52 @@ class ExportedVault:
                 self.documents.add(self._version)
             elif payload.sealed:
                 content = open_sealed(key, payload.context, payload.sealed, mark.commitment)
-                self.opened[self._version, mark.kind] = content
+                if mark.kind == KIND:
+                    self.opened[self._version] = content
         except (SealError, ValueError):
             raise _wrong("payload", self._version, "It does not open.") from None
 
-    def finish(self) -> VaultState:
-        """Return what was true at the end of the history that was brought.
+    def finish(self) -> None:
+        """Check that the history which was brought is whole.
 
         Raises:
             ExportInvalidError: if it does not end where its head says.
         """
         self._finish_record()
-        state: VaultState | None = reduce(fold, self.events, None)
-        if (self._version, self._leaf) != (self.head.version, self.head.leaf) or state is None:
+        if (self._version, self._leaf) != (self.head.version, self.head.leaf):
             raise ExportInvalidError("header", "The records do not end where the head says.")
-        return state
+
+    def shared(self, now: Time) -> int:
+        """Return how many sharings had not ended, paused ones among them."""
+        return sum(now < end for end in self._ends.values())
+
+    def _follow(self, event: Event) -> None:
+        """Keep what is carried over. No fold: it copies all that is true for each event."""
+        match event.facts.upcast():
+            case EvidenceProvided() | EvidenceReplaced() as facts:
+                self._give(event, facts)
+            case ConsentGranted() | ConsentNarrowed() | ConsentExtended() as facts:
+                self._ends[facts.consent_id] = facts.terms.end
+            case ConsentRevoked() as facts:
+                self._ends.pop(facts.consent_id, None)
+
+    def _give(self, event: Event, facts: EvidenceProvided | EvidenceReplaced) -> None:
+        if not event.link.items:
+            raise _wrong("record", self._version, "It names no piece of evidence.")
+        item = event.link.items[0]
+        piece = self.evidence.setdefault(
+            item.evidence_id, GivenPiece(item.evidence_id, facts.evidence_type)
+        )
+        piece.evidence_type = facts.evidence_type
+        piece.revisions.append(
+            GivenRevision(
+                revision=item.revision,
+                version=event.link.version,
+                issued_date=facts.issued_date,
+                source=facts.source,
+                has_document=event.mark(_DOCUMENT) is not None,
+            )
+        )
 
     def _event(self, record: ExportedRecord) -> Event:
         head = self.head
@@ -164,7 +251,6 @@ class ExportedVault:
         ):
             raise _wrong("record", record.version, "It was changed, or what came before it was.")
         self._time = event.facts.time
-        self.events.append(event)
         return event
 
     def _finish_record(self) -> None:

@@ -179,23 +179,24 @@ class Exports:
             registry_id=self._desk.identifiers.registry_stream,
         )
         keyring = await self._desk.keyring(citizen)
-        proven: list[StoredRecord] = []
+        # Places and leaves alone: a vault may be large, and the reader slow.
+        proven: list[tuple[str, int, bytes]] = []
         for stream, version in public.items():
             async for record in self._records(stream, version):
-                proven.append(record)
+                proven.append((record.stream, record.position, leaf_of(record.entry)))
                 yield Kept(record, is_public=True)
                 async for beside in self._beside(record, None):
                     yield beside
         async for record in self._records(citizen.vault_id, state.version):
-            proven.append(record)
+            proven.append((record.stream, record.position, leaf_of(record.entry)))
             yield Kept(record, is_public=False)
             async for beside in self._beside(record, keyring):
                 yield beside
         async for part in self._all_documents(citizen.vault_id, state):
             yield part
         deadline = min(deadline, vaults.clock.monotonic() + PROOF_SECONDS)
-        for record in proven:
-            yield await self._proof(record, deadline)
+        for stream, position, leaf in proven:
+            yield await self._proof(stream, position, leaf, deadline)
 
     async def _records(self, stream: str, version: int) -> AsyncIterator[StoredRecord]:
         after = 0
@@ -241,16 +242,15 @@ class Exports:
                     # Erased, and her history says so.
                     continue
 
-    async def _proof(self, record: StoredRecord, deadline: float) -> Proven:
-        origin = self._desk.vaults.origin_of(record.stream)
+    async def _proof(self, stream: str, position: int, leaf: bytes, deadline: float) -> Proven:
+        origin = self._desk.vaults.origin_of(stream)
         proof = ""
         if self._proofs is not None:
-            leaf = leaf_of(record.entry)
-            lane = lane_of(record.stream)
+            lane = lane_of(stream)
             # What the log does not sign she takes away without: she need not wait for its operator.
             with suppress(VaultError):
-                proof = await self._proofs.of(lane, record.position, leaf, deadline)
-        return Proven(origin=origin, leaf_index=record.position, proof=proof)
+                proof = await self._proofs.of(lane, position, leaf, deadline)
+        return Proven(origin=origin, leaf_index=position, proof=proof)
 
 
 def context_of_mark(event: Event, mark: PayloadMark) -> Context:

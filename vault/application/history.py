@@ -4,10 +4,16 @@
 Elsewhere means the audit stream and the operator's: an auditor who reads a range of a log reads
 records of many people and is recorded once, and a known fault names entries of many. By the
 positions of her records each finds out whether a range held any.
+
+How many of those there are is not hers to say. So a call looks at no more than `MOST_LOOKED_AT`
+events, and reads each record of hers once: an auditor who reads a log record by record slows
+nobody's history, and a page may end before it is full.
 """
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -32,7 +38,7 @@ from vault.store.command import Recorded
 from vault.store.record import event_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from vault.application.receipts import Receipt, Receipts
     from vault.domain.events import Event
@@ -43,6 +49,8 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 500
 """Records read at once."""
+MOST_LOOKED_AT: Final = 2_000
+"""Events that one call looks at, hers and those elsewhere."""
 MOST_TOUCHED: Final = 100
 """Entries of hers that are named of one fault."""
 
@@ -93,7 +101,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Lines of history, newest first; `after` is where the next page starts, () if none."""
+    """Lines of history, newest first; `after` is where the next page starts, () if none.
+
+    There may be a next page after few lines, or none: so many events were looked at.
+    """
 
     lines: tuple[Line, ...]
     after: Cursor
@@ -145,6 +156,55 @@ class _Backwards:
             self._next = _Found(event, record)
 
 
+class _Places:
+    """Where her records stand, in whatever grouping, read from the newest on as far as asked."""
+
+    def __init__(
+        self, vaults: Vaults, state: VaultState, group: Callable[[StoredRecord], str]
+    ) -> None:
+        self._vaults = vaults
+        self._stream = state.stream
+        self._group = group
+        self._before = state.version + 1
+        """The version from which on all are known."""
+        self._known_from = math.inf
+        """The position from which on all are known."""
+        self._negated: dict[str, list[int]] = {}
+        """The positions of each group, negated: they come newest first, `bisect` wants order."""
+
+    async def any(self, group: str, first: int, end: int) -> bool:
+        """Say whether a record of a group stands from `first` up to, and without, `end`."""
+        while not len(self._known(group, first, end)):
+            if not await self._read(first):
+                return False
+        return True
+
+    async def all(self, group: str, first: int, end: int) -> Sequence[int]:
+        """Return the places of a group from `first` up to, and without, `end`, in their order."""
+        while await self._read(first):
+            pass
+        places = self._negated.get(group, [])
+        return [-places[at] for at in reversed(self._known(group, first, end))]
+
+    def _known(self, group: str, first: int, end: int) -> range:
+        places = self._negated.get(group, [])
+        return range(bisect_right(places, -end), bisect_right(places, -first))
+
+    async def _read(self, first: int) -> bool:
+        """Read more if there may be more from `first` on, and say so."""
+        if self._before <= 1 or self._known_from <= first:
+            return False
+        after = max(0, self._before - 1 - CHUNK)
+        records = await self._vaults.records(
+            self._stream, after_version=after, limit=self._before - 1 - after
+        )
+        for record in reversed(records):
+            self._negated.setdefault(self._group(record), []).append(-record.position)
+            self._known_from = record.position
+        self._before = after + 1
+        return True
+
+
 class History:
     """One vault's history."""
 
@@ -169,9 +229,12 @@ class History:
         self._state = state
         self._key = key
         self._origin = vaults.origin_of(state.stream)
+        self._places = _Places(vaults, state, lambda _: "")
+        self._places_by_service = _Places(vaults, state, _service_of)
+        self._left = MOST_LOOKED_AT
 
     async def page(self, before: Cursor, limit: int, *, only_disclosures: bool) -> Page:
-        """Return lines, newest first, from a cursor on.
+        """Return lines, newest first, from a cursor on; once for each instance.
 
         Args:
             only_disclosures: only uses and refused attempts, and faults.
@@ -181,6 +244,9 @@ class History:
         lines: list[Line] = []
         while (own := await hers.peek()) is not None and len(lines) < limit:
             later = await self._later(elsewhere, own.event, only_faults=only_disclosures)
+            if self._left <= 0:
+                break
+            self._left -= 1
             reader = later or hers
             found = own if later is None else await later.peek()
             reader.take()
@@ -214,36 +280,43 @@ class History:
     async def _later(
         self, elsewhere: tuple[_Backwards, ...], own: Event, *, only_faults: bool
     ) -> _Backwards | None:
-        """Return where the newest event stands that concerns her after an event of hers, if any."""
+        """Return where the newest event stands that concerns her after an event of hers, if any.
+
+        It is not known where nothing is left to look at.
+        """
         later: list[tuple[str, _Backwards]] = []
-        for reader in elsewhere:
+        # What auditors read is no fault.
+        for reader in elsewhere[1:] if only_faults else elsewhere:
             while (
-                found := await reader.peek()
-            ) is not None and found.event.facts.time > own.facts.time:
+                (found := await reader.peek()) is not None
+                and found.event.facts.time > own.facts.time
+                and self._left > 0
+            ):
                 if await self._concerns_her(found.event, only_faults=only_faults):
                     later.append((found.event.facts.time, reader))
                     break
                 reader.take()
+                self._left -= 1
         return max(later, key=itemgetter(0))[1] if later else None
 
     async def _concerns_her(self, event: Event, *, only_faults: bool) -> bool:
-        if isinstance(event.facts, KnownFaultPublished):
-            return bool(await self._touched(event.facts, limit=1))
-        return not only_faults and await self._holds_hers(event)
+        facts = event.facts
+        if isinstance(facts, KnownFaultPublished):
+            return bool(await self._touched(facts, limit=1))
+        return (
+            not only_faults
+            and isinstance(facts, LaneReplayed)
+            and facts.origin == self._origin
+            and await self._holds_hers(facts)
+        )
 
     async def _touched(self, facts: KnownFaultPublished, *, limit: int) -> tuple[int, ...]:
         """Return which of her entries a fault touches, by their places, so many at most."""
         found: list[int] = []
         for touched in facts.ranges:
             if touched.origin == self._origin and len(found) < limit:
-                records = await self._vaults.records(
-                    self._state.stream,
-                    from_position=touched.first,
-                    below_position=touched.end,
-                    limit=limit - len(found),
-                )
-                found += [record.position for record in records]
-        return tuple(found)
+                found += await self._places.all("", touched.first, touched.end)
+        return tuple(found[:limit])
 
     async def _fault(self, event: Event) -> FaultLine | None:
         facts = event.facts
@@ -257,22 +330,9 @@ class History:
             has_more=len(touched) > MOST_TOUCHED,
         )
 
-    async def _holds_hers(self, event: Event) -> bool:
-        facts = event.facts
-        if not isinstance(facts, LaneReplayed) or facts.origin != self._origin:
-            return False
-        after = 0
-        while records := await self._vaults.records(
-            self._state.stream,
-            after_version=after,
-            from_position=facts.first,
-            below_position=facts.end,
-            limit=CHUNK if facts.service else 1,
-        ):
-            if not facts.service or _names_service(records, facts.service):
-                return True
-            after = records[-1].version
-        return False
+    async def _holds_hers(self, facts: LaneReplayed) -> bool:
+        places = self._places_by_service if facts.service else self._places
+        return await places.any(facts.service, facts.first, facts.end)
 
     async def _line(self, found: _Found, after: Cursor, *, elsewhere: bool = False) -> Line:
         event = found.event
@@ -292,9 +352,9 @@ class History:
         )
 
 
-def _names_service(records: Sequence[StoredRecord], service: str) -> bool:
-    events = (event_of(record) for record in records)
-    return any(event is not None and service_of(event.facts) == service for event in events)
+def _service_of(record: StoredRecord) -> str:
+    event = event_of(record)
+    return service_of(event.facts) if event else ""
 
 
 def _items(state: VaultState, event: Event) -> tuple[LineItem, ...]:

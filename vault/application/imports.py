@@ -9,10 +9,11 @@ off is brought again and goes on.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from vault.application.caller import Answer
 from vault.application.commands import Particulars, command_digest
@@ -24,8 +25,9 @@ from vault.application.exported import (
     ExportedPayload,
     ExportedRecord,
     ExportedVault,
+    Verifiable,
 )
-from vault.application.revisions import KIND, judge, parse, seal_revision
+from vault.application.revisions import judge, parse, seal_revision
 from vault.domain import evidence, vault
 from vault.domain.errors import (
     ConcurrentChangeError,
@@ -34,7 +36,6 @@ from vault.domain.errors import (
     FieldUnknownError,
     HistoryBrokenError,
 )
-from vault.domain.state import VaultState
 from vault.domain.vault import Imported
 from vault.store.command import Recorded, SealedPayload
 from vault.store.record import event_of
@@ -43,12 +44,16 @@ if TYPE_CHECKING:
     from vault.application.caller import ActingFor, Caller
     from vault.application.desk import Citizen, Desk
     from vault.application.documents import Documents
+    from vault.application.exported import GivenPiece, GivenRevision
     from vault.application.receipts import Receipts
     from vault.application.registry import Registry
     from vault.domain.events import Draft
-    from vault.domain.evidence import Evidence, Revision
     from vault.domain.registry import EvidenceType
+    from vault.domain.state import VaultState
     from vault.domain.values import PayloadMark, Stamp
+
+PARTS_AT_ONCE: Final = 100
+"""Parts that are verified together, in a thread."""
 
 LeftReason = Literal["gone", "type-unknown", "schema-differs", "attested"]
 
@@ -87,8 +92,8 @@ class Brought:
 class _Carried:
     """A revision that is provided again, as which revision of which piece here."""
 
-    old: Evidence
-    revision: Revision
+    old: GivenPiece
+    revision: GivenRevision
     evidence_id: str
     number: int
     published: EvidenceType
@@ -132,25 +137,18 @@ class Imports:
         await self._desk.earlier(citizen, key, expected)
         reading = _Reading(parts)
         exported = ExportedVault(head)
-        async for part in reading.until_documents():
-            if isinstance(part, ExportedRecord):
-                exported.take_record(part)
-            else:
-                exported.take_payload(part)
-        before = exported.finish()
-        carried, left = await self._sorted(citizen, exported, before)
+        async for some in reading.until_documents():
+            await asyncio.to_thread(exported.take, some)
+        exported.finish()
+        carried, left = await self._sorted(citizen, exported)
         await self._take_documents(citizen, reading, carried)
-        consents = sum(
-            consent.status(self._desk.vaults.clock.now()) in {"active", "paused"}
-            for consent in before.consents.values()
-        )
         imported = Imported(
             origin=head.origin,
             vault=head.vault_id,
             version=head.version,
             leaf=head.leaf,
             evidence=len(carried),
-            consents=consents,
+            consents=exported.shared(self._desk.vaults.clock.now()),
         )
         recorded = await self._record_head(citizen, key, Particulars(digest=expected), imported)
         sizes = recorded.sizes
@@ -163,14 +161,16 @@ class Imports:
         )
 
     async def _sorted(
-        self, citizen: Citizen, exported: ExportedVault, state: VaultState
+        self, citizen: Citizen, exported: ExportedVault
     ) -> tuple[list[_Carried], tuple[LeftBehind, ...]]:
         """Return which revisions are carried, each as it is here, and which are not."""
         carried: list[_Carried] = []
         left: list[LeftBehind] = []
-        for piece in state.evidence.values():
+        for piece in exported.evidence.values():
             of_piece: list[_Carried] = []
             for revision in piece.revisions:
+                # Others have their turn between them: there may be thousands.
+                await asyncio.sleep(0)
                 found = await self._fitting(citizen, exported, piece, revision)
                 if isinstance(found, _Carried):
                     found.number = len(of_piece) + 1
@@ -189,10 +189,11 @@ class Imports:
         return carried, tuple(left)
 
     async def _fitting(
-        self, citizen: Citizen, exported: ExportedVault, piece: Evidence, revision: Revision
+        self, citizen: Citizen, exported: ExportedVault, piece: GivenPiece, revision: GivenRevision
     ) -> _Carried | LeftReason:
-        values = exported.opened.get((revision.version, KIND))
-        if values is None or (revision.document and revision.version not in exported.documents):
+        # Never held twice: what was judged stands for it from here on.
+        values = exported.opened.pop(revision.version, None)
+        if values is None or (revision.has_document and revision.version not in exported.documents):
             return "gone"
         if revision.source == "issuer":
             return "attested"
@@ -305,12 +306,18 @@ class _Reading:
         self._parts = parts
         self._next: Part | None = None
 
-    async def until_documents(self) -> AsyncIterator[ExportedRecord | ExportedPayload]:
+    async def until_documents(self) -> AsyncIterator[list[Verifiable]]:
+        """Yield records and payloads, so many at once."""
+        parts: list[Verifiable] = []
         async for part in self._parts:
             if not isinstance(part, ExportedRecord | ExportedPayload):
                 self._next = part
-                return
-            yield part
+                break
+            parts.append(part)
+            if len(parts) == PARTS_AT_ONCE:
+                yield parts
+                parts = []
+        yield parts
 
     async def documents(self) -> AsyncIterator[BroughtDocument]:
         while self._next is not None:

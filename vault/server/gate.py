@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import Final
 
@@ -18,6 +18,8 @@ BATCHES_AT_ONCE: Final = 8
 """Each holds as many disclosures as its message: together they must not fill the committer."""
 STREAMS_OF_ONE: Final = 16
 """So many may one caller have open; a client needs a few."""
+IMPORTS_AT_ONCE: Final = 4
+"""Each may hold 64 MiB until all of it is verified."""
 
 
 def gates_of(width: int, waiting: int, calls: int) -> dict[str, Gate]:
@@ -42,7 +44,18 @@ def gates_of(width: int, waiting: int, calls: int) -> dict[str, Gate]:
 def streams_of(calls: int) -> Streams:
     """Return the gate of open streams: they take a quarter of all calls, however many come."""
     most = max(1, calls // 4)
-    return Streams(most, min(STREAMS_OF_ONE, max(1, most // 4)))
+    of_one = min(STREAMS_OF_ONE, max(1, most // 4))
+    half = max(1, most // 2)
+    return Streams(
+        most,
+        of_one,
+        {
+            f"/{PACKAGE}.VaultService/ImportVault": Streams(min(half, IMPORTS_AT_ONCE), 1),
+            # Each reads a whole vault, or a whole log, for as long as its caller takes.
+            f"/{PACKAGE}.VaultService/ExportVault": Streams(half, min(of_one, 2)),
+            f"/{PACKAGE}.AuditService/ReplayLane": Streams(half, min(of_one, 4)),
+        },
+    )
 
 
 class Streams:
@@ -52,18 +65,32 @@ class Streams:
     caller could take them all, and nobody else would be heard, not even to revoke.
     """
 
-    def __init__(self, most: int, most_of_one: int) -> None:
+    def __init__(
+        self, most: int, most_of_one: int, of_method: Mapping[str, Streams] | None = None
+    ) -> None:
+        """Let so many be open, of one caller no more than `most_of_one`.
+
+        Args:
+            of_method: the narrower gate of a method that has one, by its full name.
+        """
         self.most = most
         self.most_of_one = most_of_one
+        self.of_method = of_method or {}
         self.open: Counter[tuple[str, str, str]] = Counter()
 
     @contextmanager
-    def place(self, caller: Caller) -> Iterator[None]:
-        """Hold a place for a caller's stream.
+    def place(self, caller: Caller, method: str = "") -> Iterator[None]:
+        """Hold a place for a caller's stream of a method.
 
         Raises:
             LimitExceededError: if too many are open.
         """
+        narrower = self.of_method.get(method)
+        with narrower.place(caller) if narrower else nullcontext(), self._own_place(caller):
+            yield
+
+    @contextmanager
+    def _own_place(self, caller: Caller) -> Iterator[None]:
         who = (caller.role, caller.issuer, caller.sub)
         if self.open[who] >= self.most_of_one or self.open.total() >= self.most:
             raise LimitExceededError(detail="Too many streams are open.")

@@ -144,7 +144,7 @@ class Passing:
         """Answer a stream of messages with one; each is judged as it arrives."""
         with self:
             call = await self._admit()
-            with self._passage.streams.place(call.caller):
+            with self._passage.streams.place(call.caller, self._method.name):
                 requests = self._arriving(messages, call.deadline, LONGEST_CALL_SECONDS)
                 return _written(await self._method.handle(requests, call), PROTOBUF)
 
@@ -231,7 +231,7 @@ class Passing:
 
     @asynccontextmanager
     async def _open(self, caller: Caller) -> AsyncIterator[None]:
-        with self._passage.streams.place(caller):
+        with self._passage.streams.place(caller, self._method.name):
             async with _at_most(LONGEST_STREAM_SECONDS):
                 yield
 

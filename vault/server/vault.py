@@ -197,6 +197,7 @@ class VaultHandler:
         return vault_service_pb2.ImportVaultResponse(
             carried_count=answer.value.carried,
             left_behind=left_messages(answer.value),
+            left_behind_count=len(answer.value.left),
             receipt=receipt_message(answer.receipt),
             position_token=self._use.positions.write(answer.sizes),
         )

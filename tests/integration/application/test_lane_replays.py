@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -350,3 +352,107 @@ async def test_pages_hold_each_line_once(house: House, size: int) -> None:
     ]
     assert len({e.receipt.leaf_hash for e in found}) == len(found)
     assert len([e for e in found if e.is_elsewhere]) == 5
+
+
+# --- Many looks ----------------------------------------------------------------------------------
+
+
+def counted(house: House, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the stream of each read of records from here on."""
+    reads: list[str] = []
+    records = house.vaults.records
+
+    def seen(stream: str, **bounds: int) -> Any:
+        reads.append(stream)
+        return records(stream, **bounds)
+
+    monkeypatch.setattr(house.vaults, "records", seen)
+    return reads
+
+
+async def record_by_record(house: House, shared: Shared, caller: Caller, count: int) -> None:
+    """Read the log record by record: some that are hers, and many that are not."""
+    hers = {record.position for record in await house.records(shared.vault_id)}
+    others = [p for p in range(await house.lane.tree_size()) if p not in hers]
+    for number in range(count):
+        at = others[number % len(others)]
+        await replay(house, Wanted(ORIGIN, at, at + 1), caller)
+    await replay(house, Wanted(ORIGIN, min(hers), min(hers) + 1), caller)
+
+
+@pytest.mark.parametrize("of_service", [False, True])
+async def test_a_log_that_is_read_record_by_record_costs_her_no_read_for_each(
+    house: House, shared: Shared, monkeypatch: pytest.MonkeyPatch, *, of_service: bool
+) -> None:
+    before = await lines(house, MAIR)
+    caller = auditor_of(shared.service) if of_service else AUDITOR
+    await record_by_record(house, shared, caller, 30)
+    reads = counted(house, monkeypatch)
+
+    found = await lines(house, MAIR)
+
+    # Of the record that is hers the service's auditor sees nothing: her vault was opened.
+    assert len(found) - len(before) == (0 if of_service else 1)
+    assert len(reads) <= 4
+
+
+async def test_a_call_looks_at_so_many_events_and_the_next_goes_on(
+    house: House, shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await record_by_record(house, shared, AUDITOR, 12)
+    await replay(house)
+    whole = await lines(house, MAIR)
+    monkeypatch.setattr("vault.application.history.MOST_LOOKED_AT", 5)
+
+    pages: list[int] = []
+    before = NEWEST
+    while not pages or before:
+        page = await house.citizens.history(
+            MAIR, HERSELF, before=before, limit=100, only_disclosures=False
+        )
+        pages.append(len(page.lines))
+        before = page.after
+
+    assert max(pages) <= 5
+    # Between what she is told there were twelve that do not concern her.
+    assert 0 in pages
+    assert sum(pages) == len(whole)
+    assert [one.event.leaf for one in await lines(house, MAIR)] == [o.event.leaf for o in whole]
+
+
+async def test_what_auditors_read_costs_nothing_where_uses_alone_are_asked(
+    house: House, shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await record_by_record(house, shared, AUDITOR, 3)
+    reads = counted(house, monkeypatch)
+
+    await house.citizens.history(MAIR, HERSELF, limit=100, only_disclosures=True)
+
+    assert house.identifiers.audit_stream not in reads
+
+
+async def test_a_place_is_found_in_whichever_part_of_her_history(
+    house: House, shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        await provide_address(house, MAIR)
+        await provide_address(house, NIA)
+    monkeypatch.setattr("vault.application.history.CHUNK", 2)
+    hers = {record.position for record in await house.records(shared.vault_id)}
+    size = await house.lane.tree_size()
+    seed = random.SystemRandom().getrandbits(32)
+    print(f"seed {seed}")  # noqa: T201 - of what is random
+    dice = random.Random(seed)
+    expected = set[tuple[int, int]]()
+    for _ in range(25):
+        first = dice.randrange(size)
+        end = dice.randrange(first, size) + 1
+        await replay(house, Wanted(ORIGIN, first, end))
+        if hers & set(range(first, end)):
+            expected.add((first, end))
+
+    found = await lines(house, MAIR)
+
+    facts = [line.event.facts for line in found]
+    told = {(one.first, one.end) for one in facts if isinstance(one, LaneReplayed)}
+    assert told == expected

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from clients.cli.main import app
 from clients.cli.state import SignIn, State
 from tests.unit.cli.fake_server import FakeServer
+from tests.unit.cli.previews import Previews
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Terminal:
 @pytest.fixture
 def server() -> Iterator[FakeServer]:
     fake = FakeServer()
+    Previews(fake).answer()
     yield fake
     fake.stop()
 

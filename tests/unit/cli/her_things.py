@@ -16,7 +16,7 @@ from vault.api.v1 import consent_service_pb2 as consents
 from vault.api.v1 import evidence_service_pb2 as evidences
 from vault.api.v1 import vault_service_pb2 as vaults
 from vault.api.v1.audit_pb2 import EvidenceState, Explanation, VaultState
-from vault.api.v1.consent_pb2 import Consent, ConsentDifference, RemovedFields, Shown
+from vault.api.v1.consent_pb2 import Consent, ConsentDifference, RemovedFields
 from vault.api.v1.evidence_pb2 import Dispute, Evidence, EvidenceField, EvidenceHolder
 from vault.api.v1.vault_pb2 import Passkey, SignIn, Vault
 
@@ -169,7 +169,6 @@ def a_state() -> VaultState:
 def fill(server: FakeServer, *, is_disputed: bool = False) -> None:
     """Let a server tell of all her things; `is_disputed`: of her address the postcode is wrong."""
     world.fill(server)
-    shown = Shown(shown_time=world.NOW, salt=bytes(16), shown_hash=b"\x07" * 32)
     receipt = world.a_receipt()
     code = SignIn(sign_in_id=CODE, means=1, link_time=world.NOW)
     place = Vault(vault_id=world.VAULT, open_time=world.NOW, sign_ins=[code])
@@ -178,8 +177,6 @@ def fill(server: FakeServer, *, is_disputed: bool = False) -> None:
     if not is_disputed:
         address.fields[1].is_disputed = False
         del address.disputes[:]
-    extended = world.a_consent()
-    extended.end_time.CopyFrom(LATER)
 
     server.says("GetVault", vaults.GetVaultResponse(vault=place))
     server.says(
@@ -188,7 +185,6 @@ def fill(server: FakeServer, *, is_disputed: bool = False) -> None:
     )
     server.says("UnlinkSignIn", vaults.UnlinkSignInResponse(vault=place))
     passkey = Passkey(passkey_id=PASSKEY, rp_id="vault.example", add_time=world.NOW)
-    server.says("AddPasskey", vaults.AddPasskeyResponse(passkey=passkey, shown=shown))
     server.says("ListPasskeys", vaults.ListPasskeysResponse(passkeys=[passkey]))
     server.says("RemovePasskey", vaults.RemovePasskeyResponse(passkey=passkey))
     server.says(
@@ -230,21 +226,8 @@ def fill(server: FakeServer, *, is_disputed: bool = False) -> None:
         ),
     )
     server.says(
-        "ExtendConsent",
-        consents.ExtendConsentResponse(
-            consent=extended,
-            difference=ConsentDifference(end_time_before=world.MIDNIGHT, end_time_after=LATER),
-            shown=shown,
-            receipt=receipt,
-        ),
-    )
-    server.says(
         "PauseConsent",
         consents.PauseConsentResponse(consent=a_paused_consent(), receipt=receipt),
-    )
-    server.says(
-        "ResumeConsent",
-        consents.ResumeConsentResponse(consent=world.a_consent(), receipt=receipt),
     )
     server.says("GetVaultState", audits.GetVaultStateResponse(state=a_state()))
     server.says("ExplainDisclosure", audits.ExplainDisclosureResponse(explanation=an_explanation()))

@@ -16,22 +16,18 @@ from joserfc.jwk import KeySet
 from tests.unit.cli import her_things, world
 from tests.unit.cli.conftest import Terminal
 from tests.unit.cli.fake_server import FakeServer
-from vault.api.v1 import consent_service_pb2 as consents
+from tests.unit.cli.previews import Previews
 from vault.api.v1 import vault_service_pb2 as vaults
-from vault.api.v1.consent_pb2 import Shown
 from vault.api.v1.vault_pb2 import (
     APPROVAL_KIND_OIDC_STEP_UP,
     APPROVAL_KIND_SESSION,
     APPROVAL_KIND_WEBAUTHN,
-    ApprovalChallenge,
     ApprovalKind,
     HistoryEntry,
     Passkey,
 )
 from vault.server.development_issuer import DevelopmentIssuer
 
-CHALLENGE = bytes(range(32))
-SHOWN = Shown(shown_time=world.NOW, salt=bytes(16), shown_hash=bytes(32))
 LATER = ("sharing", "longer", "d0", "--until", "2999-01-31", "--yes")
 SHARE = ("share", "c0", "--choose", "postal_address:postalCode", "--yes")
 ADD = ("passkey", "add", "passkey.json", "--yes")
@@ -41,6 +37,8 @@ DECISIONS = {
     "ResumeConsent": ("sharing", "resume", "d0"),
     "AddPasskey": ADD,
 }
+SHOWN_BY = {"GrantConsent": "PreviewConsent"}
+"""Other decisions are shown by the call that makes them."""
 
 
 @pytest.fixture
@@ -62,16 +60,7 @@ def _her_things(server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def asks_for(server: FakeServer, *kinds: ApprovalKind.ValueType) -> None:
     """Let the server hand out a challenge, and take these kinds of approval."""
-    challenge = ApprovalChallenge(
-        challenge=CHALLENGE, accepted_kinds=kinds, step_up_client_id="the-client"
-    )
-    shown = {"shown": SHOWN, "approval_challenge": challenge}
-    consent = world.a_consent()
-    consent.end_time.CopyFrom(her_things.LATER)
-    server.says("PreviewConsent", consents.PreviewConsentResponse(consent=consent, **shown))
-    server.says("ExtendConsent", consents.ExtendConsentResponse(consent=consent, **shown))
-    server.says("ResumeConsent", consents.ResumeConsentResponse(consent=consent, **shown))
-    server.says("AddPasskey", vaults.AddPasskeyResponse(passkey=Passkey(rp_id="x"), **shown))
+    Previews(server, *kinds).answer()
 
 
 def claims_of(issuer: DevelopmentIssuer, proof: bytes) -> dict[str, Any]:
@@ -91,9 +80,11 @@ def test_her_issuer_signs_what_the_server_asks_for(
     approval = server.requests(method)[-1].approval
     assert approval.kind == APPROVAL_KIND_OIDC_STEP_UP
     claims = claims_of(issuer, approval.proof)
-    nonce = base64.urlsafe_b64encode(CHALLENGE).rstrip(b"=").decode()
+    page = server.requests(SHOWN_BY.get(method, method))[0]
+    shown = Previews(server).by_method[SHOWN_BY.get(method, method)](page)
+    nonce = world.b64(shown.approval_challenge.challenge)
     assert (claims["nonce"], claims["sub"], claims["aud"]) == (nonce, "mair", "the-client")
-    assert server.requests(method)[-1].shown == SHOWN
+    assert server.requests(method)[-1].shown == shown.shown
 
 
 @pytest.mark.parametrize("method", DECISIONS)

@@ -12,6 +12,7 @@ from clients.cli.output import Output
 from tests.unit.cli import world
 from tests.unit.cli.conftest import Terminal
 from tests.unit.cli.fake_server import CALL_ID, FakeServer, Refusal
+from tests.unit.cli.previews import Previews
 from vault.api.v1.consent_pb2 import EVIDENCE_MODE_FOLLOWING, EVIDENCE_MODE_PINNED
 from vault.api.v1.evidence_pb2 import (
     EVIDENCE_SOURCE_DOCUMENT,
@@ -216,7 +217,7 @@ def test_sharing_sends_exactly_what_was_previewed(server: FakeServer, terminal: 
     (item,) = granted.choice.items
     assert ran.exit_code == 0
     assert granted.choice == preview.choice
-    assert granted.shown == server.answers["PreviewConsent"][0].shown  # type: ignore[union-attr]
+    assert granted.shown == Previews(server).granting(preview).shown
     assert (item.evidence_id, list(item.names)) == (world.ADDRESS, ["postalCode"])
     assert item.mode == EVIDENCE_MODE_FOLLOWING
     assert granted.choice.end_time == world.at("2026-12-01T00:00:00Z")

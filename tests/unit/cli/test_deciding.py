@@ -13,6 +13,7 @@ from clients.cli.words import Words
 from tests.unit.cli import her_things, world
 from tests.unit.cli.conftest import Terminal
 from tests.unit.cli.fake_server import FakeServer, Refusal
+from tests.unit.cli.previews import Previews
 from vault.api.v1.consent_pb2 import (
     EVIDENCE_MODE_FOLLOWING,
     EVIDENCE_MODE_PINNED,
@@ -23,6 +24,7 @@ from vault.api.v1.consent_service_pb2 import (
     ClaimRequestResponse,
     GetRequestResponse,
     ListRequestsResponse,
+    PreviewConsentRequest,
     PreviewConsentResponse,
 )
 from vault.api.v1.evidence_service_pb2 import GetEvidenceResponse
@@ -48,12 +50,13 @@ def another_request() -> ConsentRequest:
     return request
 
 
-def previewed(bundle: bytes) -> PreviewConsentResponse:
-    preview = PreviewConsentResponse(consent=world.a_consent(), bundle=bundle)
-    preview.consent.storage = "GB"
-    preview.shown.shown_time.CopyFrom(world.NOW)
-    preview.shown.salt, preview.shown.shown_hash = bytes(16), bytes(32)
-    return preview
+def sends(server: FakeServer, bundle: bytes) -> None:
+    def previewed(request: PreviewConsentRequest) -> PreviewConsentResponse:
+        preview = Previews(server).granting(request)
+        preview.bundle = bundle
+        return preview
+
+    server.says("PreviewConsent", previewed)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +172,7 @@ def test_the_preview_shows_the_very_bytes_that_would_be_sent(
     bundle = json.loads(world.a_bundle("postalCode", statement=her_things.STATEMENT))
     bundle["items"][0]["fields"][0]["value"] = "日本橋 1-1"
     bundle["items"][0]["source"] = "document"
-    server.says("PreviewConsent", previewed(json.dumps(bundle).encode()))
+    sends(server, json.dumps(bundle).encode())
 
     printed = " ".join(terminal.run("share", "c0", *CHOOSE, "--only-show").out.split())
 
@@ -184,7 +187,7 @@ def test_the_preview_shows_the_very_bytes_that_would_be_sent(
 def test_a_preview_too_large_for_one_answer_is_read_piece_by_piece(
     server: FakeServer, terminal: Terminal
 ) -> None:
-    server.says("PreviewConsent", previewed(b""))
+    sends(server, b"")
     server.says("GetEvidence", GetEvidenceResponse(evidence=her_things.a_disputed_piece()))
 
     printed = " ".join(terminal.run("share", "c0", *CHOOSE, "--only-show").out.split())
@@ -195,7 +198,7 @@ def test_a_preview_too_large_for_one_answer_is_read_piece_by_piece(
 
 
 def test_the_preview_as_json_is_all_of_it(server: FakeServer, terminal: Terminal) -> None:
-    server.says("PreviewConsent", previewed(world.a_bundle()))
+    sends(server, world.a_bundle())
 
     ran = terminal.run("share", "c0", *CHOOSE, "--only-show", "--json")
 

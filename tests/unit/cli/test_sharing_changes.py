@@ -12,6 +12,7 @@ from clients.cli.output import Output
 from tests.unit.cli import her_things, world
 from tests.unit.cli.conftest import Terminal
 from tests.unit.cli.fake_server import FakeServer, Refusal
+from tests.unit.cli.previews import Previews
 from vault.api.v1.consent_pb2 import Consent, ItemScope
 from vault.api.v1.consent_service_pb2 import (
     GetConsentResponse,
@@ -186,9 +187,9 @@ def test_sharing_for_longer_agrees_to_exactly_what_was_shown(
     first, second = server.requests("ExtendConsent")
     assert ran.exit_code == 0
     assert (first.validate_only, first.HasField("shown")) == (True, False)
-    assert (second.validate_only, second.shown.shown_hash) == (False, b"\x07" * 32)
+    assert (second.validate_only, second.shown) == (False, Previews(server).extending(first).shown)
     assert first.end_time == second.end_time == world.at("2999-06-30T23:00:00Z")
-    for shown in ("31 Jan 2027, instead of 24 Dec 2026", "Street, Postcode", "stopped en"):
+    for shown in ("30 Jun 2999, instead of 31 Dec 2998", "Street, Postcode", "stopped en"):
         assert ran.out.index(shown) < ran.out.index("You are now sharing")
 
 

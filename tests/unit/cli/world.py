@@ -24,7 +24,6 @@ from vault.api.v1.consent_pb2 import (
     Frequency,
     ItemScope,
     RequestedScope,
-    Shown,
 )
 from vault.api.v1.disclosure_service_pb2 import DiscloseEvidenceResponse
 from vault.api.v1.evidence_pb2 import Evidence, EvidenceField
@@ -42,6 +41,8 @@ from vault.api.v1.registry_pb2 import (
     Service,
 )
 from vault.api.v1.vault_pb2 import Acting, HistoryEntry, HistoryItem, Vault
+from vault.domain.canonical import encode
+from vault.server.convert.registry import purpose_texts_from
 
 ADDRESS = "a0000000-0000-4000-8000-000000000001"
 INCOME = "b0000000-0000-4000-8000-000000000002"
@@ -141,6 +142,7 @@ def a_request(state: int = 1) -> ConsentRequest:
         method=2,
         request_time=NOW,
         expire_time=MIDNIGHT,
+        decision_form=2,
     )
 
 
@@ -167,8 +169,14 @@ def a_consent(state: int = 1) -> Consent:
         start_time=NOW,
         end_time=MIDNIGHT,
         frequency=Frequency(count=2, period_seconds=86400),
+        largest_age_days=365,
         retention_days=30,
         method=2,
+        storage="GB",
+        jurisdiction="GB",
+        notice_hash=notice_hash(a_purpose("en", "cy")),
+        language="en",
+        decision_form=2,
         grant_time=NOW,
         disclosure_count=1,
         last_disclosure_time=NOW,
@@ -237,6 +245,11 @@ def a_purpose(*languages: str) -> Purpose:
         ],
         publish_time=NOW,
     )
+
+
+def notice_hash(purpose: Purpose) -> bytes:
+    """Return the digest of a purpose's texts, as the registry records it."""
+    return hashlib.sha256(encode(purpose_texts_from(purpose.texts))).digest()
 
 
 def a_bundle(*disputed: str, statement: str = "", **content: Any) -> bytes:
@@ -364,7 +377,6 @@ def fill(server: FakeServer) -> None:
     publish(server)
     whole = a_piece()
     whole.values = json.dumps(VALUES).encode()
-    shown = Shown(shown_time=NOW, salt=bytes(16), shown_hash=bytes(32))
     server.says("OpenVault", vaults.OpenVaultResponse(vault=Vault(vault_id=VAULT, open_time=NOW)))
     server.says("GetVault", vaults.GetVaultResponse(vault=Vault(vault_id=VAULT, open_time=NOW)))
     server.says(
@@ -392,7 +404,6 @@ def fill(server: FakeServer) -> None:
     )
     server.says("GetRequest", consents.GetRequestResponse(consent_request=a_request()))
     server.says("ListRequests", consents.ListRequestsResponse(consent_requests=[a_request()]))
-    server.says("PreviewConsent", consents.PreviewConsentResponse(consent=a_consent(), shown=shown))
     server.says(
         "GrantConsent", consents.GrantConsentResponse(consent=a_consent(), receipt=a_receipt())
     )

@@ -10,7 +10,15 @@ import pytest
 
 from vault.application.caller import Caller
 from vault.domain.errors import LimitExceededError
-from vault.server.gate import BATCHES_AT_ONCE, STREAMS_OF_ONE, Gate, Streams, gates_of, streams_of
+from vault.server.gate import (
+    BATCHES_AT_ONCE,
+    IMPORTS_AT_ONCE,
+    STREAMS_OF_ONE,
+    Gate,
+    Streams,
+    gates_of,
+    streams_of,
+)
 
 SERVICE = "/vault.api.v1.DisclosureService"
 NAMES = ("DiscloseEvidence", "DiscloseEvidenceBatch")
@@ -145,6 +153,46 @@ def test_a_stream_that_fails_leaves_nothing_behind() -> None:
             raise ValueError("failed")
 
     assert not streams.open
+
+
+IMPORT = "/vault.api.v1.VaultService/ImportVault"
+EXPORT = "/vault.api.v1.VaultService/ExportVault"
+REPLAY = "/vault.api.v1.AuditService/ReplayLane"
+
+
+@pytest.mark.parametrize(("method", "most"), [(IMPORT, 1), (EXPORT, 2), (REPLAY, 4)])
+def test_one_caller_reads_and_brings_a_few_wholes_at_once(method: str, most: int) -> None:
+    streams = streams_of(1_000)
+
+    with ExitStack() as opened:
+        for _ in range(most):
+            opened.enter_context(streams.place(named("one"), method))
+        with pytest.raises(LimitExceededError):
+            opened.enter_context(streams.place(named("one"), method))
+        opened.enter_context(streams.place(named("other"), method))
+        # What else she does is not held up by it.
+        opened.enter_context(streams.place(named("one"), "/another"))
+
+    assert not streams.open
+    assert not streams.of_method[method].open
+
+
+def test_few_imports_run_at_once() -> None:
+    streams = streams_of(1_000)
+
+    with ExitStack() as opened:
+        for number in range(IMPORTS_AT_ONCE):
+            opened.enter_context(streams.place(named(str(number)), IMPORT))
+        with pytest.raises(LimitExceededError):
+            opened.enter_context(streams.place(named("one too many"), IMPORT))
+
+
+@pytest.mark.parametrize("calls", [1, 2, 64, 2048])
+def test_wholes_leave_room_for_other_streams(calls: int) -> None:
+    streams = streams_of(calls)
+
+    for narrower in streams.of_method.values():
+        assert 1 <= narrower.most_of_one <= narrower.most <= max(1, streams.most // 2)
 
 
 @pytest.mark.parametrize("calls", [1, 2, 64, 2048])

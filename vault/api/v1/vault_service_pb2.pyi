@@ -571,7 +571,9 @@ class ListHistoryResponse(_message.Message):
     """Output only. Where the next page starts; empty on the last."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_vault_pb2.HistoryEntry]:
-        """Output only. Lines of history, newest first."""
+        """Output only. Lines of history, newest first. They may be few, or none, though a page follows: a call
+        looks at so many events, and others may have been recorded in great number.
+        """
 
     def __init__(
         self,
@@ -787,13 +789,16 @@ class ImportVaultResponse(_message.Message):
     LEFT_BEHIND_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
     POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    LEFT_BEHIND_COUNT_FIELD_NUMBER: _builtins.int
     carried_count: _builtins.int
     """Output only. How many revisions were provided again."""
     position_token: _builtins.str
     """Output only. The place in history after this write; reads accept it."""
+    left_behind_count: _builtins.int
+    """Output only. How many revisions were left behind."""
     @_builtins.property
     def left_behind(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeftBehind]:
-        """Output only. What was left behind, and why."""
+        """Output only. What was left behind, and why; the first 1,000."""
 
     @_builtins.property
     def receipt(self) -> _log_pb2.Receipt:
@@ -806,10 +811,11 @@ class ImportVaultResponse(_message.Message):
         left_behind: _abc.Iterable[Global___LeftBehind] | None = ...,
         receipt: _log_pb2.Receipt | None = ...,
         position_token: _builtins.str = ...,
+        left_behind_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carried_count", b"carried_count", "left_behind", b"left_behind", "position_token", b"position_token", "receipt", b"receipt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carried_count", b"carried_count", "left_behind", b"left_behind", "left_behind_count", b"left_behind_count", "position_token", b"position_token", "receipt", b"receipt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

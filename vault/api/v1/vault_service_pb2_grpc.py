@@ -192,7 +192,8 @@ class VaultServiceServicer:
 
         Citizens. One that broke off is brought again, under whatever `request_id`, and goes on. Shared is
         nothing: those with whom she shared are the other deployment's. Fails with VAULT_NOT_OPEN,
-        EXPORT_INVALID, DOCUMENT_INVALID, LIMIT_EXCEEDED (64 MiB besides documents), REQUEST_ID_REUSED.
+        EXPORT_INVALID, DOCUMENT_INVALID, LIMIT_EXCEEDED (10,000 records, 64 MiB besides documents; one
+        import at once for each caller, and a few for all), REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -98,7 +98,8 @@ class VaultServiceStub:
 
     Citizens. One that broke off is brought again, under whatever `request_id`, and goes on. Shared is
     nothing: those with whom she shared are the other deployment's. Fails with VAULT_NOT_OPEN,
-    EXPORT_INVALID, DOCUMENT_INVALID, LIMIT_EXCEEDED (64 MiB besides documents), REQUEST_ID_REUSED.
+    EXPORT_INVALID, DOCUMENT_INVALID, LIMIT_EXCEEDED (10,000 records, 64 MiB besides documents; one
+    import at once for each caller, and a few for all), REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -171,7 +172,8 @@ class VaultServiceAsyncStub(VaultServiceStub):
 
     Citizens. One that broke off is brought again, under whatever `request_id`, and goes on. Shared is
     nothing: those with whom she shared are the other deployment's. Fails with VAULT_NOT_OPEN,
-    EXPORT_INVALID, DOCUMENT_INVALID, LIMIT_EXCEEDED (64 MiB besides documents), REQUEST_ID_REUSED.
+    EXPORT_INVALID, DOCUMENT_INVALID, LIMIT_EXCEEDED (10,000 records, 64 MiB besides documents; one
+    import at once for each caller, and a few for all), REQUEST_ID_REUSED.
     """
 
 class VaultServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -301,7 +303,8 @@ class VaultServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Citizens. One that broke off is brought again, under whatever `request_id`, and goes on. Shared is
         nothing: those with whom she shared are the other deployment's. Fails with VAULT_NOT_OPEN,
-        EXPORT_INVALID, DOCUMENT_INVALID, LIMIT_EXCEEDED (64 MiB besides documents), REQUEST_ID_REUSED.
+        EXPORT_INVALID, DOCUMENT_INVALID, LIMIT_EXCEEDED (10,000 records, 64 MiB besides documents; one
+        import at once for each caller, and a few for all), REQUEST_ID_REUSED.
         """
 
 def add_VaultServiceServicer_to_server(servicer: VaultServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

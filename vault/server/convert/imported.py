@@ -13,6 +13,7 @@ from vault.domain.canonical import b64
 from vault.domain.errors import FieldInvalidError
 from vault.sealing.envelope import Context
 
+MOST_LEFT: Final = 1_000
 REASONS: Final[Mapping[LeftReason, pb.LeftBehindReason.ValueType]] = {
     "gone": pb.LEFT_BEHIND_REASON_GONE,
     "type-unknown": pb.LEFT_BEHIND_REASON_TYPE_UNKNOWN,
@@ -59,7 +60,7 @@ async def parts_from(
 
 
 def left_messages(brought: Brought) -> list[pb.LeftBehind]:
-    """Return what was left behind."""
+    """Return what was left behind, the first of it: it must fit into an answer."""
     return [
         pb.LeftBehind(
             evidence_id=one.evidence_id,
@@ -67,7 +68,7 @@ def left_messages(brought: Brought) -> list[pb.LeftBehind]:
             revision=one.revision,
             reason=REASONS[one.reason],
         )
-        for one in brought.left
+        for one in brought.left[:MOST_LEFT]
     ]
 
 
