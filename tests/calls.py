@@ -35,7 +35,7 @@ from vault.api.v1.evidence_service_pb2 import (
     UploadDocumentRequest,
     UploadDocumentResponse,
 )
-from vault.config import read_config
+from vault.configuration.config import read_config
 from vault.domain.errors import NotFoundError
 from vault.server.call import Call
 from vault.server.call_logging import make_logger

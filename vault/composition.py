@@ -40,7 +40,7 @@ from vault.application.registry import Registry
 from vault.application.requests import Requests
 from vault.application.silences import Silences
 from vault.application.vaults import CitizenVaults
-from vault.config import SQLITE, Config
+from vault.configuration.config import SQLITE, Config
 from vault.domain.errors import VaultError
 from vault.domain.lane import FIRST_LANE
 from vault.lane_keeper import LaneKeeper, OpenLane

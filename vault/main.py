@@ -18,9 +18,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
-from vault import __version__, checking, rebuilding, restoring, witnessing
-from vault.config import Config, read_config, read_owner
-from vault.settings import PREFIX, ConfigError
+from vault import __version__
+from vault.commands import fsck, rebuild, tail, witness
+from vault.configuration.config import Config, read_config, read_owner
+from vault.configuration.settings import PREFIX, ConfigError
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -254,7 +255,7 @@ def _tail(options: argparse.Namespace) -> int:
     settings = {**os.environ, **({f"{PREFIX}DATA": options.data} if options.data else {})}
     config = read_config(settings)
     try:
-        answer = restoring.run(options, config)
+        answer = tail.run(options, config)
     except _startup_errors() as error:
         _tell(str(error))
         return EXIT_FAILED
@@ -264,15 +265,15 @@ def _tail(options: argparse.Namespace) -> int:
 
 def _fsck(options: argparse.Namespace) -> int:
     settings = {**os.environ, **({f"{PREFIX}DATA": options.data} if options.data else {})}
-    return checking.run(options, read_config(settings))
+    return fsck.run(options, read_config(settings))
 
 
 def _rebuild(options: argparse.Namespace) -> int:
     try:
         if options.exports:
-            return rebuilding.from_exports(options)
+            return rebuild.from_exports(options)
         settings = {**os.environ, **({f"{PREFIX}DATA": options.data} if options.data else {})}
-        return rebuilding.run(options, read_config(settings))
+        return rebuild.run(options, read_config(settings))
     except _startup_errors() as error:
         _tell(f"Nothing is built: {error}")
         return EXIT_FAILED
@@ -282,7 +283,7 @@ def _witness(options: argparse.Namespace) -> int:
     from vault.witness.program import WitnessError  # noqa: PLC0415
 
     try:
-        return witnessing.run(options)
+        return witness.run(options)
     except (WitnessError, OSError) as error:
         _tell(f"The witness cannot start: {error}")
         return EXIT_FAILED
@@ -318,10 +319,10 @@ def _parser() -> argparse.ArgumentParser:
         description=f"Make the tables of both PostgreSQL databases, as their owner: reads "
         f"{PREFIX}OWNER_POSTGRES and {PREFIX}OWNER_POSTGRES_KEYS. Again does no harm.",
     )
-    restoring.add_commands(commands)
-    witnessing.add_command(commands)
-    checking.add_command(commands)
-    rebuilding.add_command(commands)
+    tail.add_commands(commands)
+    witness.add_command(commands)
+    fsck.add_command(commands)
+    rebuild.add_command(commands)
     return parser
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import vault
 from vault.application.operations import Running
-from vault.config import Config
+from vault.configuration.config import Config
 from vault.domain.canonical import b64, digest, encode
 from vault.sealing.wrapper import FileKeyWrapper
 from vault.stores import forms_of

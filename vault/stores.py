@@ -15,7 +15,7 @@ from eventsourcing.persistence import OperationalError
 from eventsourcing.utils import Environment
 
 from vault.application.keyrings import floors_of
-from vault.config import EVENTS_FILE, KEYS_FILE, Config, Postgres
+from vault.configuration.config import EVENTS_FILE, KEYS_FILE, Config, Postgres
 from vault.domain.lane import FIRST_LANE
 from vault.sealing.keystore import KeyStore
 from vault.sealing.sqlite import SQLiteKeyStore

@@ -23,11 +23,11 @@ from tests.published import SECONDS, PublishedLog
 from tests.server import DEVELOPMENT, Server, running
 from tests.witnesses import RecordingWitness, log_keys
 from tests.world import INCOME, Citizen, World, connected
-from vault.config import read_config
+from vault.configuration.config import read_config
+from vault.configuration.settings import PREFIX
 from vault.fsck.check import check
 from vault.sealing.sqlite import SQLiteKeyStore
 from vault.sealing.wrapper import FileKeyWrapper
-from vault.settings import PREFIX
 from vault.transparency.checkpoint import Checkpoint, open_checkpoint
 from vault.transparency.note import Note, Verifier
 

@@ -23,7 +23,7 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.postgres import Cluster, new_settings
 from tests.server import ROOT, Server, running
 from tests.world import World, connected, pdf
-from vault.config import Config, read_config
+from vault.configuration.config import Config, read_config
 from vault.fsck.check import check
 from vault.fsck.report import Report
 from vault.store.record import entry_of

@@ -33,7 +33,7 @@ from vault.api.v1 import operation_pb2
 from vault.api.v1 import operations_service_pb2 as operations
 from vault.api.v1 import vault_service_pb2 as vaults
 from vault.api.v1.log_pb2 import Record
-from vault.config import read_config
+from vault.configuration.config import read_config
 from vault.domain.canonical import unb64
 from vault.fsck.check import check
 

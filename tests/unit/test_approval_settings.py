@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.test_config import DEVELOPMENT, PRODUCTION, faults, settings
-from vault.approval_settings import DEVELOPMENT_CLIENT, ApprovalSettings
-from vault.config import read_config
+from vault.configuration.approvals import DEVELOPMENT_CLIENT, ApprovalSettings
+from vault.configuration.config import read_config
 
 RP = {"PASSKEY_RP_ID": "vault.aber.example", "PASSKEY_ORIGINS": "https://vault.aber.example"}
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from vault.config import POSTGRES, Postgres, read_config, read_owner
-from vault.settings import PREFIX, ConfigError
+from vault.configuration.config import POSTGRES, Postgres, read_config, read_owner
+from vault.configuration.settings import PREFIX, ConfigError
 
 DEVELOPMENT = {"DATA": "/data", "ENVIRONMENT": "development"}
 PRODUCTION = {

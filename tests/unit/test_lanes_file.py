@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from vault import lanes_file
-from vault.config import read_config
+from vault.configuration import lanes_file
+from vault.configuration.config import read_config
+from vault.configuration.lanes_file import LARGEST_COUNT, ONE_LANE, read_lanes
+from vault.configuration.settings import ConfigError
 from vault.domain import lane
-from vault.lanes_file import LARGEST_COUNT, ONE_LANE, read_lanes
-from vault.settings import ConfigError
 
 SECRET = "a-word-nobody-may-see"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from vault.config import read_config
-from vault.settings import PREFIX, ConfigError
+from vault.configuration.config import read_config
+from vault.configuration.settings import PREFIX, ConfigError
 from vault.transparency.cosignature import CosignatureSigner
 
 VKEY = CosignatureSigner("w.example", bytes(32)).verifier.vkey

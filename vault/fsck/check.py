@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from vault.config import EVENTS_FILE, KEYS_FILE, Config
+from vault.configuration.config import EVENTS_FILE, KEYS_FILE, Config
 from vault.domain.lane import FIRST_LANE, origin_of
 from vault.fsck.documents import Documents
 from vault.fsck.keys import Keys

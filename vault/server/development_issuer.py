@@ -25,8 +25,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from vault.application.caller import Role
-from vault.approval_settings import DEVELOPMENT_CLIENT
-from vault.config import Environment
+from vault.configuration.approvals import DEVELOPMENT_CLIENT
+from vault.configuration.config import Environment
 
 ISSUER: Final = "urn:citizen-vault:development"
 GRANT_TYPE: Final = "urn:citizen-vault:development"

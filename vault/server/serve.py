@@ -26,7 +26,7 @@ from vault.api.v1 import (
     registry_service_pb2,
     vault_service_pb2,
 )
-from vault.config import Config
+from vault.configuration.config import Config
 from vault.server import constraints
 from vault.server.audit import AuditHandler
 from vault.server.connect import Connect, refuse

@@ -11,9 +11,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from vault.configuration.settings import listen_address
 from vault.server.call_logging import make_logger
 from vault.server.http import HttpServer
-from vault.settings import listen_address
 from vault.transparency.encoding import FormError
 from vault.transparency.note import Verifier
 from vault.witness.heads import Heads, HeadsFileError

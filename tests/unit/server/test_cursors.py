@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from projections.change_feed import START, Cursor
 from projections.consent_register import NEWEST, RowKey
 from vault.application.caller import Caller
+from vault.configuration.lanes_file import LARGEST_COUNT
 from vault.domain.errors import TokenInvalidError
 from vault.domain.lane import LARGEST_LANE
-from vault.lanes_file import LARGEST_COUNT
 from vault.server.consent import _key_from  # what a handler makes of a token
 from vault.server.convert.changes import cursor_from, cursor_name
 from vault.server.paging import Pages

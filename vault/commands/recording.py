@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from vault.application.identifiers import Identifiers
 from vault.application.operations import Operations
 from vault.application.receipts import Receipts
-from vault.config import Config
+from vault.configuration.config import Config
 from vault.domain.lane import FIRST_LANE
 from vault.stores import open_keys, open_vaults
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from vault.settings import Reader, safe_uri
+from vault.configuration.settings import Reader, safe_uri
 
 DEVELOPMENT_CLIENT: Final = "citizen-vault-development"
 LONGEST_AGE_SECONDS: Final = 3600

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from projections.rebuild import Recorded, ViewDigest
-    from vault.config import Config
+    from vault.configuration.config import Config
     from vault.store.recorder import Recorder
 
 EXIT_FAILED: Final = 1

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from vault.config import Config
+    from vault.configuration.config import Config
 
 EXIT_CLEAN: Final = 0
 EXIT_FOUND: Final = 1

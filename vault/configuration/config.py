@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, cast
 
-from vault.approval_settings import ApprovalSettings, read_approvals
-from vault.conninfo import is_same_database, read_conninfo
-from vault.lanes_file import ONE_LANE, LaneList, read_lanes
-from vault.log_settings import LogSettings, read_log_settings
-from vault.settings import (
+from vault.configuration.approvals import ApprovalSettings, read_approvals
+from vault.configuration.conninfo import is_same_database, read_conninfo
+from vault.configuration.lanes_file import ONE_LANE, LaneList, read_lanes
+from vault.configuration.log import LogSettings, read_log_settings
+from vault.configuration.settings import (
     PREFIX,
     Reader,
     deployment_name,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vault.config import Config
+    from vault.configuration.config import Config
 
 
 def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -77,8 +77,8 @@ def run(options: argparse.Namespace, config: Config) -> str:
 
 def _record(config: Config, lane: int, size: int, appended: int) -> str:
     """Record the restore in the operator's history, and return what is to be told of that."""
+    from vault.commands.recording import RestoredTooShortError, record_restore  # noqa: PLC0415
     from vault.domain.errors import VaultError  # noqa: PLC0415
-    from vault.recording import RestoredTooShortError, record_restore  # noqa: PLC0415
 
     try:
         asyncio.run(record_restore(config, lane, size, appended))
@@ -88,7 +88,7 @@ def _record(config: Config, lane: int, size: int, appended: int) -> str:
 
 
 def _key(config: Config, parts: ExitStack) -> bytes:
-    from vault.config import KEYS_FILE  # noqa: PLC0415
+    from vault.configuration.config import KEYS_FILE  # noqa: PLC0415
     from vault.sealing.errors import KeyStoreError  # noqa: PLC0415
     from vault.sealing.keystore import tail_key  # noqa: PLC0415
     from vault.stores import open_keys  # noqa: PLC0415

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from vault.settings import PREFIX, Reader, safe_uri
+from vault.configuration.settings import PREFIX, Reader, safe_uri
 from vault.transparency.encoding import FormError
 from vault.transparency.policy import NO_WITNESSES, Policy
 
