@@ -30,10 +30,18 @@ def search(folder: Path, words: Iterable[str]) -> list[str]:
     return [
         f"{path.name}: {word}"
         for path in files
-        for data in (path.read_bytes(), path.name.encode())
+        for data in (_content(path), path.name.encode())
         for word, its in forms.items()
         if any(form in data for form in its)
     ]
+
+
+def _content(path: Path) -> bytes:
+    """Return what is in a file; nothing if it has gone, as files do that get another name."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def repeating(answers: Iterable[Answer], words: Iterable[str]) -> list[tuple[str, str]]:

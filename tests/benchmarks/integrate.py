@@ -78,7 +78,7 @@ def integrate(folder: Path, seconds: float) -> dict[str, Any]:
     spent = processor = 0.0
     while spent < seconds:
         if store.size + ROUND > recorder.tree_size():
-            _fill(folder / "events.db", store.size, _PAGE)
+            _fill(folder / "events.db", recorder.tree_size(), _PAGE)
         store.size += ROUND
         began, used = time.perf_counter(), time.process_time()
         integrator.go_on()

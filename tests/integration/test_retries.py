@@ -105,7 +105,11 @@ def test_a_write_sent_twice_happens_once(
     assert recorded_since(server, before) == recorded_by(method, role)
 
 
-@pytest.mark.parametrize(("method", "role"), WRITE_KEYS)
+@pytest.mark.parametrize(
+    ("method", "role"),
+    # Of these a caller may have one under way.
+    [key for key in WRITE_KEYS if key[0] != "VaultService/ImportVault"],
+)
 def test_a_write_sent_ten_times_at_once_happens_once(
     server: Server, samples: Samples, method: str, role: str
 ) -> None:
