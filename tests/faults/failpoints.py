@@ -107,8 +107,12 @@ class Plan:
         noted = self.noted.read_text(encoding="ascii") if self.noted.exists() else ""
         return Counter(noted.splitlines())
 
-    def program(self, life: int, ending: Ending | None) -> tuple[str, ...]:
-        """Return what to run instead of the server."""
+    def program(self, life: str, ending: Ending | None) -> tuple[str, ...]:
+        """Return what to run instead of the server.
+
+        Args:
+            life: what happens by chance is drawn anew for each.
+        """
         said = {
             "folder": str(self.folder),
             "seed": f"{self.seed}/{life}",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -69,24 +70,22 @@ class Site:
             await asyncio.sleep(LOOK_SECONDS)
 
     def _start(self, server: ForkedServer) -> None:
+        """Start it; one to which something happens while it starts is started again."""
         left = self.plan.endings[self._lives :]
-        server.program = self.plan.program(self._lives, left[0] if left else None)
+        give_up = time.monotonic() + START_SECONDS
+        for attempt in itertools.count():
+            life = f"{self._lives}.{attempt}"
+            server.program = self.plan.program(life, left[0] if left else None)
+            try:
+                server.start()
+                break
+            except AssertionError:
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(LOOK_SECONDS)
         self._lives += 1
-        _start_patiently(server)
         # Those who know where it was find it there again.
         server.options = (*DEVELOPMENT, "--listen", server.target)
-
-
-def _start_patiently(server: ForkedServer) -> None:
-    """Start it; where it was, somebody else's connection may be for a moment."""
-    give_up = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            return server.start()
-        except AssertionError:
-            if time.monotonic() > give_up:
-                raise
-            time.sleep(LOOK_SECONDS)
 
 
 @contextmanager
