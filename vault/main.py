@@ -59,14 +59,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _settings(options: argparse.Namespace) -> dict[str, str]:
-    settings = dict(os.environ)
-    if options.data:
-        settings[f"{PREFIX}DATA"] = options.data
+    settings = _stored_at(options)
     if options.listen:
         settings[f"{PREFIX}LISTEN"] = options.listen
     if options.development:
         settings[f"{PREFIX}ENVIRONMENT"] = "development"
     return settings
+
+
+def _stored_at(options: argparse.Namespace) -> dict[str, str]:
+    """Return the settings, with the folder that the options name if they do."""
+    return {**os.environ, **({f"{PREFIX}DATA": options.data} if options.data else {})}
 
 
 def _serve(settings: dict[str, str]) -> int:
@@ -252,8 +255,7 @@ def _startup_errors() -> tuple[type[Exception], ...]:
 
 
 def _tail(options: argparse.Namespace) -> int:
-    settings = {**os.environ, **({f"{PREFIX}DATA": options.data} if options.data else {})}
-    config = read_config(settings)
+    config = read_config(_stored_at(options))
     try:
         answer = tail.run(options, config)
     except _startup_errors() as error:
@@ -264,16 +266,14 @@ def _tail(options: argparse.Namespace) -> int:
 
 
 def _fsck(options: argparse.Namespace) -> int:
-    settings = {**os.environ, **({f"{PREFIX}DATA": options.data} if options.data else {})}
-    return fsck.run(options, read_config(settings))
+    return fsck.run(options, read_config(_stored_at(options)))
 
 
 def _rebuild(options: argparse.Namespace) -> int:
     try:
         if options.exports:
             return rebuild.from_exports(options)
-        settings = {**os.environ, **({f"{PREFIX}DATA": options.data} if options.data else {})}
-        return rebuild.run(options, read_config(settings))
+        return rebuild.run(options, read_config(_stored_at(options)))
     except _startup_errors() as error:
         _tell(f"Nothing is built: {error}")
         return EXIT_FAILED
