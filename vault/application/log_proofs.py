@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from vault.domain.errors import DeadlinePassedError, NotFoundError
+from vault.domain.errors import NotFoundError
 from vault.log.logs import Checkpoint
 from vault.store.record import leaf_of
 
@@ -29,28 +29,6 @@ class PublishedLogs(Protocol):
         Raises:
             NotFoundError: if nothing was published yet.
         """
-
-
-class Unpublished:
-    """Stands where no log is published: no checkpoint covers anything."""
-
-    async def of(self, lane: int, leaf_index: int, leaf_hash: bytes, deadline: float) -> str:
-        """Fail: nothing is covered.
-
-        Raises:
-            DeadlinePassedError: always.
-        """
-        del lane, leaf_index, leaf_hash, deadline
-        raise DeadlinePassedError
-
-    async def checkpoint(self, lane: int) -> Checkpoint:
-        """Fail: there is none.
-
-        Raises:
-            NotFoundError: always.
-        """
-        del lane
-        raise NotFoundError
 
 
 class LogProofs:

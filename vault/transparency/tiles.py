@@ -90,16 +90,6 @@ class Tile:
         return tile
 
 
-def tile_path(level: int, index: int, width: int = WIDTH) -> str:
-    """Return the path of a tile of hashes, for example `tile/0/x001/234.p/5`."""
-    return Tile(level, index, width).path
-
-
-def entries_path(index: int, width: int = WIDTH) -> str:
-    """Return the path of a bundle of entries, for example `tile/entries/x001/234.p/5`."""
-    return Tile(ENTRIES, index, width).path
-
-
 def tiles_between(old_size: int, new_size: int) -> Iterator[Tile]:
     """Yield the tiles of hashes to write when a log grows, from the leaves up."""
     level = 0

@@ -16,10 +16,8 @@ from vault.transparency.tiles import (
     TileReader,
     bundles_between,
     encode_entries,
-    entries_path,
     parse_entries,
     parse_hashes,
-    tile_path,
     tiles_between,
 )
 from vault.transparency.tree import (
@@ -180,17 +178,17 @@ def test_a_partial_tile_that_was_deleted_is_read_from_the_full_one() -> None:
     folder = folder_of(300, 700)
     old = TileReader(folder.read, 300)
     expected = inclusion_path(old.nodes, 299, 300)
-    del folder.files[tile_path(0, 1, 44)]
+    del folder.files[Tile(0, 1, 44).path]
 
     reader = TileReader(folder.read, 300)
 
     assert inclusion_path(reader.nodes, 299, 300) == expected
     assert list(reader.hashes(250, 300)) == LEAVES[250:300]
     assert reader.edge().root() == DEFINITION.root(0, 300)
-    assert tile_path(0, 1) in folder.reads
+    assert Tile(0, 1).path in folder.reads
 
 
-@pytest.mark.parametrize("path", [tile_path(0, 0), tile_path(0, 1, 44), tile_path(1, 0, 1)])
+@pytest.mark.parametrize("path", [Tile(0, 0).path, Tile(0, 1, 44).path, Tile(1, 0, 1).path])
 def test_a_tile_that_is_nowhere_is_missed(path: str) -> None:
     folder = folder_of(300)
     del folder.files[path]
@@ -200,7 +198,7 @@ def test_a_tile_that_is_nowhere_is_missed(path: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", bytes(31), bytes(44 * 32 + 1), bytes(257 * 32)])
-@pytest.mark.parametrize("path", [tile_path(0, 0), tile_path(0, 1, 44), tile_path(1, 0, 1)])
+@pytest.mark.parametrize("path", [Tile(0, 0).path, Tile(0, 1, 44).path, Tile(1, 0, 1).path])
 def test_a_tile_of_another_width_is_refused(path: str, data: bytes) -> None:
     folder = folder_of(300)
     folder.files[path] = data
@@ -219,11 +217,11 @@ def test_a_changed_tile_leads_to_another_root() -> None:
     root = root_of(TileReader(folder.read, 300).nodes, 300)
     for path, data in list(folder.files.items()):
         folder.files[path] = bytes([data[0] ^ 1]) + data[1:]
-        if path != tile_path(0, 0):  # its root stands in the tile above
+        if path != Tile(0, 0).path:  # its root stands in the tile above
             assert root_of(TileReader(folder.read, 300).nodes, 300) != root
         folder.files[path] = data
-    changed = folder.files[tile_path(0, 0)]
-    folder.files[tile_path(0, 0)] = bytes([changed[0] ^ 1]) + changed[1:]
+    changed = folder.files[Tile(0, 0).path]
+    folder.files[Tile(0, 0).path] = bytes([changed[0] ^ 1]) + changed[1:]
     path = inclusion_path(TileReader(folder.read, 300).nodes, 1, 300)
 
     assert root_of_path(LEAVES[1], 1, 300, path) != root
@@ -285,10 +283,10 @@ def test_what_is_no_path_of_a_tile_is_refused(path: str) -> None:
 
 
 def test_paths_are_written_as_specified() -> None:
-    assert tile_path(0, 1_234_067) == "tile/0/x001/x234/067"
-    assert tile_path(0, 1234, 5) == "tile/0/x001/234.p/5"
-    assert entries_path(999, 1) == "tile/entries/999.p/1"
-    assert entries_path(1000) == "tile/entries/x001/000"
+    assert Tile(0, 1_234_067).path == "tile/0/x001/x234/067"
+    assert Tile(0, 1234, 5).path == "tile/0/x001/234.p/5"
+    assert Tile(ENTRIES, 999, 1).path == "tile/entries/999.p/1"
+    assert Tile(ENTRIES, 1000).path == "tile/entries/x001/000"
 
 
 @pytest.mark.parametrize(
