@@ -69,6 +69,7 @@ class LogKeeper:
         self._folder = folder
         self._witnesses = witnesses
         self._status = status
+        self._signer: Signer | None = None
         self._seen = b""
         self._has_age = False
         self._pause_seconds = FIRST_PAUSE_SECONDS
@@ -103,9 +104,8 @@ class LogKeeper:
 
     def _keep(self) -> None:
         if self._status.refusal is None:
-            signer = Signer(self._lane.origin, draw_log(self._keys, self._lane.origin).seed)
-            if signer.verifier.vkey != self._listed:
-                raise OtherKeyError(self._lane.origin)
+            # A log has one key for ever: whoever waits for the lock need not read it each time.
+            self._signer = signer = self._signer or self._drawn_signer()
             self._look(signer.verifier)
             self._begin_age()
             with self._folder.lock() as is_ours:
@@ -113,6 +113,12 @@ class LogKeeper:
                     self._integrate(signer)
         self._notice()
         self._stopping.wait(TICK_SECONDS)
+
+    def _drawn_signer(self) -> Signer:
+        signer = Signer(self._lane.origin, draw_log(self._keys, self._lane.origin).seed)
+        if signer.verifier.vkey != self._listed:
+            raise OtherKeyError(self._lane.origin)
+        return signer
 
     def _look(self, verifier: Verifier) -> None:
         """Learn what was published, perhaps by another process."""
