@@ -20,7 +20,7 @@ from uuid import uuid4
 import pytest
 from msgspec.structs import replace
 
-from tests.signed_logs import SignedLogs
+from tests.instant_logs import SignedLogs
 from vault.application.amendments import Amendments
 from vault.application.audits import Audits
 from vault.application.caller import ActingFor, Caller
