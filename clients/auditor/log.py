@@ -26,10 +26,10 @@ from clients.auditor.chain import Place
 from clients.auditor.decisions import Decisions
 from clients.auditor.desk import Desk, Progress
 from clients.auditor.findings import Findings, Where
+from clients.auditor.judged import Judged
 from clients.auditor.lane import Found, Reader, Share, read_registry
 from clients.auditor.receipt import Held, hold, judge_receipt
 from clients.auditor.report import (
-    NOTE,
     CheckpointAnswer,
     ReceiptAnswer,
     findings_as_text,
@@ -38,13 +38,13 @@ from clients.auditor.report import (
     trust_json,
     trust_line,
 )
-from clients.auditor.trust import Coverage, Signed, Trust, Verdict, exit_code, worst
+from clients.auditor.trust import Coverage, Signed, Trust, Verdict, worst
 
 NO_PLACE: Final = Where("checkpoint", None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogReport:
+class LogReport(Judged):
     """What the audit of a log found."""
 
     origin: str
@@ -73,15 +73,10 @@ class LogReport:
         return worst(found)
 
     @property
-    def exit(self) -> int:
-        """Return the exit code."""
-        return exit_code(self.verdict)
-
-    @property
-    def line(self) -> str:
-        """Return the verdict with its reason."""
+    def reason(self) -> str:
+        """Return why it is the verdict."""
         if self.findings.count:
-            return f"{self.verdict} ({self.findings.line})"
+            return self.findings.line
         counts, parts = self.decisions.counts, []
         if not_shown := counts["not shown"]:
             first = self.decisions.not_shown[0]
@@ -92,7 +87,7 @@ class LogReport:
             parts.append(f"{self.withheld} records were not shown")
         if counts["sealed"]:
             parts.append(f"the proofs of {counts['sealed']} decisions are sealed from this reader")
-        return f"{self.verdict} ({'; '.join([*parts, trust_line(self.coverage, self.receipts)])})"
+        return "; ".join([*parts, trust_line(self.coverage, self.receipts)])
 
     def as_json(self) -> dict[str, object]:
         """Return it as the module's docstring describes."""
@@ -100,10 +95,7 @@ class LogReport:
         for name in ("coverage", "decisions", "findings"):
             del answers[name]
         return {
-            "verdict": self.verdict,
-            "line": self.line,
-            "note": NOTE,
-            "exit": self.exit,
+            **self.head_json(),
             **trust_json(self.coverage),
             **answers,
             "decisions": dict(self.decisions.counts),
@@ -128,7 +120,7 @@ class LogReport:
         yield from findings_as_text(self.findings.listed, self.findings.count)
         yield ""
         yield self.line
-        yield NOTE
+        yield self.note
 
 
 def audit_log(

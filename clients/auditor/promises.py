@@ -10,13 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from clients.auditor.findings import Findings
+from clients.auditor.judged import Judged
 from clients.auditor.receipt import Held, judge_receipt
-from clients.auditor.report import NOTE, ReceiptAnswer, receipt_answer
-from clients.auditor.trust import NO_WITNESS, Trust, Verdict, exit_code, worst
+from clients.auditor.report import ReceiptAnswer, receipt_answer
+from clients.auditor.trust import NO_WITNESS, Trust, Verdict, worst
 
 
 @dataclass(frozen=True, slots=True)
-class PromisesReport:
+class PromisesReport(Judged):
     """What was found of each receipt."""
 
     receipts: tuple[tuple[ReceiptAnswer, Verdict, str], ...]
@@ -28,25 +29,16 @@ class PromisesReport:
         return worst(verdict for _, verdict, _ in self.receipts)
 
     @property
-    def exit(self) -> int:
-        """Return the exit code."""
-        return exit_code(self.verdict)
-
-    @property
-    def line(self) -> str:
-        """Return the verdict with its reason."""
+    def reason(self) -> str:
+        """Return why it is the verdict."""
         if self.findings.count:
-            return f"{self.verdict} ({self.findings.line})"
-        first = next(why for _, verdict, why in self.receipts if verdict == self.verdict)
-        return f"{self.verdict} ({first})"
+            return self.findings.line
+        return next(why for _, verdict, why in self.receipts if verdict == self.verdict)
 
     def as_json(self) -> dict[str, object]:
         """Return it as the module's docstring describes."""
         return {
-            "verdict": self.verdict,
-            "line": self.line,
-            "note": NOTE,
-            "exit": self.exit,
+            **self.head_json(),
             "findings": [asdict(finding) for finding in self.findings.listed],
             "finding_count": self.findings.count,
             "receipts": [
@@ -61,7 +53,7 @@ class PromisesReport:
             yield f"  {verdict}: {why}"
         yield ""
         yield self.line
-        yield NOTE
+        yield self.note
 
 
 def judge_receipts(files: Sequence[bytes], trust: Trust) -> PromisesReport:

@@ -42,19 +42,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from clients.auditor.consents import Standing
 from clients.auditor.decisions import Decision
 from clients.auditor.findings import Finding, Findings, Where
+from clients.auditor.judged import NOTE, Judged
 from clients.auditor.provider import Signer
 from clients.auditor.receipt import Held
-from clients.auditor.trust import Coverage, Signed, Verdict, exit_code, worst
+from clients.auditor.trust import Coverage, Signed, Verdict, worst
 
-NOTE: Final = (
-    "This shows that nothing was changed or hidden within what was shown, "
-    "not that what was written is true."
-)
 HISTORY_NOTE: Final = (
     f"{NOTE} Nor does one history alone show that it does not go on after this end, or otherwise "
     "elsewhere: that, an auditor of the whole log can say."
@@ -203,8 +200,10 @@ class ContinuedAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Judged):
     """What an audit found."""
+
+    note: ClassVar[str] = HISTORY_NOTE
 
     stream: str
     origin: str
@@ -243,16 +242,8 @@ class Report:
         return worst(found)
 
     @property
-    def exit(self) -> int:
-        """Return the exit code."""
-        return exit_code(self.verdict)
-
-    @property
-    def line(self) -> str:
-        """Return the verdict with its reason."""
-        return f"{self.verdict} ({self._reason()})"
-
-    def _reason(self) -> str:
+    def reason(self) -> str:
+        """Return why it is the verdict."""
         if self.findings:
             return Findings(list(self.findings), self.finding_count).line
         parts = []
@@ -308,10 +299,7 @@ def as_json(report: Report) -> dict[str, object]:
     answers = asdict(report)
     answers.pop("coverage")
     return {
-        "verdict": report.verdict,
-        "line": report.line,
-        "note": HISTORY_NOTE,
-        "exit": report.exit,
+        **report.head_json(),
         **trust_json(report.coverage),
         **answers,
         "consents": [{**consent.pop("then"), **consent} for consent in answers["consents"]],
@@ -360,7 +348,7 @@ def as_text(report: Report) -> Iterator[str]:
     yield from findings_as_text(report.findings, report.finding_count)
     yield ""
     yield report.line
-    yield HISTORY_NOTE
+    yield report.note
 
 
 def held_as_text(

@@ -38,16 +38,16 @@ from clients.auditor.facts import (
     Terms,
 )
 from clients.auditor.findings import Findings, Where
+from clients.auditor.judged import Judged
 from clients.auditor.record import read_facts, split_line
 from clients.auditor.report import (
-    NOTE,
     CheckpointAnswer,
     findings_as_text,
     held_as_text,
     trust_json,
 )
 from clients.auditor.tree import Tree, leaf_hash
-from clients.auditor.trust import Coverage, Signed, Trust, Verdict, exit_code
+from clients.auditor.trust import Coverage, Signed, Trust, Verdict
 
 _KNOWN: Final = VAULT_FACTS | REGISTRY_FACTS | REQUEST_FACTS | AUDIT_FACTS
 _SEALED: Final = "links are sealed from this reader"
@@ -106,7 +106,7 @@ class Permission:
 
 
 @dataclass(slots=True)
-class ServiceReport:
+class ServiceReport(Judged):
     """What was found of one service's facts in a log."""
 
     service: str = ""
@@ -125,23 +125,14 @@ class ServiceReport:
         return "FAILED" if self.findings.count else "WITHHELD"
 
     @property
-    def exit(self) -> int:
-        """Return the exit code."""
-        return exit_code(self.verdict)
-
-    @property
-    def line(self) -> str:
-        """Return the verdict with its reason."""
-        why = self.findings.line if self.findings.count else f"{_SEALED}; {self.coverage}"
-        return f"{self.verdict} ({why})"
+    def reason(self) -> str:
+        """Return why it is the verdict."""
+        return self.findings.line if self.findings.count else f"{_SEALED}; {self.coverage}"
 
     def as_json(self) -> dict[str, object]:
         """Return it as the module's docstring describes."""
         return {
-            "verdict": self.verdict,
-            "line": self.line,
-            "note": NOTE,
-            "exit": self.exit,
+            **self.head_json(),
             **trust_json(self.coverage),
             "service": self.service,
             "size": self.size,
@@ -163,7 +154,7 @@ class ServiceReport:
         yield from findings_as_text(self.findings.listed, self.findings.count)
         yield ""
         yield self.line
-        yield NOTE
+        yield self.note
 
 
 def audit_service(

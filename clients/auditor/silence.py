@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
 from clients.auditor.canonical import FormError, parse
 from clients.auditor.chain import Chain
@@ -31,8 +31,9 @@ from clients.auditor.facts import (
     VaultRead,
 )
 from clients.auditor.findings import Findings, Where
+from clients.auditor.judged import Judged
 from clients.auditor.record import Record, read_record
-from clients.auditor.trust import Signed, Trust, Verdict, exit_code, worst
+from clients.auditor.trust import Signed, Trust, Verdict, worst
 
 NOTE: Final = (
     "This shows that nothing left between these two records of this one stream, not that the log "
@@ -50,8 +51,10 @@ class Moment:
 
 
 @dataclass(slots=True)
-class Silence:
+class Silence(Judged):
     """What a proof of silence came to; a moment is None where its record is not shown."""
+
+    note: ClassVar[str] = NOTE
 
     stream: str = ""
     consent_id: str = ""
@@ -73,16 +76,8 @@ class Silence:
         return worst(signed.verdict for signed in self.signed)
 
     @property
-    def exit(self) -> int:
-        """Return the exit code."""
-        return exit_code(self.verdict)
-
-    @property
-    def line(self) -> str:
-        """Return the verdict with its reason."""
-        return f"{self.verdict} ({self._reason()})"
-
-    def _reason(self) -> str:
+    def reason(self) -> str:
+        """Return why it is the verdict."""
         if self.findings.count:
             return self.findings.line
         if self.withheld:
@@ -114,10 +109,7 @@ def prove_silence(lines: Iterable[bytes], trust: Trust) -> Silence:
 def as_json(silence: Silence) -> dict[str, object]:
     """Return what a proof came to as the module's docstring describes."""
     return {
-        "verdict": silence.verdict,
-        "line": silence.line,
-        "note": NOTE,
-        "exit": silence.exit,
+        **silence.head_json(),
         "stream": silence.stream,
         "consent_id": silence.consent_id,
         "service": silence.service,
@@ -143,7 +135,7 @@ def as_text(silence: Silence) -> Iterator[str]:
         yield "Nothing left under this consent between the two."
     yield ""
     yield silence.line
-    yield NOTE
+    yield silence.note
 
 
 def _follow(lines: list[bytes], silence: Silence) -> list[Record]:
