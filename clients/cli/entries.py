@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 from clients.cli.errors import CommandError
 from clients.cli.published import whole_list
 from clients.cli.terms import difference_rows, labels
+from clients.cli.times import exact
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from clients.cli.session import Session
     from vault.api.v1.vault_pb2 import HistoryEntry
@@ -84,6 +85,25 @@ def happened(session: Session, entry: HistoryEntry) -> str:
         text = words("happened.read.official")
     channel = _CHANNELS.get(entry.acting.channel, "")
     return lines(text, words.maybe(f"by.official.{channel}") or words("by.official.other"))
+
+
+def attempts(
+    session: Session, entries: Iterable[HistoryEntry]
+) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Return who saw something, or tried to, as the heads and the rows of a table."""
+    words = session.words
+    heads = ("when", "who", "what", "why", "outcome", "entry")
+    return [words(f"column.{head}") for head in heads], [
+        (
+            exact(entry.time, words),
+            lines(who(session, entry), *references(session, entry)),
+            what(session, entry),
+            reason_for(session, entry),
+            outcome(session, entry),
+            str(entry.receipt.leaf_index),
+        )
+        for entry in entries
+    ]
 
 
 def outcome(session: Session, entry: HistoryEntry) -> str:

@@ -14,7 +14,13 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from clients.cli.entries import happened, lines, outcome, reason_for, references, what, who
+from clients.cli.entries import (
+    attempts,
+    happened,
+    lines,
+    what,
+    who,
+)
 from clients.cli.sharings import state_key, state_of
 from clients.cli.terms import parts_of, terms_of
 from clients.cli.times import day, exact, moment
@@ -83,31 +89,10 @@ class _Section:
 
 def _seen(session: Session, copy: Copy) -> str:
     words = session.words
-    attempts = [line for line in copy.lines if line.type.startswith(_ATTEMPTS)]
-    if not attempts:
+    tried = [line for line in copy.lines if line.type.startswith(_ATTEMPTS)]
+    if not tried:
         return _paragraphs(words("nobody.saw"))
-    return _table(
-        words("seen"),
-        [
-            words("column.when"),
-            words("column.who"),
-            words("column.what"),
-            words("column.why"),
-            words("column.outcome"),
-            words("column.entry"),
-        ],
-        [
-            (
-                exact(line.time, words),
-                lines(who(session, line), *references(session, line)),
-                what(session, line),
-                reason_for(session, line),
-                outcome(session, line),
-                str(line.receipt.leaf_index),
-            )
-            for line in attempts
-        ],
-    )
+    return _table(words("seen"), *attempts(session, tried))
 
 
 def _sharings(session: Session, copy: Copy) -> str:

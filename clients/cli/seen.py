@@ -10,6 +10,7 @@ import typer
 from clients.cli import why
 from clients.cli.command import command, noun
 from clients.cli.entries import (
+    attempts,
     happened,
     history,
     lines,
@@ -116,30 +117,7 @@ def say_faults(session: Session, entries: Sequence[HistoryEntry]) -> None:
 
 
 def _say_seen_wide(session: Session, entries: Sequence[HistoryEntry]) -> None:
-    words = session.words
-    session.output.table(
-        [
-            words("column.when"),
-            words("column.who"),
-            words("column.what"),
-            words("column.why"),
-            words("column.outcome"),
-            words("column.entry"),
-        ],
-        [
-            (
-                exact(entry.time, words),
-                lines(who(session, entry), *references(session, entry)),
-                what(session, entry),
-                reason_for(session, entry),
-                outcome(session, entry),
-                str(entry.receipt.leaf_index),
-            )
-            for entry in entries
-        ],
-        right=(5,),
-        is_spaced=True,
-    )
+    session.output.table(*attempts(session, entries), right=(5,), is_spaced=True)
 
 
 def _say_seen_narrow(session: Session, entries: Sequence[HistoryEntry]) -> None:
