@@ -81,7 +81,7 @@ openapi: generated ## rewrite only its openapi.json, which `make protos` does to
 lock: ## rewrite requirements.lock from pyproject.toml (UPGRADE=1 takes newer versions)
 	@$(find-python); "$$python" -m venv --clear .build/lock
 	.build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	.build/lock/bin/uv pip compile pyproject.toml --group dev --group build --universal --python-version 3.11 \
+	.build/lock/bin/uv pip compile pyproject.toml --extra web --group dev --group build --universal --python-version 3.11 \
 	  --generate-hashes --no-config --quiet --custom-compile-command "make lock" \
 	  $(if $(strip $(UPGRADE)),--upgrade) --output-file requirements.lock
 
