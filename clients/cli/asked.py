@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from clients.cli.numbers import short
 from clients.cli.pieces import pieces
-from clients.cli.published import whole_list
-from clients.cli.terms import asked_terms, law, whose_choice
-from clients.cli.times import moment
+from clients.wording.published import whole_list
+from clients.wording.terms import asked_terms, law, whose_choice
+from clients.wording.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -31,7 +31,7 @@ from clients.cli.files import new_file
 from clients.cli.numbers import short
 from clients.cli.output import as_json
 from clients.cli.session import Session
-from clients.cli.times import date_of
+from clients.wording.times import date_of
 
 if TYPE_CHECKING:
     from clients.cli.assistance import Assistance

@@ -9,8 +9,8 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from clients.cli.times import date_of
-from clients.cli.words import LANGUAGES, Words
+from clients.wording.times import date_of
+from clients.wording.words import LANGUAGES, Words
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp

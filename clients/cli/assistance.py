@@ -18,7 +18,7 @@ from clients.cli.errors import UsageError
 
 if TYPE_CHECKING:
     from clients.cli.output import Output
-    from clients.cli.words import Words
+    from clients.wording.words import Words
     from vault.api.v1.vault_pb2 import Acting, Approval
 
 CHANNELS: Final = ("counter", "phone", "letter")

@@ -19,8 +19,9 @@ from clients.cli.files import must_be_new, new_file
 from clients.cli.output import console
 from clients.cli.service_views import spoken
 from clients.cli.session import Session
-from clients.cli.times import is_typed_time, moment_of, utc
+from clients.cli.times import is_typed_time, moment_of
 from clients.receipts import b64
+from clients.wording.times import utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

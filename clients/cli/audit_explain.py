@@ -17,9 +17,9 @@ from clients.cli.audit import CaseRef
 from clients.cli.command import command
 from clients.cli.errors import CommandError, ExitCode
 from clients.cli.session import Session
-from clients.cli.terms import kept, law, often, whose_choice
-from clients.cli.times import utc
 from clients.receipts import b64
+from clients.wording.terms import kept, law, often, whose_choice
+from clients.wording.times import utc
 
 if TYPE_CHECKING:
     from vault.api.v1.audit_pb2 import Explanation

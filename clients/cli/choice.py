@@ -17,8 +17,8 @@ from clients.cli.numbers import short
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from clients.cli.published import Kind
     from clients.cli.session import Session
+    from clients.wording.published import Kind
     from vault.api.v1.consent_pb2 import ConsentRequest, RequestedScope
     from vault.api.v1.evidence_pb2 import Evidence
 

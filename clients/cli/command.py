@@ -21,8 +21,9 @@ from clients.cli.assistance import Assistance
 from clients.cli.errors import CommandError, ExitCode, exit_code_of, next_step_of, told_to_citizen
 from clients.cli.output import Output
 from clients.cli.session import Choices, Session
-from clients.cli.words import Words
 from clients.connection import CallError
+from clients.wording.times import ZoneError
+from clients.wording.words import Words
 
 FOR_CITIZENS: Final = "For citizens"
 _PANEL: Final = "With every command"
@@ -169,6 +170,9 @@ def _run(
         words = session.words if session else Words("en")
         step = words("not.as.shown.next")
         _fail(choices, words("not.as.shown"), step, ExitCode.NOT_AS_SHOWN, session)
+    except ZoneError as error:
+        step = "Set CITIZEN_VAULT_ZONE, or unset it."
+        _fail(choices, str(error), step, ExitCode.USAGE, session)
     except CommandError as error:
         _fail(choices, error.message, error.next_step, error.exit_code, session)
     except CallError as error:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clients.cli.command import command, noun
-from clients.cli.entries import entry_of, happened, what, who
+from clients.cli.entries import entry_of
 from clients.cli.errors import CommandError, UsageError
 from clients.cli.numbers import short
 from clients.cli.proof import command_for, keep
 from clients.cli.receipt import kept_keys, listed_keys
 from clients.cli.session import Session
-from clients.cli.times import exact
 from clients.receipts import ReceiptError, SignedRecord, b64
+from clients.wording.entries import happened, what, who
+from clients.wording.times import exact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,8 +17,9 @@ from clients.cli.errors import UsageError
 from clients.cli.numbers import short
 from clients.cli.pieces import pieces
 from clients.cli.preview import show_preview
-from clients.cli.terms import has_begun
-from clients.cli.times import end_of, last_day, moment, start_of
+from clients.cli.times import end_of, start_of
+from clients.wording.terms import has_begun
+from clients.wording.times import last_day, moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -27,11 +27,12 @@ from clients.cli.giving import (
 from clients.cli.numbers import short
 from clients.cli.pieces import Number, Revision, id_of, piece_of, pieces
 from clients.cli.session import Session
-from clients.cli.times import date_of
-from clients.cli.values import shown, typed, with_settings
+from clients.cli.values import typed, with_settings
+from clients.wording.times import date_of
+from clients.wording.values import shown
 
 if TYPE_CHECKING:
-    from clients.cli.published import Kind
+    from clients.wording.published import Kind
     from vault.api.v1.evidence_pb2 import Evidence
 
 app = noun("Your letters, certificates and photographs: add them, replace them, save them.")

@@ -1,34 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lines of a citizen's history: who, what, why, and what came of it, in her words."""
+"""Lines of a citizen's history, as commands ask for them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from clients.cli.errors import CommandError
-from clients.cli.published import whole_list
-from clients.cli.terms import difference_rows, labels
-from clients.cli.times import exact
+from clients.wording.published import whole_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from clients.cli.session import Session
     from vault.api.v1.vault_pb2 import HistoryEntry
     from vault.api.v1.vault_service_pb2 import ListHistoryResponse
-
-_ACTORS: Final = {
-    0: "SELF",
-    1: "SELF",
-    2: "HELPER",
-    7: "OFFICIAL",
-    8: "SERVICE",
-    9: "OPERATOR",
-    10: "AUDITOR",
-}
-_OFFICIAL: Final = 7
-_APPROVALS: Final = {2: "OIDC_STEP_UP", 3: "WEBAUTHN"}
-_CHANNELS: Final = {4: "COUNTER", 5: "PHONE", 6: "LETTER"}
 
 
 def history(session: Session, limit: int, *, only_disclosures: bool) -> ListHistoryResponse:
@@ -56,84 +39,3 @@ def entry_of(session: Session, entry: int, *, only_disclosures: bool = False) ->
             session.words("no.such.entry", entry=entry), f"citizen-vault {listing} --limit 0"
         )
     return found
-
-
-def who(session: Session, entry: HistoryEntry) -> str:
-    """Return whom a line is about: the service, or whoever acted."""
-    if entry.service_id:
-        return session.published.who(entry.service_id)
-    return session.words.one_of("actor", _ACTORS.get(entry.acting.capacity, ""))
-
-
-def what(session: Session, entry: HistoryEntry) -> str:
-    """Return the information concerned, by its labels, and what changed of an agreement."""
-    changed = difference_rows(session, entry.difference) if entry.HasField("difference") else []
-    return lines(
-        *(_what(session, item.evidence_type, item.names) for item in entry.items),
-        *(f"{name}: {text}" for name, text in changed if text),
-    )
-
-
-def happened(session: Session, entry: HistoryEntry) -> str:
-    """Return what happened in a line of history, and who did it where that was not she herself."""
-    words = session.words
-    kind = entry.type.partition(".")[0]
-    text = words.one_of("happened", kind)
-    if entry.acting.capacity != _OFFICIAL:
-        return lines(text, words.maybe(f"confirmed.{_APPROVALS.get(entry.approval_kind, '')}"))
-    if kind == "vault-read":
-        text = words("happened.read.official")
-    channel = _CHANNELS.get(entry.acting.channel, "")
-    return lines(text, words.maybe(f"by.official.{channel}") or words("by.official.other"))
-
-
-def attempts(
-    session: Session, entries: Iterable[HistoryEntry]
-) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Return who saw something, or tried to, as the heads and the rows of a table."""
-    words = session.words
-    heads = ("when", "who", "what", "why", "outcome", "entry")
-    return [words(f"column.{head}") for head in heads], [
-        (
-            exact(entry.time, words),
-            lines(who(session, entry), *references(session, entry)),
-            what(session, entry),
-            reason_for(session, entry),
-            outcome(session, entry),
-            str(entry.receipt.leaf_index),
-        )
-        for entry in entries
-    ]
-
-
-def outcome(session: Session, entry: HistoryEntry) -> str:
-    """Return what came of an attempt to see something."""
-    words = session.words
-    if entry.reason:
-        return words("outcome.refused", why=words.one_of("refused", entry.reason))
-    return words("outcome.again") if entry.repeated else words("outcome.seen")
-
-
-def reason_for(session: Session, entry: HistoryEntry) -> str:
-    """Return what it was for."""
-    return session.published.purpose_title(entry.purpose) if entry.purpose else ""
-
-
-def references(session: Session, entry: HistoryEntry) -> tuple[str, ...]:
-    """Return the service's own case and member of staff, as far as they are known."""
-    words = session.words
-    return (
-        words("their.case", ref=entry.case_ref) if entry.case_ref else "",
-        words("their.staff", ref=entry.staff_ref) if entry.staff_ref else "",
-    )
-
-
-def lines(*texts: str) -> str:
-    """Return texts one below the other, without those that are empty."""
-    return "\n".join(text for text in texts if text)
-
-
-def _what(session: Session, evidence_type: str, names: Sequence[str]) -> str:
-    title = session.published.kind(evidence_type).title
-    parts = labels(session, evidence_type, names)
-    return f"{title}: {parts}" if parts else title

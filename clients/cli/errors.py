@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from clients.connection import CallError
 
 if TYPE_CHECKING:
-    from clients.cli.words import Words
+    from clients.wording.words import Words
 
 
 class ExitCode(IntEnum):

@@ -14,9 +14,9 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from clients.cli import export_folder as folder_form
-from clients.cli.published import Kind, Published
 from clients.cli.sealed import Sealed, SealedError
 from clients.receipts import unb64
+from clients.wording.published import Kind, Published
 from vault.transparency.encoding import FormError
 from vault.transparency.proof import InclusionProof
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from clients.cli.words import Words
+    from clients.wording.words import Words
     from vault.api.v1.consent_pb2 import Consent
     from vault.api.v1.operation_pb2 import FaultNotice
     from vault.api.v1.registry_pb2 import Organisation, Purpose, Service

@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from clients.cli.audit import line_of
 from clients.cli.errors import CommandError, UsageError
 from clients.cli.sealed import ALGORITHM, Sealed, SealedError
-from clients.cli.times import utc
 from clients.receipts import b64
+from clients.wording.times import utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
     from typing import BinaryIO
 
-    from clients.cli.words import Words
+    from clients.wording.words import Words
     from vault.api.v1.export_pb2 import ExportedPayload, ExportHead
     from vault.api.v1.log_pb2 import Record
     from vault.api.v1.vault_service_pb2 import ExportVaultResponse

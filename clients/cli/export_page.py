@@ -14,24 +14,18 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from clients.cli.entries import (
-    attempts,
-    happened,
-    lines,
-    what,
-    who,
-)
 from clients.cli.sharings import state_key, state_of
-from clients.cli.terms import parts_of, terms_of
-from clients.cli.times import day, exact, moment
-from clients.cli.values import shown
+from clients.wording.entries import attempts, happened, lines, what, who
+from clients.wording.terms import parts_of, terms_of
+from clients.wording.times import day, exact, moment
+from clients.wording.values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from clients.cli.export_copy import Copy, Piece
     from clients.cli.session import Session
-    from clients.cli.words import Words
+    from clients.wording.words import Words
     from vault.api.v1.consent_pb2 import Consent
 
 _ATTEMPTS = ("evidence-disclosed.", "disclosure-refused.")

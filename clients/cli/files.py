@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from clients.cli.errors import CommandError, UsageError
-from clients.cli.words import Words
+from clients.wording.words import Words
 
 _ENGLISH: Final = Words("en")
 

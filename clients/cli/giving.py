@@ -21,7 +21,7 @@ from clients.connection import CallError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from clients.cli.published import Kind
+    from clients.wording.published import Kind
     from vault.api.v1.evidence_pb2 import Evidence, EvidenceSource
 
 top = typer.Typer()

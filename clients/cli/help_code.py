@@ -10,7 +10,7 @@ import typer
 from clients.cli.command import command, noun
 from clients.cli.numbers import short, whole_id
 from clients.cli.session import Session
-from clients.cli.times import moment
+from clients.wording.times import moment
 
 if TYPE_CHECKING:
     from vault.api.v1.vault_pb2 import SignIn

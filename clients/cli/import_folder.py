@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from clients.cli.words import Words
+    from clients.wording.words import Words
     from vault.api.v1.export_pb2 import ExportedPayload
     from vault.api.v1.log_pb2 import Record
     from vault.api.v1.vault_pb2 import Acting

@@ -21,9 +21,9 @@ from clients.cli.pieces import (
     say_holders,
 )
 from clients.cli.session import Session
-from clients.cli.terms import labels
-from clients.cli.times import date_of
-from clients.cli.values import shown
+from clients.wording.terms import labels
+from clients.wording.times import date_of
+from clients.wording.values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

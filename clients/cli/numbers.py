@@ -11,7 +11,7 @@ from clients.cli.errors import CommandError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from clients.cli.words import Words
+    from clients.wording.words import Words
 
 SHORT: Final = 8
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

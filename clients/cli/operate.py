@@ -14,10 +14,10 @@ import typer
 
 from clients.cli.command import command, noun
 from clients.cli.errors import UsageError
-from clients.cli.published import whole_list
 from clients.cli.session import Session
-from clients.cli.times import utc
 from clients.receipts import b64
+from clients.wording.published import whole_list
+from clients.wording.times import utc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -20,7 +20,7 @@ from clients.cli.command import command, noun
 from clients.cli.errors import UsageError
 from clients.cli.numbers import short, whole_id
 from clients.cli.session import Session
-from clients.cli.times import moment
+from clients.wording.times import moment
 
 if TYPE_CHECKING:
     from vault.api.v1.vault_pb2 import Passkey

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clients.cli.errors import CommandError, ExitCode
-from clients.cli.times import exact, is_typed_time, moment_of
+from clients.cli.times import is_typed_time, moment_of
 from clients.connection import CallError
+from clients.wording.times import exact
 
 if TYPE_CHECKING:
     from clients.cli.session import Session

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from clients.cli.numbers import short, whole_id
-from clients.cli.published import whole_list
-from clients.cli.terms import labels
-from clients.cli.times import date_of, moment
+from clients.wording.published import whole_list
+from clients.wording.terms import labels
+from clients.wording.times import date_of, moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from clients.cli.asked import texts_of
 from clients.cli.choice import left_out
 from clients.cli.pieces import SOURCES, piece_of
-from clients.cli.terms import labels, terms_of
-from clients.cli.times import date_of
-from clients.cli.values import shown
+from clients.wording.terms import labels, terms_of
+from clients.wording.times import date_of
+from clients.wording.values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -22,7 +22,7 @@ from clients.connection import CallError
 from clients.receipts import ReceiptError, SignedRecord
 
 if TYPE_CHECKING:
-    from clients.cli.words import Words
+    from clients.wording.words import Words
 
 top = typer.Typer()
 

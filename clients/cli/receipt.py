@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from clients.cli.errors import UsageError
-from clients.cli.published import whole_list
-from clients.cli.words import Words
 from clients.receipts import unb64
+from clients.wording.published import whole_list
+from clients.wording.words import Words
 
 if TYPE_CHECKING:
     from clients.connection import Connection

@@ -12,9 +12,9 @@ import typer
 
 from clients.cli.command import command, noun
 from clients.cli.errors import UsageError
-from clients.cli.published import whole_list
 from clients.cli.session import Session
 from clients.receipts import b64
+from clients.wording.published import whole_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

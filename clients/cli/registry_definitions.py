@@ -10,13 +10,13 @@ import typer
 
 from clients.cli.command import command, noun
 from clients.cli.errors import UsageError
-from clients.cli.published import whole_list
 from clients.cli.registry import RequestId
 from clients.cli.service_views import basis_of, spoken
 from clients.cli.session import Session
-from clients.cli.terms import whose_choice
-from clients.cli.times import moment
 from clients.cli.values import read_json
+from clients.wording.published import whole_list
+from clients.wording.terms import whose_choice
+from clients.wording.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,12 +19,12 @@ from clients.cli.numbers import short, whole_id
 from clients.cli.output import as_json
 from clients.cli.past import AsOf, state_as_of
 from clients.cli.session import Session
-from clients.cli.times import moment
+from clients.wording.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from clients.cli.words import Words
+    from clients.wording.words import Words
     from vault.api.v1.consent_pb2 import ConsentRequest
     from vault.api.v1.consent_service_pb2 import ClaimRequestResponse
 

@@ -9,10 +9,11 @@ import typer
 
 from clients.cli import why
 from clients.cli.command import command, noun
-from clients.cli.entries import (
+from clients.cli.entries import history
+from clients.cli.session import Session
+from clients.wording.entries import (
     attempts,
     happened,
-    history,
     lines,
     outcome,
     reason_for,
@@ -20,8 +21,7 @@ from clients.cli.entries import (
     what,
     who,
 )
-from clients.cli.session import Session
-from clients.cli.times import date_of, exact, moment
+from clients.wording.times import date_of, exact, moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

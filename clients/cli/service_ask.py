@@ -20,7 +20,8 @@ from clients.cli.service import CaseRef, Reference, RequestId, StaffRef
 from clients.cli.service_views import show_request
 from clients.cli.session import Session
 from clients.cli.state import Asked
-from clients.cli.times import end_of, moment, start_of
+from clients.cli.times import end_of, start_of
+from clients.wording.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

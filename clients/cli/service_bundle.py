@@ -11,8 +11,8 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from clients.cli.errors import CommandError
-from clients.cli.values import shown
 from clients.receipts import ReceiptError, SignedRecord, verify_bundle
+from clients.wording.values import shown
 
 if TYPE_CHECKING:
     from clients.cli.service_permission import Permission

@@ -18,11 +18,11 @@ import typer
 from clients.cli.command import command
 from clients.cli.errors import CommandError, ExitCode, UsageError, exit_code_of
 from clients.cli.files import write_whole
-from clients.cli.published import PAGE_SIZE, whole_list
 from clients.cli.service_views import difference_rows, spoken
 from clients.cli.session import Session
-from clients.cli.times import exact, last_day, moment
 from clients.connection import CallError
+from clients.wording.published import PAGE_SIZE, whole_list
+from clients.wording.times import exact, last_day, moment
 
 if TYPE_CHECKING:
     from vault.api.v1.disclosure_service_pb2 import ConsentChange, ListChangesResponse

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from clients.cli.terms import often
-from clients.cli.times import exact, last_day, moment
+from clients.wording.terms import often
+from clients.wording.times import exact, last_day, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

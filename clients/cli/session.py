@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any, Final
 from clients.cli.assistance import Assistance
 from clients.cli.errors import CommandError, ExitCode, UsageError
 from clients.cli.output import Output
-from clients.cli.published import Published
 from clients.cli.state import SignIn, State, config_home
-from clients.cli.words import LANGUAGES, Words
 from clients.connection import (
     CallError,
     Connection,
     development_approval,
     development_token,
 )
+from clients.wording.published import Published
+from clients.wording.words import LANGUAGES, Words
 
 if TYPE_CHECKING:
     from clients.connection import CallRecord

@@ -13,8 +13,8 @@ from clients.cli.numbers import short
 from clients.cli.past import AsOf, state_as_of
 from clients.cli.session import Session
 from clients.cli.sharings import Number, all_sharings, id_of, sharing_of, state_key, state_of
-from clients.cli.terms import parts_of, terms_of
-from clients.cli.times import exact, last_day, moment
+from clients.wording.terms import parts_of, terms_of
+from clients.wording.times import exact, last_day, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

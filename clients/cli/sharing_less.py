@@ -18,8 +18,9 @@ from clients.cli.errors import UsageError
 from clients.cli.numbers import short
 from clients.cli.session import Session
 from clients.cli.sharings import Number, sharing_of
-from clients.cli.terms import difference_rows, often, parts_of
-from clients.cli.times import end_of, is_past, last_day
+from clients.cli.times import end_of
+from clients.wording.terms import difference_rows, often, parts_of
+from clients.wording.times import is_past, last_day
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,8 +15,9 @@ from clients.cli.errors import UsageError
 from clients.cli.numbers import short
 from clients.cli.session import Session
 from clients.cli.sharings import Number, sharing_of
-from clients.cli.terms import difference_rows, parts_of, terms_of
-from clients.cli.times import end_of, last_day
+from clients.cli.times import end_of
+from clients.wording.terms import difference_rows, parts_of, terms_of
+from clients.wording.times import last_day
 
 if TYPE_CHECKING:
     from vault.api.v1.consent_service_pb2 import ExtendConsentResponse

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from clients.cli.numbers import whole_id
-from clients.cli.published import whole_list
-from clients.cli.terms import has_begun
-from clients.cli.times import moment
+from clients.wording.published import whole_list
+from clients.wording.terms import has_begun
+from clients.wording.times import moment
 
 if TYPE_CHECKING:
     from clients.cli.session import Session

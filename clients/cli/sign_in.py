@@ -19,8 +19,8 @@ from clients.cli.errors import CommandError, UsageError
 from clients.cli.output import as_json
 from clients.cli.session import DEVELOPMENT_TOKEN_SECONDS, Session
 from clients.cli.state import SignIn
-from clients.cli.times import moment
 from clients.connection import CallError, development_token
+from clients.wording.times import moment
 
 top = typer.Typer()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Times as people write and read them, in the zone of CITIZEN_VAULT_ZONE (default Europe/London).
+"""Times as people type them, in the zone of the reader (`clients/wording/times.py`).
 
 A day that somebody types begins at 00:00 and ends at 24:00 there. A time may stand without its zone
 where it comes exactly once; what no clock shows, or what is finer than a record holds, is refused
@@ -9,18 +9,16 @@ and never rounded.
 from __future__ import annotations
 
 import datetime as dt
-import os
 import re
-import zoneinfo
 from typing import TYPE_CHECKING, Final
 
 from clients.cli.errors import UsageError
-from clients.cli.words import Words
+from clients.wording.times import is_past, zone
+from clients.wording.words import Words
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
 
-DEFAULT_ZONE: Final = "Europe/London"
 _ENGLISH: Final = Words("en")
 _TYPED: Final = re.compile(
     r"(\d{4}-\d{2}-\d{2})"
@@ -30,65 +28,6 @@ _TYPED: Final = re.compile(
 _FINEST_DIGITS: Final = 6
 _DAY: Final = dt.timedelta(days=1)
 _INSTANT: Final = dt.timedelta(microseconds=1)
-
-
-def zone() -> dt.tzinfo:
-    """Return the zone of the person who reads.
-
-    Raises:
-        UsageError: if it is named and unknown.
-    """
-    named = os.environ.get("CITIZEN_VAULT_ZONE", "")
-    try:
-        return zoneinfo.ZoneInfo(named or DEFAULT_ZONE)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        if named:
-            raise UsageError(
-                f"There is no time zone {named}.", "Set CITIZEN_VAULT_ZONE, or unset it."
-            ) from None
-        # A machine without a zone database reads UTC, and times say so.
-        return dt.UTC
-
-
-def date_of(time: Timestamp, words: Words) -> str:
-    """Return the day of a time: "22 Nov 2026"."""
-    return day(_local(time), words)
-
-
-def moment(time: Timestamp, words: Words) -> str:
-    """Return a time to the minute: "22 Nov 2026 14:02"."""
-    local = _local(time)
-    return f"{day(local, words)} {local:%H:%M}{_suffix(local)}"
-
-
-def exact(time: Timestamp, words: Words) -> str:
-    """Return a time to the millisecond: "22 Nov 2026 14:02:07.123"."""
-    local = _local(time)
-    milliseconds = local.microsecond // 1000
-    return f"{day(local, words)} {local:%H:%M:%S}.{milliseconds:03}{_suffix(local)}"
-
-
-def utc(time: Timestamp) -> str:
-    """Return a time as records hold it: RFC 3339, UTC, six fraction digits."""
-    return f"{time.ToDatetime():%Y-%m-%dT%H:%M:%S.%f}Z"
-
-
-def last_day(time: Timestamp, words: Words) -> str:
-    """Return an exclusive end: the whole day that it closes, or the minute within a day."""
-    local = _local(time)
-    if (local.hour, local.minute, local.second) == (0, 0, 0):
-        return day(local - _DAY, words)
-    return moment(time, words)
-
-
-def day(local: dt.date, words: Words) -> str:
-    """Return a date: "22 Nov 2026"."""
-    return f"{local.day} {words('months').split()[local.month - 1]} {local.year}"
-
-
-def is_past(time: Timestamp) -> bool:
-    """Say whether a time is not in the future."""
-    return time.ToDatetime(tzinfo=dt.UTC) <= dt.datetime.now(dt.UTC)
 
 
 def is_typed_time(text: str) -> bool:
@@ -184,16 +123,3 @@ def _in_utc(naive: dt.datetime, offset: str | None, text: str, words: Words) -> 
     if local.replace(fold=1).utcoffset() != local.utcoffset():
         raise UsageError(words("time.twice", time=text), words("time.twice.next"))
     return found
-
-
-def _local(time: Timestamp) -> dt.datetime:
-    moment_in_utc = time.ToDatetime(tzinfo=dt.UTC)
-    try:
-        return moment_in_utc.astimezone(zone())
-    except OverflowError:
-        # The last hours of the year 9999 lie beyond the calendar of an eastern zone.
-        return moment_in_utc
-
-
-def _suffix(local: dt.datetime) -> str:
-    return " UTC" if local.tzinfo is dt.UTC else ""

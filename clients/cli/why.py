@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from clients.cli.command import command
-from clients.cli.entries import entry_of, lines, outcome, references, what, who
+from clients.cli.entries import entry_of
 from clients.cli.past import place_of
 from clients.cli.session import Session
 from clients.cli.sharings import state_of
-from clients.cli.terms import parts_of, terms_of
-from clients.cli.times import exact
+from clients.wording.entries import lines, outcome, references, what, who
+from clients.wording.terms import parts_of, terms_of
+from clients.wording.times import exact
 
 if TYPE_CHECKING:
     from vault.api.v1.audit_pb2 import Explanation

@@ -14,7 +14,7 @@ from clients.cli.errors import CommandError, UsageError
 from clients.cli.numbers import short
 from clients.cli.pieces import Number, open_disputes, piece_of, say_holders
 from clients.cli.session import Session
-from clients.cli.terms import labels
+from clients.wording.terms import labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

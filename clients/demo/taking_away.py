@@ -7,9 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from clients.cli import export_folder
-from clients.cli.words import Words
 from clients.connection import Connection
 from clients.demo.things import LANGUAGE
+from clients.wording.words import Words
 from vault.api.v1.vault_service_pb2 import ExportVaultRequest
 
 

@@ -26,8 +26,8 @@ import pytest
 from clients.cli.export_copy import Copy
 from clients.cli.export_page import page_of
 from clients.cli.state import SignIn, State
-from clients.cli.words import Words
 from clients.receipts import unb64
+from clients.wording.words import Words
 from tests.samples import exported, importing
 from tests.server import ROOT, Server, running
 from tests.verdict import head
@@ -345,7 +345,7 @@ def test_it_is_never_written_over_anything(taken: Taken) -> None:
 def test_a_stream_that_breaks_off_leaves_nothing(taken: Taken, tmp_path: Path) -> None:
     from clients.cli import export_folder  # noqa: PLC0415
     from clients.cli.errors import CommandError  # noqa: PLC0415
-    from clients.cli.words import Words  # noqa: PLC0415
+    from clients.wording.words import Words  # noqa: PLC0415
 
     parts = exported(taken.citizen)
     words = Words("en")

@@ -23,7 +23,7 @@ from clients.cli import export_folder
 from clients.cli.audit import line_of
 from clients.cli.export_copy import Copy
 from clients.cli.export_page import page_of
-from clients.cli.words import Words
+from clients.wording.words import Words
 from tests.samples import exported, faulting
 from tests.server import ROOT, Server, running
 from tests.world import Citizen, World, assisted, connected, new_id

@@ -18,7 +18,7 @@ import grpc
 import pytest
 
 from clients.cli.assistance import CHANNELS
-from clients.cli.words import LANGUAGES, Words, catalogue
+from clients.wording.words import LANGUAGES, Words, catalogue
 from tests.unit.cli import world
 from tests.unit.cli.conftest import Terminal
 from tests.unit.cli.fake_server import FakeServer, Refusal

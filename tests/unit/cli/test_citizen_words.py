@@ -13,7 +13,7 @@ import pytest
 from rich.cells import cell_len
 
 from clients.cli.output import Output
-from clients.cli.words import LANGUAGES, Words, catalogue
+from clients.wording.words import LANGUAGES, Words, catalogue
 from tests.unit.cli import her_things, world
 from tests.unit.cli.conftest import Ran, Terminal
 from tests.unit.cli.fake_server import FakeServer, Refusal
@@ -24,7 +24,8 @@ OURS = re.compile(
 )
 AUDITORS = "explain."
 PROGRAM = re.compile(r"citizen-vault\b")
-SOURCES = Path(__file__).parents[3] / "clients" / "cli"
+CLIENTS = Path(__file__).parents[3] / "clients"
+SOURCES = [*CLIENTS.glob("cli/*.py"), *CLIENTS.glob("wording/*.py")]
 
 SHARE = (
     "share",
@@ -189,7 +190,7 @@ def test_every_language_fills_in_the_same_values() -> None:
 
 
 def test_every_text_that_is_looked_up_exists() -> None:
-    source = "\n".join(path.read_text() for path in SOURCES.glob("*.py"))
+    source = "\n".join(path.read_text() for path in SOURCES)
     looked_up = set(re.findall(r"""words\(\s*["']([a-zA-Z._]+)["'][,)]""", source))
 
     assert looked_up
@@ -197,7 +198,7 @@ def test_every_text_that_is_looked_up_exists() -> None:
 
 
 def test_every_text_is_used() -> None:
-    source = "\n".join(path.read_text() for path in SOURCES.glob("*.py"))
+    source = "\n".join(path.read_text() for path in SOURCES)
     families = set(re.findall(r'f"([a-z.]+)\.\{', source)) | set(
         re.findall(r'one_of\("([a-z.]+)"', source)
     )

@@ -18,8 +18,8 @@ from clients.cli.errors import CommandError
 from clients.cli.numbers import whole_id
 from clients.cli.output import as_json, clean
 from clients.cli.state import SignIn, State, config_home
-from clients.cli.words import Words
 from clients.receipts import ReceiptError, SignedRecord, b64, unb64, verify_bundle
+from clients.wording.words import Words
 from tests.unit.cli import world
 from vault.api.v1.consent_service_pb2 import PreviewConsentResponse
 from vault.api.v1.evidence_service_pb2 import ListEvidenceResponse

@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from clients.cli.output import Output
-from clients.cli.words import Words
+from clients.wording.words import Words
 from tests.unit.cli import her_things, world
 from tests.unit.cli.conftest import Terminal
 from tests.unit.cli.fake_server import FakeServer, Refusal

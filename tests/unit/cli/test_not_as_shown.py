@@ -14,7 +14,7 @@ import pytest
 
 from clients.cli import session as sessions
 from clients.cli.errors import ExitCode
-from clients.cli.words import catalogue
+from clients.wording.words import catalogue
 from tests.unit.cli import her_things, previews, world
 from tests.unit.cli.conftest import Ran, Terminal
 from tests.unit.cli.fake_server import FakeServer, Refusal

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clients.cli.errors import UsageError
-from clients.cli.times import end_of, exact, is_typed_time, last_day, moment_of, start_of, utc
-from clients.cli.words import Words
+from clients.cli.times import end_of, is_typed_time, moment_of, start_of
+from clients.wording.times import ZoneError, exact, last_day, utc
+from clients.wording.words import Words
 from tests.unit.cli import world
 
 EN, CY = Words("en"), Words("cy")
@@ -174,8 +175,8 @@ def test_the_last_moment_there_is_can_be_shown_in_an_eastern_zone(
     assert exact(world.at("9999-12-31T23:59:59.999999Z"), EN) == "31 Dec 9999 23:59:59.999 UTC"
 
 
-def test_an_unknown_zone_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_zone_is_an_error_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CITIZEN_VAULT_ZONE", "Europe/Atlantis")
 
-    with pytest.raises(UsageError):
+    with pytest.raises(ZoneError, match="Atlantis"):
         exact(world.NOW, EN)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from clients.cli.words import Words
+from clients.wording.words import Words
 from tests.unit.cli import world
 from tests.unit.cli.conftest import Terminal
 from tests.unit.cli.fake_server import FakeServer

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from clients.cli.times import is_past, last_day, moment
+from clients.wording.times import is_past, last_day, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from clients.cli.session import Session
-    from clients.cli.words import Words
+    from clients.wording.reader import Reader
+    from clients.wording.words import Words
     from vault.api.v1.consent_pb2 import (
         Consent,
         ConsentDifference,
@@ -59,9 +59,9 @@ def asked_terms(asked: ConsentRequest, words: Words) -> list[tuple[str, str]]:
     ]
 
 
-def terms_of(session: Session, sharing: Consent) -> list[tuple[str, str]]:
+def terms_of(reader: Reader, sharing: Consent) -> list[tuple[str, str]]:
     """Return from when, until when, how often and what is kept, as they are agreed."""
-    words = session.words
+    words = reader.words
     rate = words("once") if sharing.one_time else often(sharing.frequency, words)
     where = words.maybe(f"country.{sharing.storage}") or sharing.storage
     return [
@@ -69,7 +69,7 @@ def terms_of(session: Session, sharing: Consent) -> list[tuple[str, str]]:
         (words("until"), last_day(sharing.end_time, words)),
         (words("how.often"), rate),
         (words("age"), _age(sharing.largest_age_days, words)),
-        (words("versions"), _versions(session, sharing)),
+        (words("versions"), _versions(reader, sharing)),
         (words("kept"), kept(sharing.method, sharing.retention_days, words)),
         (words("kept.where"), where if sharing.retention_days else ""),
         (words("law"), law(sharing.legal_basis, words)),
@@ -77,23 +77,22 @@ def terms_of(session: Session, sharing: Consent) -> list[tuple[str, str]]:
     ]
 
 
-def parts_of(session: Session, sharing: Consent) -> list[tuple[str, str]]:
+def parts_of(reader: Reader, sharing: Consent) -> list[tuple[str, str]]:
     """Return what they can see: each kind of information, and its parts."""
     return [
         (
-            session.published.kind(item.evidence_type).title,
-            labels(session, item.evidence_type, [*item.required, *item.optional]),
+            reader.published.kind(item.evidence_type).title,
+            labels(reader, item.evidence_type, [*item.required, *item.optional]),
         )
         for item in sharing.scope
     ]
 
 
-def difference_rows(session: Session, difference: ConsentDifference) -> list[tuple[str, str]]:
+def difference_rows(reader: Reader, difference: ConsentDifference) -> list[tuple[str, str]]:
     """Return what changed between two agreements, as names and texts."""
-    words, published = session.words, session.published
+    words, published = reader.words, reader.published
     removed = "\n".join(
-        f"{published.kind(one.evidence_type).title}: "
-        f"{labels(session, one.evidence_type, one.names)}"
+        f"{published.kind(one.evidence_type).title}: {labels(reader, one.evidence_type, one.names)}"
         for one in difference.removed
     )
     end = often_changed = ""
@@ -116,9 +115,9 @@ def difference_rows(session: Session, difference: ConsentDifference) -> list[tup
     ]
 
 
-def labels(session: Session, evidence_type: str, names: Iterable[str]) -> str:
+def labels(reader: Reader, evidence_type: str, names: Iterable[str]) -> str:
     """Return parts of a kind of information by their labels, in its order."""
-    kind = session.published.kind(evidence_type)
+    kind = reader.published.kind(evidence_type)
     return ", ".join(kind.label(name) for name in kind.in_order(names))
 
 
@@ -149,13 +148,13 @@ def _age(days: int, words: Words) -> str:
     return words("too.old", days=days) if days else ""
 
 
-def _versions(session: Session, sharing: Consent) -> str:
+def _versions(reader: Reader, sharing: Consent) -> str:
     """Return what they see of later versions: one sentence, or one for each kind if they differ."""
-    words = session.words
+    words = reader.words
     if len({item.mode for item in sharing.scope}) <= 1:
         return "".join(_version(item, words) for item in sharing.scope[:1])
     return "\n".join(
-        f"{session.published.kind(item.evidence_type).title}: {_version(item, words)}"
+        f"{reader.published.kind(item.evidence_type).title}: {_version(item, words)}"
         for item in sharing.scope
     )
 

@@ -12,8 +12,8 @@ import functools
 import json
 from typing import TYPE_CHECKING, Any
 
-from clients.cli.words import Words
 from clients.connection import CallError
+from clients.wording.words import Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
