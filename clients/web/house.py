@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all pages stand on: settings, the vault, sessions, templates, the provider."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from typing import TYPE_CHECKING, Final
+
+from clients.connection import Connection
+from clients.oidc import Provider
+from clients.web.sessions import Sessions
+from clients.web.templates import Templates
+
+if TYPE_CHECKING:
+    from clients.web.settings import Settings
+
+TOKEN: Final[contextvars.ContextVar[str]] = contextvars.ContextVar("token", default="")
+"""The access token of whoever is here: one connection serves all visits."""
+
+TIMEOUT_SECONDS: Final = 15.0
+
+
+class House:
+    """Everything that outlives a visit."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.sessions = Sessions(settings.data / "sessions.db")
+        self.templates = Templates(settings)
+        self.vault = Connection(settings.target, TOKEN.get, timeout_seconds=TIMEOUT_SECONDS)
+        self._provider: Provider | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def provider(self) -> Provider:
+        """Return the provider where people sign in; asked who it is when first needed.
+
+        Raises:
+            SignInError: if it cannot be reached.
+        """
+        with self._lock:
+            if self._provider is None:
+                settings = self.settings
+                self._provider = Provider.discover(
+                    settings.issuer,
+                    settings.client_id,
+                    key_file=settings.client_key,
+                    resource=settings.resource,
+                )
+            return self._provider
+
+    def close(self) -> None:
+        """Close what is open."""
+        self.vault.close()
+        self.sessions.close()
