@@ -59,16 +59,10 @@ def application(settings: Settings) -> Starlette:
         for path, pages in by_path().items()
     ]
     routes.append(Mount("/static", _Static(packages=[("clients.web", "static")])))
-    provider = urllib.parse.urlsplit(settings.issuer)
+    host = urllib.parse.urlsplit(settings.origin).hostname or ""
     middleware = [
-        Middleware(
-            Headers,
-            provider_origin=f"{provider.scheme}://{provider.netloc}",
-            is_secure=settings.is_secure,
-        ),
-        Middleware(
-            TrustedHostMiddleware, allowed_hosts=[settings.host.rpartition(":")[0] or settings.host]
-        ),
+        Middleware(Headers, sign_in=lambda: house.sign_in_origin, is_secure=settings.is_secure),
+        Middleware(TrustedHostMiddleware, allowed_hosts=[host]),
     ]
 
     async def wrong(request: Request, error: Exception) -> Response:

@@ -6,6 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 JS_ENABLED: Final = "'sha256-GUQ5ad8JK5KmEWmROf3LZd9ge94daqNvd8xy9YS1iDw='"
@@ -35,10 +37,11 @@ def policy(provider_origin: str, *, is_secure: bool) -> str:
 class Headers:
     """Adds them to every answer, errors included."""
 
-    def __init__(self, app: ASGIApp, provider_origin: str, *, is_secure: bool) -> None:
+    def __init__(self, app: ASGIApp, sign_in: Callable[[], str], *, is_secure: bool) -> None:
+        """Take the application, and what tells the origin where people sign in."""
         self._app = app
+        self._sign_in, self._is_secure = sign_in, is_secure
         headers = {
-            "content-security-policy": policy(provider_origin, is_secure=is_secure),
             "cross-origin-opener-policy": "same-origin",
             "cross-origin-resource-policy": "same-origin",
             "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
@@ -58,7 +61,11 @@ class Headers:
             if message["type"] == "http.response.start":
                 known = {name for name, _ in message["headers"]}
                 usual = [] if b"cache-control" in known else [(b"cache-control", b"no-store")]
-                message["headers"] = [*message["headers"], *self._headers, *usual]
+                rules = policy(self._sign_in(), is_secure=self._is_secure)
+                # A page may have a stricter one of its own.
+                stricter = b"content-security-policy" in known
+                own = [] if stricter else [(b"content-security-policy", rules.encode())]
+                message["headers"] = [*message["headers"], *self._headers, *own, *usual]
             await send(message)
 
         await self._app(scope, receive, sent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import urllib.parse
 from typing import TYPE_CHECKING, Final
 
 from clients.connection import Connection
@@ -49,6 +50,13 @@ class House:
                     resource=settings.resource,
                 )
             return self._provider
+
+    @property
+    def sign_in_origin(self) -> str:
+        """Return the origin of the pages where people sign in, as far as it is known."""
+        address = urllib.parse.urlsplit(self.settings.issuer)
+        known = self._provider
+        return known.origin if known else f"{address.scheme}://{address.netloc}"
 
     def close(self) -> None:
         """Close what is open."""

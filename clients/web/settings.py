@@ -62,11 +62,6 @@ class Settings:
         """Say whether browsers reach the pages by TLS."""
         return self.origin.startswith("https://")
 
-    @property
-    def host(self) -> str:
-        """Return the host that browsers name, with its port if it is not the usual one."""
-        return urllib.parse.urlsplit(self.origin).netloc
-
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Return the settings of production.
