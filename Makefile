@@ -27,18 +27,19 @@ UV_VERSION := 0.13.9
 
 .PHONY: help
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
 demo: $(INSTALLED) ## tell the story of one person's evidence on a real server (FULL=1 all of it, EXPLAIN=1 the calls, STORE=postgres)
 	@$(DEMO) $(if $(strip $(FULL)),--full) $(if $(strip $(EXPLAIN)),--explain)
 
 .PHONY: run
-run: $(INSTALLED) ## keep that server running with its people and services, and print how to talk to it
+run: $(INSTALLED) ## keep that server running with its people and pages, and print the address to open
 	@$(DEMO) run
 
 .PHONY: test
 test: $(INSTALLED) ## run the tests (ARGS="-k revoke" for some of them)
+	@$(BIN)/python -m tests.browser.install
 	$(BIN)/pytest --numprocesses auto --dist loadfile $(ARGS)
 
 .PHONY: bench
@@ -76,6 +77,15 @@ protos: generated ## rebuild vault/api from protos/: code, and the description i
 .PHONY: openapi
 openapi: generated ## rewrite only its openapi.json, which `make protos` does too, from protos/ and the access table
 	cp $(GENERATED)/vault/api/openapi.json vault/api/openapi.json
+
+.PHONY: screens
+screens: $(INSTALLED) ## take the pictures of the pages anew, into docs/screens
+	@$(BIN)/python -m tests.browser.install
+	$(BIN)/python -m tests.browser.screens
+
+.PHONY: vendor-govuk
+vendor-govuk: $(INSTALLED) ## take style and script of GOV.UK Frontend into clients/web/static/govuk
+	$(BIN)/python -m tests.vendor_govuk
 
 .PHONY: lock
 lock: ## rewrite requirements.lock from pyproject.toml (UPGRADE=1 takes newer versions)

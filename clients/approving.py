@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from vault.api.v1.evidence_pb2 import Evidence
     from vault.api.v1.registry_pb2 import Purpose
     from vault.api.v1.vault_pb2 import ApprovalChallenge
-    from vault.api.v1.vault_service_pb2 import AddPasskeyRequest, AddPasskeyResponse
+    from vault.api.v1.vault_service_pb2 import (
+        AddPasskeyRequest,
+        AddPasskeyResponse,
+        CreateLinkCodeResponse,
+    )
 
 FORM: Final = "citizen-vault/decision/1"
 
@@ -159,6 +163,20 @@ def to_add_passkey(preview: AddPasskeyResponse, asked: AddPasskeyRequest) -> App
         **_shown_when(preview.shown),
     }
     return _challenge_of("passkey-added.1", preview, page)
+
+
+def to_create_link_code(preview: CreateLinkCodeResponse) -> ApprovalChallenge:
+    """Return what may be signed to let another sign-in be linked, which then waits as is shown.
+
+    Raises:
+        NotAsShownError: if the challenge is of anything else.
+    """
+    page = {
+        "good_seconds": preview.good_seconds,
+        "wait_seconds": preview.wait_seconds,
+        **_shown_when(preview.shown),
+    }
+    return _challenge_of("link-code-created.1", preview, page)
 
 
 def _challenge_of(stored_name: str, preview: _Preview, page: Any) -> ApprovalChallenge:

@@ -20,7 +20,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -56,6 +56,15 @@ _RECONNECT: Final = (
 )
 
 
+class _Told(TypedDict):
+    """What the server tells of a call that failed, besides a sentence."""
+
+    reason: str
+    fields: tuple[tuple[str, str], ...]
+    receipt: Receipt | None
+    until: str
+
+
 class CallError(Exception):
     """A call that failed.
 
@@ -66,6 +75,7 @@ class CallError(Exception):
         fields: (field, what is wrong with it) for bad input.
         call_id: by which the operator finds the call; "" if the server was not reached.
         receipt: the receipt of an earlier disclosure that is not repeated, if there is one.
+        until: until when it will be refused, as RFC 3339, where that is known.
     """
 
     def __init__(  # noqa: PLR0917 - what a caught error is read for, in the order of reading
@@ -76,6 +86,7 @@ class CallError(Exception):
         fields: tuple[tuple[str, str], ...] = (),
         call_id: str = "",
         receipt: Receipt | None = None,
+        until: str = "",
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -84,6 +95,7 @@ class CallError(Exception):
         self.fields = fields
         self.call_id = call_id
         self.receipt = receipt
+        self.until = until
 
     @classmethod
     def of_status(cls, data: bytes) -> CallError:
@@ -92,8 +104,8 @@ class CallError(Exception):
         from google.rpc.status_pb2 import Status  # noqa: PLC0415
 
         status = Status.FromString(data)
-        reason, fields, receipt = _told(status.details)
-        return cls(Code.Name(status.code), reason, status.message, fields, receipt=receipt)
+        told = _told(status.details)
+        return cls(Code.Name(status.code), message=status.message, **told)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,9 +197,9 @@ def development_token(
     """Return an access token from the development issuer, which knows everybody.
 
     Args:
-        role: "citizen", "official", "service", "auditor", "service-auditor" or "operator".
+        role: "citizen", "official", "service", "staff", "auditor", "service-auditor", "operator".
         sub: who signs in; for a service its `service_id`.
-        service_id: the service whose auditor signs in; "" for others.
+        service_id: the service whose auditor or staff signs in; "" for others.
 
     Raises:
         CallError: UNAVAILABLE if the issuer cannot be reached, UNAUTHENTICATED if it refuses.
@@ -424,34 +436,33 @@ def _error_of(failure: Any) -> CallError:
             call_id = str(value)
         elif key == "grpc-status-details-bin":
             details = _details_of(Status, value)
-    reason, fields, receipt = _told(details)
+    told = _told(details)
     # What gRPC itself says ("failed to connect to all addresses; ...") helps nobody.
-    message = (failure.details() or "") if reason else ""
-    return CallError(code, reason, message or _PLAIN.get(code, code), fields, call_id, receipt)
+    message = (failure.details() or "") if told["reason"] else ""
+    return CallError(code, message=message or _PLAIN.get(code, code), call_id=call_id, **told)
 
 
-def _told(details: Iterable[Any]) -> tuple[str, tuple[tuple[str, str], ...], Receipt | None]:
-    """Return the reason, the offending fields and the receipt that the details of a status tell."""
+def _told(details: Iterable[Any]) -> _Told:
+    """Return what the details of a status tell."""
     from google.rpc.error_details_pb2 import BadRequest, ErrorInfo  # noqa: PLC0415
 
     from vault.api.v1.log_pb2 import Receipt  # noqa: PLC0415
 
-    reason = ""
-    fields: tuple[tuple[str, str], ...] = ()
-    receipt: Receipt | None = None
+    told: _Told = {"reason": "", "fields": (), "receipt": None, "until": ""}
     for detail in details:
         if detail.Is(ErrorInfo.DESCRIPTOR):
             info = ErrorInfo()
             detail.Unpack(info)
-            reason = info.reason
+            told["reason"] = info.reason
+            told["until"] = info.metadata.get("until", "")
         elif detail.Is(BadRequest.DESCRIPTOR):
             bad = BadRequest()
             detail.Unpack(bad)
-            fields = tuple((found.field, found.description) for found in bad.field_violations)
+            told["fields"] = tuple((one.field, one.description) for one in bad.field_violations)
         elif detail.Is(Receipt.DESCRIPTOR):
-            receipt = Receipt()
-            detail.Unpack(receipt)
-    return reason, fields, receipt
+            told["receipt"] = Receipt()
+            detail.Unpack(told["receipt"])
+    return told
 
 
 def _details_of(kind: Any, value: bytes) -> list[Any]:

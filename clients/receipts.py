@@ -16,13 +16,16 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from clients.wording.published import whole_list
 from vault.transparency.tree import leaf_hash, root_of_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from clients.connection import Connection
     from vault.api.v1.log_pb2 import Receipt
 
+ALGORITHM: Final = "Ed25519"
 _CONTEXT: Final = "citizen-vault/receipt/1"
 _TOGETHER: Final = "citizen-vault/receipts/1"
 
@@ -214,6 +217,16 @@ class SignedRecord:
         if not is_its_place:
             raise ReceiptError("proof")
         return judged.checkpoint.size
+
+
+def listed_keys(connection: Connection) -> dict[str, bytes]:
+    """Return the receipt keys that the registry lists."""
+    from vault.api.v1.registry_service_pb2 import ListReceiptKeysRequest  # noqa: PLC0415
+
+    whole = whole_list(
+        connection.registry.ListReceiptKeys, ListReceiptKeysRequest(), "receipt_keys"
+    )
+    return {key.key_id: key.public_key for key in whole.receipt_keys if key.algorithm == ALGORITHM}
 
 
 def verify_bundle(record: SignedRecord, bundle: bytes, keys: Mapping[str, bytes]) -> dict[str, Any]:

@@ -22,10 +22,12 @@ from vault.domain.consent import (
     ConsentPaused,
     ConsentResumed,
     ConsentRevoked,
+    Report,
 )
 from vault.domain.disclosure import EvidenceDisclosed
 from vault.domain.events import Event, Facts
 from vault.domain.lane import lane_of
+from vault.domain.report import RecipientReported
 from vault.domain.request import (
     ConsentRefused,
     ConsentRequestCancelled,
@@ -40,8 +42,8 @@ from vault.domain.values import AskedTerms, Terms, Time
 # What a request's own stream says and what her vault says lie in tables of their own, for each lane
 # is followed for itself: neither waits for the other, and the rows are the same in whatever order.
 # A request `is_known` if its service may know whom it reached and what became of it. `position` is
-# the size of the lane with the event that made the row. `asked` and `terms` are canonical JSON,
-# whole. A time is "" as long as it has not come.
+# the size of the lane with the event that made the row. `asked`, `terms` and `report` are
+# canonical JSON, whole. A time is "" as long as it has not come.
 _SCHEMA: Final = """
 CREATE TABLE requests (
     consent_request_id TEXT PRIMARY KEY,
@@ -74,7 +76,8 @@ CREATE TABLE consents (
     paused TEXT NOT NULL,
     revoked TEXT NOT NULL,
     disclosures BIGINT NOT NULL,
-    last_disclosure TEXT NOT NULL
+    last_disclosure TEXT NOT NULL,
+    report TEXT NOT NULL
 );
 CREATE INDEX consents_of_service ON consents (service, granted, lane, position);
 """
@@ -104,8 +107,8 @@ _CONSENTED: Final = _ANSWERED.format(column="consent_id")
 
 _GRANTED: Final = """
 INSERT INTO consents (consent_id, lane, position, consent_request_id, service, subject, terms,
-    granted, paused, revoked, disclosures, last_disclosure)
-VALUES (:consent, :lane, :position, :request, :service, :subject, :terms, :time, '', '', 0, '')
+    granted, paused, revoked, disclosures, last_disclosure, report)
+VALUES (:consent, :lane, :position, :request, :service, :subject, :terms, :time, '', '', 0, '', '')
 ON CONFLICT DO NOTHING
 """
 
@@ -120,9 +123,11 @@ UPDATE consents SET disclosures = disclosures + :count, last_disclosure = :time
 WHERE consent_id = :consent
 """
 
+_REPORTED: Final = "UPDATE consents SET report = :report WHERE consent_id = :consent"
+
 _CONSENTS: Final = """
 SELECT consents.lane, consents.position, terms, consents.subject, consents.consent_request_id,
-    granted, paused, revoked, disclosures, last_disclosure
+    granted, paused, revoked, disclosures, last_disclosure, report
 FROM consents CROSS JOIN requests ON requests.consent_request_id = consents.consent_request_id
 WHERE consents.service = :service
     AND (granted, consents.lane, consents.position) < (:before, :lane, :position) AND is_known
@@ -150,6 +155,7 @@ _PENDING_REQUESTS: Final = _REQUESTS.format(
 
 _TERMS: Final = msgspec.json.Decoder(Terms)
 _ASKED: Final = msgspec.json.Decoder(AskedTerms)
+_REPORT: Final = msgspec.json.Decoder(Report)
 
 
 class RowKey(NamedTuple):
@@ -182,7 +188,7 @@ class ConsentRegister(VersionedProjection):
     """The requests and consents of all services."""
 
     name = "consent-register"
-    version = 2
+    version = 3
     schema = _SCHEMA
     topics = forms_of(
         "request-made",
@@ -198,6 +204,7 @@ class ConsentRegister(VersionedProjection):
         "consent-resumed",
         "consent-revoked",
         "evidence-disclosed",
+        "recipient-reported",
     )
 
     def process_event(self, domain_event: Event, tracking: Tracking) -> None:
@@ -310,6 +317,9 @@ class ConsentRegister(VersionedProjection):
                 # A repeat sends the same bytes once more, and is not counted.
                 count = 0 if facts.repeats else 1
                 write(_DISCLOSED, consent=facts.consent_id, time=facts.time, count=count)
+            case RecipientReported():
+                told = Report(kind=facts.kind, status=facts.status, time=facts.time)
+                write(_REPORTED, consent=facts.consent_id, report=encode(told).decode("ascii"))
 
 
 def _below(service: str, key: RowKey) -> dict[str, str | int | bool]:
@@ -321,7 +331,7 @@ def _text(terms: Terms | AskedTerms) -> str:
 
 
 def _consent(row: Row) -> ConsentRow:
-    lane, position, terms, subject, request_id, granted, paused, revoked, count, last = row
+    lane, position, terms, subject, request_id, granted, paused, revoked, count, last, told = row
     consent = Consent(
         terms=_TERMS.decode(terms),
         items=(),
@@ -332,6 +342,7 @@ def _consent(row: Row) -> ConsentRow:
         revoked=revoked,
         disclosures=count,
         last_disclosure=last,
+        report=_REPORT.decode(told) if told else None,
     )
     return ConsentRow(key=RowKey(granted, lane, position), consent=consent)
 

@@ -20,6 +20,7 @@ from vault.domain.amendment import ConsentExtended, ConsentNarrowed
 from vault.domain.canonical import b64, digest
 from vault.domain.choice import Choice, ItemChoice, Shown
 from vault.domain.consent import ConsentGranted, ConsentPaused, ConsentResumed, ConsentRevoked
+from vault.domain.contact import ContactSet
 from vault.domain.disclosure import Attempt, DisclosureRefused, EvidenceDisclosed, Selection
 from vault.domain.dispute import DisputeResolved, EvidenceDisputed
 from vault.domain.events import Draft, Event, Facts, Link
@@ -34,6 +35,7 @@ from vault.domain.registry import (
     RegistryState,
     ServiceRegistered,
 )
+from vault.domain.report import RecipientReported
 from vault.domain.request import (
     ConsentRefused,
     ConsentRequestCancelled,
@@ -44,6 +46,7 @@ from vault.domain.request import (
     RequestMade,
     RequestState,
 )
+from vault.domain.sign_in import SignInLinked, SignInUnlinked
 from vault.domain.state import VaultState
 from vault.domain.values import (
     NO_APPROVAL,
@@ -66,7 +69,7 @@ from vault.domain.values import (
     TypeFields,
     later,
 )
-from vault.domain.vault import SignInLinked, SignInUnlinked, VaultOpened, VaultRead
+from vault.domain.vault import VaultOpened, VaultRead
 from vault.store.record import first_leaf, link_event
 
 ORIGIN: Final = "test/0"
@@ -182,6 +185,8 @@ def _marks(facts: Facts) -> tuple[PayloadMark, ...]:
             return (PayloadMark(kind="texts", hash=NOTICE, key_id="", commitment=""),)
         case EvidenceProvided() | EvidenceReplaced():
             return (PayloadMark(kind="evidence", hash=BUNDLE, key_id="k", commitment=BUNDLE),)
+        case ContactSet():
+            return (PayloadMark(kind="contact", hash=BUNDLE, key_id="k", commitment=BUNDLE),)
         case EvidenceDisputed():
             return (PayloadMark(kind="statement", hash=BUNDLE, key_id="k", commitment=BUNDLE),)
         case _:
@@ -270,7 +275,9 @@ def dispute_resolved(dispute_id: str = DISPUTE, revision: int = 1, **changes: An
 
 def sign_in_linked(sign_in: str = SIGN_IN, time: Time | None = None) -> Draft:
     """Return that a code on paper leads to her vault."""
-    facts = SignInLinked(time=time or at(1), salt=SALT, sign_in=sign_in, means="assistance-code")
+    facts = SignInLinked(
+        time=time or at(1), salt=SALT, sign_in=sign_in, means="assistance-code", link_code=""
+    )
     return drafted(facts)
 
 
@@ -290,6 +297,11 @@ def a_key(**changes: Any) -> NewPasskey:
         rp_id="vault.aber.example",
     )
     return replace(key, **changes)
+
+
+def contact_set(time: Time | None = None) -> Draft:
+    """Return that she said how she is reached."""
+    return drafted(ContactSet(time=time or at(6), salt=SALT))
 
 
 def passkey_added(passkey_id: str = PASSKEY, time: Time | None = None, **changes: Any) -> Draft:
@@ -437,6 +449,21 @@ def disclosure_refused(time: Time | None = None, reason: str = "CONSENT_REVOKED"
         more_unlisted=False,
     )
     return drafted(facts)
+
+
+def recipient_reported(time: Time | None = None, **changes: Any) -> Draft:
+    """Return that the service told that it received the matter, or `changes` of that."""
+    facts = RecipientReported(
+        time=time or at(13),
+        salt=SALT,
+        service=SERVICE,
+        subject=SUBJECT,
+        consent_id=CONSENT,
+        purpose="care@1",
+        kind="progress",
+        status="received",
+    )
+    return drafted(replace(facts, **changes))
 
 
 def a_consent(**changes: Any) -> tuple[Draft, ...]:

@@ -23,6 +23,7 @@ SCOPES: Final = {
     "citizen": "vault evidence consent audit registry",
     "official": "vault evidence consent registry",
     "service": "consent disclosure registry",
+    "staff": "consent disclosure registry",
     "auditor": "audit registry",
     "service-auditor": "audit registry",
     "operator": "registry",
@@ -70,13 +71,14 @@ class Issuer:
 
     def token(self, role: str, sub: str, /, **changed: Any) -> str:
         """Return an access token; a claim that is changed to None is left out."""
-        now = int(time.time())
+        now = time.time()
         claims = {
             "iss": NAME,
             "sub": sub,
             "aud": AUDIENCE,
             "exp": now + 3600,
             "iat": now,
+            **({"auth_time": now} if role == "citizen" else {}),
             "jti": str(uuid4()),
             "client_id": "tests",
             "scope": SCOPES.get(role, ""),

@@ -40,11 +40,12 @@ from tests.world import (
     providing,
     publishing,
     redeeming,
+    reporting,
     texts,
     uploading,
 )
 from vault.api.v1 import audit_service_pb2 as audit
-from vault.api.v1 import consent_pb2, evidence_pb2, operation_pb2, vault_pb2
+from vault.api.v1 import consent_pb2, contact_pb2, evidence_pb2, operation_pb2, vault_pb2
 from vault.api.v1 import consent_service_pb2 as consent
 from vault.api.v1 import disclosure_service_pb2 as disclosure
 from vault.api.v1 import evidence_service_pb2 as evidence
@@ -55,11 +56,13 @@ from vault.api.v1 import vault_service_pb2 as vaults
 Key = tuple[str, str]
 """`Service/Method` and the role that calls."""
 
-ROLES: Final = ("citizen", "official", "service", "auditor", "service-auditor", "operator")
+ROLES: Final = (
+    "citizen", "official", "service", "staff", "auditor", "service-auditor", "operator",
+)  # fmt: skip
 DAY: Final = 86_400
 SETTLING: Final = frozenset(
     {f"ConsentService/{name}Consent" for name in ("Narrow", "Pause", "Resume", "Revoke")}
-    | {"VaultService/RemovePasskey"}
+    | {"VaultService/RemovePasskey", "VaultService/SignOutEverywhere"}
 )
 """Takes a quarter of a second whenever it is taken, or made; not for a loop."""
 MOST_KEPT_PASSKEYS: Final = 10
@@ -105,6 +108,8 @@ class Samples:
                 return self.world.official
             case "service":
                 return self.service.caller
+            case "staff":
+                return self.world.staff_of(self.service)
             case "auditor":
                 return self.world.auditor
             case "service-auditor":
@@ -293,6 +298,23 @@ def _add_passkey(samples: Samples) -> Any:
     return request
 
 
+def _create_link_code(samples: Samples) -> Any:
+    citizen = samples.citizen
+    request = vaults.CreateLinkCodeRequest(request_id=new_id(), validate_only=True)
+    shown = citizen.caller.ask("VaultService/CreateLinkCode", request)
+    challenge = shown.approval_challenge.challenge
+    request.validate_only = False
+    request.shown.CopyFrom(shown.shown)
+    request.approval.CopyFrom(by_step_up(samples.world.server.issuer, citizen.sub, challenge))
+    return request
+
+
+def _link(samples: Samples) -> Any:
+    request = _create_link_code(samples)
+    made = samples.citizen.caller.ask("VaultService/CreateLinkCode", request)
+    return vaults.LinkSignInRequest(request_id=new_id(), link_code=made.link_code)
+
+
 def _remove_passkey(samples: Samples) -> Any:
     added = samples.citizen.caller.ask("VaultService/AddPasskey", _add_passkey(samples))
     return vaults.RemovePasskeyRequest(request_id=new_id(), passkey_id=added.passkey.passkey_id)
@@ -418,6 +440,18 @@ def _revoke(samples: Samples) -> Any:
     return consent.RevokeConsentRequest(request_id=new_id(), consent_id=shared.consent_id)
 
 
+def _report(samples: Samples) -> Any:
+    # A new consent each time: few reports of one are taken on a day.
+    return reporting(samples.world.share(samples.citizen, samples.service))
+
+
+def _for_a_case(make: Callable[[Samples], Any], samples: Samples) -> Any:
+    request = make(samples)
+    if "case_ref" in request.DESCRIPTOR.fields_by_name:
+        request.case_ref = "HD-2046"
+    return request
+
+
 def _reinstate(samples: Samples) -> Any:
     service = samples.world.service()
     samples.world.operator.ask(
@@ -450,6 +484,16 @@ _CITIZENS: Final[dict[str, Callable[[Samples], Any]]] = {
         request_id=new_id()
     ),
     "VaultService/UnlinkSignIn": _unlink,
+    "VaultService/CreateLinkCode": _create_link_code,
+    "VaultService/LinkSignIn": _link,
+    "VaultService/SignOutEverywhere": lambda _: vaults.SignOutEverywhereRequest(
+        request_id=new_id()
+    ),
+    "VaultService/SetContact": lambda _: vaults.SetContactRequest(
+        request_id=new_id(),
+        contact=contact_pb2.Contact(email=f"{new_id()}@example.org", discreet=True),
+    ),
+    "VaultService/GetContact": lambda _: vaults.GetContactRequest(),
     "VaultService/AddPasskey": _add_passkey,
     "VaultService/RemovePasskey": _remove_passkey,
     "VaultService/ListPasskeys": lambda _: vaults.ListPasskeysRequest(page_size=2),
@@ -464,6 +508,12 @@ _CITIZENS: Final[dict[str, Callable[[Samples], Any]]] = {
     ),
     "EvidenceService/DisputeEvidence": _dispute,
     "EvidenceService/ResolveDispute": _resolve,
+    "EvidenceService/ProtectEvidence": lambda s: evidence.ProtectEvidenceRequest(
+        # A piece that no other sample shows.
+        request_id=new_id(),
+        evidence_id=s.citizen.evidence["income"],
+        is_protected=True,
+    ),
     "EvidenceService/GetEvidence": lambda s: evidence.GetEvidenceRequest(
         evidence_id=s.citizen.evidence["postal_address"]
     ),
@@ -493,6 +543,7 @@ _CITIZENS: Final[dict[str, Callable[[Samples], Any]]] = {
 
 _HERS_ALONE: Final = (
     "VaultService/CreateAssistanceCode",
+    "VaultService/LinkSignIn",
     "VaultService/AddPasskey",
     "VaultService/ImportVault",
     "ConsentService/ExtendConsent",
@@ -532,6 +583,7 @@ _MAKE: Final[dict[Key, Callable[[Samples], Any]]] = {
     ],
     ("DisclosureService/DiscloseDocument", "service"): lambda s: disclosing_document(s.letter),
     ("DisclosureService/CheckDisclosures", "service"): lambda s: checking(s.shared),
+    ("DisclosureService/ReportOutcome", "service"): _report,
     ("DisclosureService/ListChanges", "service"): lambda _: disclosure.ListChangesRequest(
         page_size=2
     ),
@@ -566,6 +618,28 @@ _MAKE: Final[dict[Key, Callable[[Samples], Any]]] = {
         note="The log's folder was moved to another disk.",
     ),
 }
+
+_STAFFED: Final = (
+    "ConsentService/RequestConsent",
+    "ConsentService/CancelRequest",
+    "ConsentService/RedeemCode",
+    "ConsentService/GetRequest",
+    "ConsentService/ListRequests",
+    "ConsentService/GetConsent",
+    "ConsentService/GetConsentReceipt",
+    "ConsentService/ListConsents",
+    "DisclosureService/DiscloseEvidence",
+    "DisclosureService/DiscloseDocument",
+    "DisclosureService/CheckDisclosures",
+    "DisclosureService/ReportOutcome",
+)
+"""What a member of staff sends as if she were the service."""
+
+for _method in _STAFFED:
+    _MAKE[_method, "staff"] = partial(_for_a_case, _MAKE[_method, "service"])
+_MAKE["RegistryService/PublishPurpose", "staff"] = lambda s: publishing(
+    f"care-{secrets.token_hex(6)}", s.service.service_id, validate_only=True
+)
 
 for _role in ("auditor", "citizen"):
     _MAKE["AuditService/ReplayVault", _role] = lambda s: audit.ReplayVaultRequest(

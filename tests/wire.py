@@ -7,7 +7,7 @@ request is one message, or a list of them where a stream is sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -125,10 +125,20 @@ class Caller:
     """Calls one server with one credential; "" sends none."""
 
     def __init__(
-        self, channel: grpc.Channel, token: str, metadata: tuple[tuple[str, str], ...] = ()
+        self,
+        channel: grpc.Channel,
+        token: str | Callable[[], str],
+        metadata: tuple[tuple[str, str], ...] = (),
     ) -> None:
+        """Call by a channel; a token that is made for each call was issued just before it."""
         self._channel = channel
-        self._metadata = (("authorization", f"Bearer {token}"), *metadata) if token else metadata
+        self._token = token
+        self._more = metadata
+
+    @property
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        token = self._token if isinstance(self._token, str) else self._token()
+        return (("authorization", f"Bearer {token}"), *self._more) if token else self._more
 
     def call(self, method: str, request: Request, seconds: float = 20.0) -> Answer:
         """Call an RPC by `Service/Method` and return whatever it came to."""

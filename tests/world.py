@@ -151,11 +151,18 @@ class World:
 
     def caller(self, role: str, sub: str, /, **claims: Any) -> Caller:
         """Return a caller with a token of the tests' issuer."""
+        if role == "citizen":
+            # Each time another: she may have signed out everywhere meanwhile.
+            return Caller(self.channel, lambda: self.server.issuer.token(role, sub, **claims))
         return Caller(self.channel, self.server.issuer.token(role, sub, **claims))
 
     def auditor_of(self, service: Service) -> Caller:
         """Return the caller of an auditor of one service."""
         return self.caller("service-auditor", "auditor", service_id=service.service_id)
+
+    def staff_of(self, service: Service, sub: str = "dafydd") -> Caller:
+        """Return the caller of a member of a service's staff."""
+        return self.caller("staff", sub, service_id=service.service_id)
 
     def stranger(self) -> Citizen:
         """Return a citizen without a vault."""
@@ -428,6 +435,17 @@ def disclosing(shared: Shared, **changed: Any) -> disclosure.DiscloseEvidenceReq
     return disclosure.DiscloseEvidenceRequest(**{**standard, **changed})
 
 
+def reporting(shared: Shared, **changed: Any) -> disclosure.ReportOutcomeRequest:
+    """Return what tells that a matter was received."""
+    standard = {
+        "request_id": new_id(),
+        "subject_id": shared.subject_id,
+        "authority": disclosure_pb2.Authority(consent_id=shared.consent_id),
+        "status": disclosure_pb2.REPORT_STATUS_RECEIVED,
+    }
+    return disclosure.ReportOutcomeRequest(**{**standard, **changed})
+
+
 def batching(
     *disclosures: disclosure.DiscloseEvidenceRequest,
 ) -> disclosure.DiscloseEvidenceBatchRequest:
@@ -461,7 +479,11 @@ def checking(shared: Shared, **changed: Any) -> disclosure.CheckDisclosuresReque
 
 
 def publishing(
-    code: str, service_id: str, evidence_types: Iterable[str] = PURPOSE_TYPES
+    code: str,
+    service_id: str,
+    evidence_types: Iterable[str] = PURPOSE_TYPES,
+    *,
+    validate_only: bool = False,
 ) -> registry.PublishPurposeRequest:
     """Return the first version of a purpose for one service, with wide bounds."""
     fields = {
@@ -474,6 +496,7 @@ def publishing(
         request_id=new_id(),
         purpose_code=code,
         version=1,
+        validate_only=validate_only,
         bounds=registry_pb2.PurposeBounds(
             service_ids=[service_id],
             dpv_iri="https://w3id.org/dpv#PublicBenefit",

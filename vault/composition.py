@@ -20,6 +20,7 @@ from vault.application.audits import Audits
 from vault.application.claims import Claims
 from vault.application.consent_receipts import ConsentReceipts
 from vault.application.consents import Consents
+from vault.application.contacts import Contacts
 from vault.application.desk import Desk
 from vault.application.disclosures import Disclosures
 from vault.application.disputes import Disputes
@@ -37,7 +38,9 @@ from vault.application.passkeys import PasskeyKeeper
 from vault.application.positions import PositionTokens
 from vault.application.receipts import Receipts
 from vault.application.registry import Registry
+from vault.application.reports import Reports
 from vault.application.requests import Requests
+from vault.application.sign_ins import SignIns
 from vault.application.silences import Silences
 from vault.application.vaults import CitizenVaults
 from vault.configuration.config import SQLITE, Config
@@ -133,6 +136,7 @@ async def compose(
     disclosures = Disclosures(desk, registry, receipts, documents, logs.must_be_witnessed)
     parts.push_async_callback(disclosures.drain)
     requests = Requests(desk, registry)
+    reports = Reports(desk, registry, receipts)
     changes, register = _open_views(config, vaults, parts)
     for keeper in [
         LaneKeeper(
@@ -147,6 +151,8 @@ async def compose(
     return UseCases(
         vaults=CitizenVaults(desk, receipts),
         passkeys=PasskeyKeeper(desk),
+        sign_ins=SignIns(desk, config.new_sign_in_wait_seconds),
+        contacts=Contacts(desk),
         exports=Exports(desk, registry, documents, logs),
         imports=Imports(desk, registry, receipts, documents),
         evidence=evidence,
@@ -157,6 +163,7 @@ async def compose(
         consents=Consents(desk, registry, receipts),
         amendments=Amendments(desk, registry, receipts),
         disclosures=disclosures,
+        reports=reports,
         audits=Audits(desk, registry),
         lane_replays=LaneReplays(desk, receipts),
         silences=Silences(desk, logs),

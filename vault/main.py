@@ -19,7 +19,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
 from vault import __version__
-from vault.commands import fsck, rebuild, tail, witness
+from vault.commands import fsck, notify, rebuild, tail, witness
 from vault.configuration.config import Config, read_config, read_owner
 from vault.configuration.settings import PREFIX, ConfigError
 
@@ -33,6 +33,7 @@ EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 
 _DEVELOPMENT_KEY_FILE: Final = "development-issuer.json"
+_DEVELOPMENT_PEOPLE_FILE: Final = "development-people.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -50,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 code = _rebuild(options)
             case "witness":
                 code = _witness(options)
+            case "notify":
+                code = _notify(options)
             case _:
                 code = _serve(_settings(options))
     except ConfigError as error:
@@ -205,7 +208,10 @@ def _orders(config: Config, port: int, http_port: int, parts: AsyncExitStack) ->
     if config.issuer:
         return Orders(0, port, http_port, config.issuer.name, "")
     issuer = DevelopmentIssuer(
-        config.environment, config.audience, config.data / _DEVELOPMENT_KEY_FILE
+        config.environment,
+        config.audience,
+        config.data / _DEVELOPMENT_KEY_FILE,
+        config.data / _DEVELOPMENT_PEOPLE_FILE,
     )
     parts.callback(issuer.close)
     issuer.start()
@@ -289,6 +295,27 @@ def _witness(options: argparse.Namespace) -> int:
         return EXIT_FAILED
 
 
+def _notify(options: argparse.Namespace) -> int:
+    from vault.configuration.notifications import read_notifications  # noqa: PLC0415
+    from vault.notifications.outbox import OutboxError  # noqa: PLC0415
+
+    environment = _stored_at(options)
+    if options.development:
+        environment[f"{PREFIX}ENVIRONMENT"] = "development"
+    config = read_config(environment)
+    settings = read_notifications(environment, config.data, is_development=config.is_development)
+    refusals: tuple[type[Exception], ...] = (
+        notify.NotReadyError,
+        OutboxError,
+        *_startup_errors(),
+    )
+    try:
+        return notify.run(options, config, settings)
+    except refusals as error:
+        _tell(f"Nobody is told: {error}")
+        return EXIT_FAILED
+
+
 def _tell(what: str) -> None:
     print(what, file=sys.stderr)  # noqa: T201 - what is wrong is for whoever started it
 
@@ -321,6 +348,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     tail.add_commands(commands)
     witness.add_command(commands)
+    notify.add_command(commands)
     fsck.add_command(commands)
     rebuild.add_command(commands)
     return parser

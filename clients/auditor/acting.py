@@ -17,33 +17,31 @@ from clients.auditor.facts import (
     ConsentResumed,
     Facts,
     Link,
+    LinkCodeCreated,
     PasskeyAdded,
     PasskeyRemoved,
     SignInLinked,
-    SignInUnlinked,
     VaultOpened,
     VaultRead,
 )
 from clients.auditor.history import Vault
 from clients.auditor.problem import Problem
+from clients.auditor.ways import judge_way, must_be_open
 
 PROOFS: Final = {"counter": "staff-assisted", "phone": "staff-assisted", "letter": "paper"}
 """What shows that she agreed, by the channel through which an official acts."""
 
-DECISIONS: Final = (ConsentGranted, ConsentResumed, ConsentExtended)
+DECISIONS: Final = (ConsentGranted, ConsentResumed, ConsentExtended, LinkCodeCreated)
 
 
 def judge_acting(vault: Vault, version: int, link: Link, facts: Facts) -> Iterator[Problem]:
-    """Say why nobody could act so, and why a way to her vault could not be opened or closed."""
+    """Say why nobody could act so; whether by an open way, `ways.py` says."""
+    yield from judge_way(vault, link, facts)
     way = vault.official_way
     follows = isinstance(facts, SignInLinked) and facts.sign_in == way
     if version == 2 and way is not None and not follows and not isinstance(facts, VaultRead):
         yield Problem("an official opened the vault, and this does not open the way that was named")
     match facts:
-        case SignInLinked() if facts.sign_in in vault.ways:
-            yield Problem("the way to her vault was opened already")
-        case SignInUnlinked():
-            yield from _is_open(vault, facts.sign_in, "it closes")
         case PasskeyAdded() | PasskeyRemoved():
             yield from _of_passkey(vault, link, facts)
         case _:
@@ -51,7 +49,7 @@ def judge_acting(vault: Vault, version: int, link: Link, facts: Facts) -> Iterat
     if link.acting.capacity == "official":
         begins = isinstance(facts, VaultOpened) or (follows and link.acting.mandate == way)
         if not begins:
-            yield from _is_open(vault, link.acting.mandate, "an official acted by")
+            yield from must_be_open(vault, link.acting.mandate, "an official acted by")
             if isinstance(facts, SignInLinked):
                 # The first may be the one for which the vault was opened, in a withheld record.
                 yield Problem("an official opened another way to her vault", not vault.ways)
@@ -77,14 +75,6 @@ def _of_passkey(
             yield Problem("the passkey was added already")
     if link.acting.capacity != "self":
         yield Problem(f"she alone adds a passkey, not somebody who acts as {link.acting.capacity}")
-
-
-def _is_open(vault: Vault, name: str, did: str) -> Iterator[Problem]:
-    way = vault.ways.get(name)
-    if way is None:
-        yield Problem(f"{did} a way to her vault that was never opened", needs_more=True)
-    elif way.closed_version:
-        yield Problem(f"{did} a way to her vault that was closed at version {way.closed_version}")
 
 
 def _is_hers(link: Link) -> bool:

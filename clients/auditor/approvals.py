@@ -7,7 +7,8 @@
 Her provider signed the challenge as the nonce of an ID token (`provider.py`), or her passkey did
 (`passkeys.py`), which she had added with such a token. What was shown must be what the record says.
 An operator can write any record, and can sign for neither. One history has one signer: the ID
-tokens of all its proofs name the same person, so that the operator cannot sign in as another.
+tokens of all its proofs name the same person, so that the operator cannot sign in as another. A
+sign-in that she is shown to have let in may have another name, and the same one ever after.
 """
 
 from __future__ import annotations
@@ -31,8 +32,10 @@ from clients.auditor.facts import (
     Facts,
     Item,
     Link,
+    LinkCodeCreated,
     PasskeyAdded,
     PasskeyRemoved,
+    SignInLinked,
     Terms,
 )
 from clients.auditor.forms import Salt, Time, read
@@ -41,7 +44,13 @@ from clients.auditor.passkeys import verify_assertion
 from clients.auditor.provider import Provider, Signer, open_token
 
 FORM: Final = "citizen-vault/decision/1"
-NEEDS_PROOF: Final = (ConsentGranted, ConsentExtended, ConsentResumed, PasskeyAdded)
+NEEDS_PROOF: Final = (
+    ConsentGranted,
+    ConsentExtended,
+    ConsentResumed,
+    PasskeyAdded,
+    LinkCodeCreated,
+)
 """Whatever else she does either stops something, or is undone as easily as it was done."""
 
 LONGEST_AGE: Final = 3600 * 1_000_000
@@ -127,6 +136,16 @@ class ShownPasskey:
     salt: Salt
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownLinkCode:
+    """What stood on her page when she let another sign-in be linked."""
+
+    good_seconds: int
+    wait_seconds: int
+    shown_time: Time
+    salt: Salt
+
+
 # --- Judging -----------------------------------------------------------------------------------
 
 
@@ -148,8 +167,17 @@ class Approvals:
     passkeys: dict[str, tuple[PasskeyAdded, Judgement]] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)
     """In which version each challenge was used."""
-    signer: Signer | None = None
-    """Who approved the first of them; nothing but a pinned sign-in says that this is she."""
+    signers: dict[str, Signer] = field(default_factory=dict)
+    """Who approved by each sign-in of hers; nothing but a pinned one says that the first is she."""
+    link_codes: dict[str, bool] = field(default_factory=dict)
+    """Whether each code is shown to be hers."""
+    let_in: set[str] = field(default_factory=set)
+    """The sign-ins that were linked with a code of hers."""
+
+    @property
+    def signer(self) -> Signer | None:
+        """Return who approved the first of them."""
+        return next(iter(self.signers.values()), None)
 
     def judge(
         self,
@@ -168,23 +196,30 @@ class Approvals:
         """
         if isinstance(facts, PasskeyRemoved):
             self.passkeys.pop(facts.passkey_id, None)
+        if isinstance(facts, SignInLinked) and self.link_codes.pop(facts.link_code, False):
+            self.let_in.add(facts.sign_in)
         if not isinstance(facts, NEEDS_PROOF):
             return None
         keys = Keys(provider, self.passkeys)
         judgement = judge_approval(link, facts, payload, keys, consent)
         if isinstance(judgement, Shown):
-            judgement = self._once_and_hers(link.version, judgement)
+            judgement = self._once_and_hers(link, judgement)
+        if isinstance(facts, LinkCodeCreated):
+            self.link_codes[facts.link_code] = isinstance(judgement, Shown)
         if isinstance(facts, PasskeyAdded):
             self.passkeys[facts.passkey_id] = (facts, judgement)
         return judgement
 
-    def _once_and_hers(self, version: int, shown: Shown) -> Judgement:
+    def _once_and_hers(self, link: Link, shown: Shown) -> Judgement:
         if (before := self.used.get(shown.challenge)) is not None:
             return NotShown(f"its challenge was used before, at version {before}")
-        self.used[shown.challenge] = version
-        self.signer = self.signer or shown.signer
-        if shown.signer != self.signer:
+        self.used[shown.challenge] = link.version
+        if shown.signer in self.signers.values():
+            return shown
+        is_new = link.acting.actor in self.let_in and link.acting.actor not in self.signers
+        if self.signers and not is_new:
             return NotShown("somebody else approved it than approved what came before")
+        self.signers[link.acting.actor] = shown.signer
         return shown
 
 
@@ -234,6 +269,9 @@ def _check_shown(link: Link, facts: Facts, shown: str, consent: Consent | None) 
             raise FormError("was made for another passkey")
         _check_time(facts, page.shown_time)
         return
+    if isinstance(facts, LinkCodeCreated):
+        _check_link_code(facts, read(ShownLinkCode, value, "what was shown"))
+        return
     if not isinstance(value, list) or len(value) != 2 or not isinstance(value[1], list):
         raise FormError("does not say what was shown")
     terms = read(Terms, value[0], "what was shown")
@@ -244,6 +282,13 @@ def _check_shown(link: Link, facts: Facts, shown: str, consent: Consent | None) 
     elif isinstance(facts, ConsentResumed):
         _check_resumed(terms, items, consent)
     _check_time(facts, terms.shown_time)
+
+
+def _check_link_code(facts: LinkCodeCreated, page: ShownLinkCode) -> None:
+    good = microseconds(facts.expires) - microseconds(facts.time)
+    if (good, facts.wait_seconds) != (page.good_seconds * 1_000_000, page.wait_seconds):
+        raise FormError("was made for a code that is good, or lets wait, for another time")
+    _check_time(facts, page.shown_time)
 
 
 def _check_resumed(terms: Terms, items: tuple[Item, ...], consent: Consent | None) -> None:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decisions that only she can make, and whether what was shown proves that she made them.
 
-Granting, extending and resuming need a proof; stopping never does. What has no proof is named. A
-proof is a sealed payload: from who cannot open it, the decision is sealed, not unproved.
+Granting, extending and resuming need a proof, and letting a key or a sign-in of hers in; stopping
+never does. What has no proof is named. A proof is a sealed payload: from who cannot open it, the
+decision is sealed, not unproved.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from clients.auditor.approvals import NEEDS_PROOF, Approvals, Judgement, NotShown, Sealed
-from clients.auditor.facts import PasskeyRemoved
+from clients.auditor.facts import PasskeyRemoved, SignInLinked
 from clients.auditor.findings import MOST_LISTED
 from clients.auditor.history import Vault
 from clients.auditor.provider import Provider
 from clients.auditor.record import Record
 
 Hers = Literal["shown", "not shown", "sealed"]
-_CONCERNED: Final = (*NEEDS_PROOF, PasskeyRemoved)
+_CONCERNED: Final = (*NEEDS_PROOF, PasskeyRemoved, SignInLinked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

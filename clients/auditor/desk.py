@@ -23,8 +23,10 @@ PROGRESS_EVERY: Final = 10_000
 WHAT: Final = {
     "evidence-disclosed": "a use that was not allowed",
     "disclosure-refused": "a refusal that does not fit",
+    "recipient-reported": "a report that does not fit",
     "evidence-disputed": "a dispute that does not fit",
     "dispute-resolved": "a dispute that does not fit",
+    "link-code-created": "a way to her vault that does not fit",
     "sign-in-linked": "a way to her vault that does not fit",
     "sign-in-unlinked": "a way to her vault that does not fit",
     "consent-requested": "a request that was not permitted",

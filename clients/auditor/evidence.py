@@ -13,9 +13,11 @@ from clients.auditor.canonical import microseconds
 from clients.auditor.facts import (
     DisputeResolved,
     EvidenceDisputed,
+    EvidenceProtected,
     EvidenceProvided,
     EvidenceReplaced,
     Link,
+    ProtectionLifted,
 )
 from clients.auditor.history import Piece, Vault
 from clients.auditor.problem import Problem
@@ -50,6 +52,20 @@ def judge_evidence(vault: Vault, link: Link, facts: EvidenceProvided) -> Iterato
     issued = f"{facts.issued_date}T00:00:00.000000Z"
     if facts.issued_date and microseconds(issued) > microseconds(facts.time) + DAY:
         yield Problem("the evidence was issued in the future")
+
+
+def judge_protection(
+    vault: Vault, link: Link, facts: EvidenceProtected | ProtectionLifted
+) -> Iterator[Problem]:
+    """Say why a piece may not be protected, or its protection not be lifted."""
+    if not _names_one_piece(link):
+        yield NOT_ONE_PIECE
+    elif link.items[0].evidence_id not in vault.evidence:
+        yield Problem("it is about evidence that does not exist", needs_more=True)
+    elif link.items[0].revision:
+        yield Problem("it is about one revision, and a piece is protected whole")
+    if isinstance(facts, ProtectionLifted) and link.acting.capacity != "self":
+        yield Problem(f"she alone lifts a protection, not somebody as {link.acting.capacity}")
 
 
 def judge_dispute(

@@ -323,11 +323,43 @@ class EvidenceReplaced(EvidenceProvided):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceProtected(Facts):
+    """She protected a piece of evidence: its values are for herself alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectionLifted(Facts):
+    """She protects it no more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkCodeCreated(Facts):
+    """She let another sign-in be linked, which then has to wait for so long."""
+
+    link_code: str
+    expires: Time
+    wait_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignInLinked(Facts):
-    """Another way to her vault was opened."""
+    """Another way to her vault was opened; `link_code` is "" for a code on paper."""
+
+    sign_in: str
+    means: Literal["assistance-code", "provider"]
+    link_code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInLinked1(Facts):
+    """The same, when codes on paper were the only other ways."""
 
     sign_in: str
     means: Literal["assistance-code"]
+
+    def upcast(self) -> SignInLinked:
+        """Return the same in today's form."""
+        return SignInLinked(**_parts(self), link_code="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,6 +367,16 @@ class SignInUnlinked(Facts):
     """That way was closed."""
 
     sign_in: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedOutEverywhere(Facts):
+    """She signed out everywhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactSet(Facts):
+    """She said how she is reached; what she said lies sealed beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -460,6 +502,17 @@ class DisclosureRefused(OfConsent):
     fields: tuple[TypeFields, ...]
     reason: str
     more_unlisted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientReported(OfConsent):
+    """The service told how far the matter is, or how it was decided."""
+
+    purpose: str
+    kind: Literal["progress", "outcome"]
+    status: Literal[
+        "received", "in-progress", "more-needed", "granted", "refused", "withdrawn", "done"
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -685,8 +738,14 @@ VAULT_FACTS: Final[dict[str, type[Facts]]] = {
     "evidence-replaced.1": EvidenceReplaced,
     "evidence-disputed.1": EvidenceDisputed,
     "dispute-resolved.1": DisputeResolved,
-    "sign-in-linked.1": SignInLinked,
+    "evidence-protected.1": EvidenceProtected,
+    "protection-lifted.1": ProtectionLifted,
+    "link-code-created.1": LinkCodeCreated,
+    "sign-in-linked.1": SignInLinked1,
+    "sign-in-linked.2": SignInLinked,
     "sign-in-unlinked.1": SignInUnlinked,
+    "signed-out-everywhere.1": SignedOutEverywhere,
+    "contact-set.1": ContactSet,
     "passkey-added.1": PasskeyAdded,
     "passkey-removed.1": PasskeyRemoved,
     "consent-requested.1": ConsentRequested1,
@@ -701,6 +760,7 @@ VAULT_FACTS: Final[dict[str, type[Facts]]] = {
     "consent-revoked.1": ConsentRevoked,
     "evidence-disclosed.1": EvidenceDisclosed,
     "disclosure-refused.1": DisclosureRefused,
+    "recipient-reported.1": RecipientReported,
 }
 REGISTRY_FACTS: Final[dict[str, type[Facts]]] = {
     "organisation-registered.1": OrganisationRegistered,

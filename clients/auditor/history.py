@@ -32,10 +32,13 @@ from clients.auditor.facts import (
     Facts,
     Item,
     Link,
+    LinkCodeCreated,
     OfConsent,
     OfRequest,
     PasskeyAdded,
     PasskeyRemoved,
+    RecipientReported,
+    SignedOutEverywhere,
     SignInLinked,
     SignInUnlinked,
     Terms,
@@ -116,9 +119,23 @@ class Request:
 
 @dataclass(slots=True)
 class Way:
-    """A way to her vault besides her own sign-in; `closed_version` is 0 until it is closed."""
+    """A way to her vault: since when, and how long it waits; `closed_version` is 0 while open."""
 
+    version: int
+    time: str
+    wait_seconds: int = 0
     closed_version: int = 0
+
+
+@dataclass(slots=True)
+class LinkCode:
+    """A code with which a sign-in is linked; `used_version` is 0 until one is."""
+
+    version: int
+    time: str
+    expires: str
+    wait_seconds: int
+    used_version: int = 0
 
 
 @dataclass(slots=True)
@@ -143,6 +160,8 @@ class Consent:
     """How many uses in each window, repeats left out."""
     refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How many were recorded for each reason and UTC day."""
+    reports: Counter[str] = field(default_factory=Counter)
+    """How many the service recorded on each UTC day."""
 
     def __post_init__(self) -> None:
         self.change_terms(self.version, self.terms)
@@ -192,6 +211,8 @@ class Consent:
                 self.revoked = self.revoked or Moment(version, facts.time)
             case DisclosureRefused():
                 self.refusals[facts.reason, facts.time[:10]] += 1
+            case RecipientReported():
+                self.reports[facts.time[:10]] += 1
             case _:
                 pass
 
@@ -209,6 +230,9 @@ class Vault:
     official_way: str | None = None
     """By which way an official opened it; None if she did."""
     ways: dict[str, Way] = field(default_factory=dict)
+    link_codes: dict[str, LinkCode] = field(default_factory=dict)
+    signed_out: str = ""
+    """When she last signed out everywhere."""
     evidence: dict[str, Piece] = field(default_factory=dict)
     requests: dict[str, Request] = field(default_factory=dict)
     taken_back: dict[str, int] = field(default_factory=dict)
@@ -258,18 +282,34 @@ class Vault:
         match facts:
             case VaultOpened() if link.acting.capacity == "official":
                 self.official_way = link.acting.mandate
+            case VaultOpened():
+                self.ways[link.acting.actor] = Way(version, facts.time)
+            case LinkCodeCreated():
+                self.link_codes[facts.link_code] = LinkCode(
+                    version, facts.time, facts.expires, facts.wait_seconds
+                )
             case VaultImported():
                 self.imported.append(facts)
             case SignInLinked():
-                self.ways[facts.sign_in] = Way()
+                self._take_linked(version, facts)
             case SignInUnlinked() if facts.sign_in in self.ways:
                 self.ways[facts.sign_in].closed_version = version
+            case SignedOutEverywhere():
+                self.signed_out = facts.time
             case PasskeyAdded():
                 self.passkeys[facts.passkey_id] = facts
             case PasskeyRemoved():
                 self.removed_passkeys.setdefault(facts.passkey_id, version)
             case _:
                 pass
+
+    def _take_linked(self, version: int, facts: SignInLinked) -> None:
+        code = self.link_codes.get(facts.link_code)
+        if code is None:
+            self.ways[facts.sign_in] = Way(version, facts.time)
+            return
+        code.used_version = code.used_version or version
+        self.ways[facts.sign_in] = Way(version, facts.time, code.wait_seconds)
 
     def _take_evidence(
         self, version: int, link: Link, facts: EvidenceProvided | EvidenceDisputed | DisputeResolved

@@ -3,9 +3,9 @@
 
 The keys are the provider's JWKS (RFC 7517), as it publishes them; get them from the provider, not
 from the operator. Beside `keys` the file may hold `issuer`, `client_id` and `sub`: each token must
-then be of that issuer, for that program, of that person. Without all three, anybody at her provider
-could have signed in, or signed in to another site, and nobody has said who she is. Keys for ES256,
-EdDSA and RS256 count.
+then be of that issuer, for that program, of that person; who has several sign-ins is a list of
+`sub`. Without all three, anybody at her provider could have signed in, or signed in to another
+site, and nobody has said who she is. Keys for ES256, EdDSA and RS256 count.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class Provider:
     keys: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
     issuer: str = ""
     client_id: str = ""
-    sub: str = ""
+    subs: frozenset[str] = frozenset()
 
     @property
     def is_pinned(self) -> bool:
-        """Say whether it is known whose sign-in is hers, where, and for which program."""
-        return bool(self.issuer and self.client_id and self.sub)
+        """Say whether it is known which sign-ins are hers, where, and for which program."""
+        return bool(self.issuer and self.client_id and self.subs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,11 @@ def read_provider(data: bytes) -> Provider:
     for key in keys:
         if isinstance(key, dict) and isinstance(key.get("kid"), str) and (found := _usable(key)):
             usable[key["kid"]] = found
-    pinned = [told.get(name, "") for name in ("issuer", "client_id", "sub")]
-    if not all(isinstance(name, str) for name in pinned):
+    issuer, client_id, sub = (told.get(name, "") for name in ("issuer", "client_id", "sub"))
+    subs = sub if isinstance(sub, list) else [sub]
+    if not all(isinstance(name, str) for name in (issuer, client_id, *subs)):
         raise FormError("has an issuer, client_id or sub that is no text")
-    return Provider(usable, *pinned)
+    return Provider(usable, issuer, client_id, frozenset(filter(None, subs)))
 
 
 def open_token(provider: Provider, text: str) -> Token:
@@ -135,7 +136,7 @@ def _token(provider: Provider, claims: dict[str, Any]) -> Token:
         raise FormError("is of another provider")
     if signer.client_id != (provider.client_id or signer.client_id):
         raise FormError("is for another program than the vault's")
-    if signer.sub != (provider.sub or signer.sub):
+    if signer.sub not in (provider.subs or {signer.sub}):
         raise FormError("is somebody else's")
     return token
 

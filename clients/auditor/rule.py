@@ -2,8 +2,9 @@
 """The auditor's rule: what must be true of the vault before each record, or it was not allowed.
 
 Who acted is judged in `acting.py`, evidence in `evidence.py`, requests and grants in `requests.py`
-and `consents.py`, what became of a consent in `changes.py`, uses and refusals in `uses.py`. Whether
-a decision is shown to be hers is no part of the rule: it may be allowed, and not shown.
+and `consents.py`, what became of a consent in `changes.py`, uses and refusals in `uses.py`, what
+services told her in `told.py`. Whether a decision is shown to be hers is no part of the rule: it
+may be allowed, and not shown.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 from clients.auditor.acting import judge_acting
 from clients.auditor.changes import judge_change
 from clients.auditor.consents import judge_grant
-from clients.auditor.evidence import judge_dispute, judge_evidence
+from clients.auditor.evidence import judge_dispute, judge_evidence, judge_protection
 from clients.auditor.facts import (
     ConsentExtended,
     ConsentGranted,
@@ -24,11 +25,14 @@ from clients.auditor.facts import (
     DisputeResolved,
     EvidenceDisclosed,
     EvidenceDisputed,
+    EvidenceProtected,
     EvidenceProvided,
     Facts,
     Link,
     OfConsent,
     OfRequest,
+    ProtectionLifted,
+    RecipientReported,
     VaultImported,
     VaultOpened,
 )
@@ -37,10 +41,13 @@ from clients.auditor.problem import Problem
 from clients.auditor.record import Record
 from clients.auditor.registry import Registry
 from clients.auditor.requests import judge_answer, judge_request
+from clients.auditor.told import judge_told
 from clients.auditor.uses import judge_refusal, judge_use
 
 NAMES_EVIDENCE: Final = (
     EvidenceProvided,
+    EvidenceProtected,
+    ProtectionLifted,
     EvidenceDisputed,
     DisputeResolved,
     ConsentGranted,
@@ -82,16 +89,24 @@ def _particular(
     match facts:
         case OfConsent() if not isinstance(facts, ConsentGranted):
             return _of_consent(vault, registry, record, link, facts)
-        case EvidenceProvided():
-            return judge_evidence(vault, link, facts)
-        case EvidenceDisputed() | DisputeResolved():
-            return judge_dispute(vault, link, facts)
+        case EvidenceProvided() | EvidenceDisputed() | DisputeResolved():
+            return _of_evidence(vault, link, facts)
+        case EvidenceProtected() | ProtectionLifted():
+            return judge_protection(vault, link, facts)
         case OfRequest():
             return _of_request(vault, registry, link, facts)
         case ConsentGranted():
             return judge_grant(vault, registry, link, facts)
         case _:
             return iter(())
+
+
+def _of_evidence(
+    vault: Vault, link: Link, facts: EvidenceProvided | EvidenceDisputed | DisputeResolved
+) -> Iterator[Problem]:
+    if isinstance(facts, EvidenceProvided):
+        return judge_evidence(vault, link, facts)
+    return judge_dispute(vault, link, facts)
 
 
 def _of_request(
@@ -117,5 +132,7 @@ def _of_consent(
             yield from judge_use(vault, registry, record, link, facts)
         case DisclosureRefused():
             yield from judge_refusal(facts, consent)
+        case RecipientReported():
+            yield from judge_told(vault, registry, link, facts, consent)
         case _:
             yield from judge_change(vault, registry, link, facts, consent)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from clients.cli import (
+    contact,
     document,
     export,
     help_code,
@@ -62,6 +63,7 @@ for _name, _hers, _group, _without in (
     ("seen", seen.app, noun("Who saw what is theirs."), {"why"}),
     ("history", seen.history_app, noun("Everything that happened."), set()),
     ("help-code", help_code.app, _codes, {"create", "close"}),
+    ("contact", contact.app, noun("How they are reached."), set()),
     ("passkey", passkey.app, noun("Their passkeys."), {"add"}),
 ):
     app.add_typer(assisted(_hers, _group, ASSISTING, without=_without), name=_name)

@@ -8,7 +8,6 @@ in `audit_explain.py`.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
 import typer
@@ -20,6 +19,7 @@ from clients.cli.output import console
 from clients.cli.service_views import spoken
 from clients.cli.session import Session
 from clients.cli.times import is_typed_time, moment_of
+from clients.export.form import line_of
 from clients.receipts import b64
 from clients.wording.times import utc
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from vault.api.v1.audit_pb2 import EvidenceState, VaultState
     from vault.api.v1.audit_service_pb2 import CaughtUp
-    from vault.api.v1.log_pb2 import Record
 
 app = noun("For auditors: replay history into a file, see what was true at a moment.")
 
@@ -117,19 +116,6 @@ def state(
         session.output.message(response)
         return
     _show_state(session, response.state)
-
-
-def line_of(record: Record) -> bytes:
-    """Return a record's line in the export file."""
-    line = {
-        "leaf_index": record.leaf_index,
-        "stream_id": record.stream_id,
-        "version": record.version,
-        "entry": b64(record.entry),
-        "link": _text(record.link),
-        "facts": _text(record.facts),
-    }
-    return json.dumps(line, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 def _moment(session: Session, typed: str) -> tuple[str, Timestamp | None]:
@@ -222,8 +208,3 @@ def _copy(stream: Iterable[Any], file: BinaryIO) -> CaughtUp:
     raise CommandError(
         "The replay broke off before it had caught up.", "Nothing was written. Try again."
     )
-
-
-def _text(stored: bytes) -> str:
-    # What somebody tampered with must still reach the auditor, who finds that it does not hash.
-    return stored.decode("utf-8", "backslashreplace")

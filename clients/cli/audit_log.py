@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
 import typer
 
-from clients.cli.audit import REPLAY_SECONDS, CaseRef, line_of
+from clients.cli.audit import REPLAY_SECONDS, CaseRef
 from clients.cli.command import command
 from clients.cli.errors import CommandError, UsageError
 from clients.cli.files import must_be_new
@@ -24,6 +24,7 @@ from clients.cli.progress import progress
 from clients.cli.receipt import write_new
 from clients.cli.session import Session
 from clients.connection import CallError
+from clients.export.form import line_of
 
 if TYPE_CHECKING:
     from vault.api.v1.audit_service_pb2 import LaneRange, ReplayLaneRequest

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from clients.cli.command import FOR_CITIZENS, command
-from clients.cli.export_copy import Copy
 from clients.cli.import_folder import header_of, messages
 from clients.cli.progress import progress
 from clients.cli.session import Session
-from clients.cli.sharings import state_key
 from clients.connection import CallError
+from clients.export.copy import Copy
+from clients.wording.terms import state_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

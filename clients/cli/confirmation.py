@@ -13,9 +13,9 @@ from clients.cli.entries import entry_of
 from clients.cli.errors import CommandError, UsageError
 from clients.cli.numbers import short
 from clients.cli.proof import command_for, keep
-from clients.cli.receipt import kept_keys, listed_keys
+from clients.cli.receipt import kept_keys
 from clients.cli.session import Session
-from clients.receipts import ReceiptError, SignedRecord, b64
+from clients.receipts import ReceiptError, SignedRecord, b64, listed_keys
 from clients.wording.entries import happened, what, who
 from clients.wording.times import exact
 

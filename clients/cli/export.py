@@ -12,10 +12,11 @@ import typer
 
 from clients.cli import export_folder
 from clients.cli.command import FOR_CITIZENS, command
-from clients.cli.export_copy import Copy
-from clients.cli.export_page import page_of
 from clients.cli.progress import progress
 from clients.cli.session import Session
+from clients.export.copy import Copy
+from clients.export.form import PAGE, expected
+from clients.export.page import page_of
 
 top = typer.Typer()
 
@@ -35,13 +36,13 @@ def export(
     with export_folder.new_folder(out, words) as folder:
         request = ExportVaultRequest(acting=session.acting)
         parts = iter(session.connection.vaults.ExportVault(request, timeout=EXPORT_SECONDS))
-        total, parts = export_folder.expected(parts)
+        total, parts = expected(parts)
         with progress(output, words("export.writing"), total, of_bytes=False) as step:
             written = export_folder.write(folder, parts, words, step)
         copy = Copy(folder, words)
         session.published = copy.published
         page = page_of(session, copy)
-        (folder / export_folder.PAGE).write_text(page, "utf-8")
+        (folder / PAGE).write_text(page, "utf-8")
     if output.is_json:
         output.json(
             {
@@ -63,5 +64,5 @@ def export(
             ),
         ]
     )
-    output.say(words("export.read", page=f"{out}/{export_folder.PAGE}"))
+    output.say(words("export.read", page=f"{out}/{PAGE}"))
     output.say(words("export.private"))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -13,10 +13,13 @@ from clients.cli.session import Session
 from clients.wording.times import moment
 
 if TYPE_CHECKING:
-    from vault.api.v1.vault_pb2 import SignIn
+    from vault.api.v1.vault_pb2 import SignIn, Vault
     from vault.api.v1.vault_service_pb2 import GetVaultResponse
 
 app = noun("A code for an official who helps you at a counter, on the phone or by letter.")
+
+_CODE: Final = 1
+"""`SIGN_IN_MEANS_ASSISTANCE_CODE`: a sign-in is another thing, see `sign_ins.py`."""
 
 
 @command(app, "create", for_citizens=True)
@@ -34,7 +37,7 @@ def create(session: Session) -> None:
     words, output = session.words, session.output
     output.say(words("help.code", code=response.assistance_code), "bold")
     output.say(words("help.code.means"))
-    newest = max(response.vault.sign_ins, key=lambda one: one.link_time.ToNanoseconds())
+    newest = max(_codes(response.vault), key=lambda one: one.link_time.ToNanoseconds())
     output.say(words("to.close", id=short(newest.sign_in_id)))
 
 
@@ -46,7 +49,7 @@ def list_codes(session: Session) -> None:
         session.output.message(response)
         return
     words = session.words
-    found = response.vault.sign_ins
+    found = _codes(response.vault)
     if not found:
         session.output.say(words("no.help.codes"))
         return
@@ -76,7 +79,7 @@ def close(
             acting=session.acting,
             sign_in_id=whole_id(
                 number,
-                lambda: [one.sign_in_id for one in _place(session).vault.sign_ins],
+                lambda: [one.sign_in_id for one in _codes(_place(session).vault)],
                 session.words,
             ),
         )
@@ -85,6 +88,10 @@ def close(
         session.output.message(response)
         return
     session.output.say(session.words("help.code.closed"))
+
+
+def _codes(place: Vault) -> list[SignIn]:
+    return [one for one in place.sign_ins if one.means == _CODE]
 
 
 def _place(session: Session) -> GetVaultResponse:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from clients.cli import export_folder as form
 from clients.cli.errors import CommandError, UsageError
+from clients.export import form
 from clients.receipts import unb64
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from clients.cli import giving, wrong
+from clients.cli import giving, protecting, wrong
 from clients.cli.command import command, noun
 from clients.cli.numbers import short
 from clients.cli.past import AsOf, state_as_of
@@ -29,11 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vault.api.v1.audit_pb2 import EvidenceState
-    from vault.api.v1.evidence_pb2 import EvidenceField
+    from vault.api.v1.evidence_pb2 import Evidence, EvidenceField
 
 app = noun("What is yours: add it once, look at it, replace it, say that it is wrong.")
 app.add_typer(giving.top)
 app.add_typer(wrong.top)
+app.add_typer(protecting.top)
 
 
 @command(app, "start", for_citizens=True)
@@ -87,7 +88,7 @@ def list_information(session: Session, *, as_of: AsOf = "") -> None:
     if session.output.is_json:
         session.output.message(whole)
         return
-    words, published = session.words, session.published
+    words = session.words
     if not whole.evidence:
         session.output.say(words("nothing.added"))
         return
@@ -103,7 +104,7 @@ def list_information(session: Session, *, as_of: AsOf = "") -> None:
         [
             (
                 short(piece.evidence_id),
-                published.kind(piece.evidence_type).title,
+                _title(session, piece),
                 _parts(
                     session,
                     piece.evidence_type,
@@ -157,6 +158,11 @@ def show(session: Session, number: Number, *, revision: Revision = 0) -> None:
     say_holders(session, words("holders"), piece, response.holders)
     if not response.holders:
         output.say(words("holders.nobody"))
+
+
+def _title(session: Session, piece: Evidence) -> str:
+    title = session.published.kind(piece.evidence_type).title
+    return f"{title}\n({session.words('protected.mark')})" if piece.is_protected else title
 
 
 def _value(session: Session, text: str, field: EvidenceField) -> str:

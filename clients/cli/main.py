@@ -17,6 +17,7 @@ from clients.cli import (
     bring,
     confirmation,
     consent_receipt,
+    contact,
     document,
     export,
     help_code,
@@ -35,9 +36,11 @@ from clients.cli import (
     service_fetch,
     service_fetch_many,
     service_lists,
+    service_report,
     share,
     sharing,
     sign_in,
+    sign_ins,
     silence,
 )
 from clients.cli.command import FOR_CITIZENS
@@ -77,11 +80,14 @@ app.add_typer(confirmation.app, name="confirmation", rich_help_panel=FOR_CITIZEN
 app.add_typer(export.top)
 app.add_typer(bring.top)
 app.add_typer(help_code.app, name="help-code", rich_help_panel=FOR_CITIZENS)
+app.add_typer(contact.app, name="contact", rich_help_panel=FOR_CITIZENS)
 app.add_typer(passkey.app, name="passkey", rich_help_panel=FOR_CITIZENS)
+app.add_typer(sign_ins.app, name="sign-ins", rich_help_panel=FOR_CITIZENS)
 service.app.add_typer(service_ask.top)
 service.app.add_typer(proof.top)
 service.app.add_typer(consent_receipt.services)
 service.app.add_typer(service_lists.top)
+service.app.add_typer(service_report.top)
 service.app.add_typer(service_fetch.top)
 service.app.add_typer(service_fetch_many.top)
 service.app.add_typer(service_document.top)

@@ -74,6 +74,10 @@ class Output:
         for line in text.splitlines():
             console(is_error=True).print(_text(line), soft_wrap="citizen-vault " in line)
 
+    def tell_line(self, text: str) -> None:
+        """Print something on stderr that must stay whole: an address to open."""
+        console(is_error=True).print(_text(text), soft_wrap=True)
+
     def line(self, text: str) -> None:
         """Print a line of the answer that must stay whole: a link, a command."""
         console(is_error=False).print(_text(text), soft_wrap=True)

@@ -1,33 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keys with which receipts are checked, and the files in which receipts are kept."""
+"""Keys to check receipts with, kept in files; and the files in which receipts are kept."""
 
 from __future__ import annotations
 
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from clients.cli.errors import UsageError
 from clients.receipts import unb64
-from clients.wording.published import whole_list
 from clients.wording.words import Words
 
-if TYPE_CHECKING:
-    from clients.connection import Connection
-
-ALGORITHM: Final = "Ed25519"
 _ENGLISH: Final = Words("en")
-
-
-def listed_keys(connection: Connection) -> dict[str, bytes]:
-    """Return the receipt keys that the registry lists."""
-    from vault.api.v1.registry_service_pb2 import ListReceiptKeysRequest  # noqa: PLC0415
-
-    whole = whole_list(
-        connection.registry.ListReceiptKeys, ListReceiptKeysRequest(), "receipt_keys"
-    )
-    return {key.key_id: key.public_key for key in whole.receipt_keys if key.algorithm == ALGORITHM}
 
 
 def kept_keys(file: str, words: Words = _ENGLISH) -> dict[str, bytes]:

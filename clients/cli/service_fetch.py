@@ -15,7 +15,7 @@ from clients.cli.command import command
 from clients.cli.errors import CommandError, ExitCode, UsageError, next_step_for
 from clients.cli.files import must_be_new
 from clients.cli.proof import keep
-from clients.cli.receipt import kept_keys, listed_keys, write_new
+from clients.cli.receipt import kept_keys, write_new
 from clients.cli.service import CaseRef, Reference, RequestId, StaffRef
 from clients.cli.service_bundle import show_fetched, verified
 from clients.cli.service_permission import (
@@ -29,7 +29,7 @@ from clients.cli.service_permission import (
 from clients.cli.service_views import spoken
 from clients.cli.session import Session
 from clients.cli.values import read_json
-from clients.receipts import ReceiptError, SignedRecord, verify_bundle
+from clients.receipts import ReceiptError, SignedRecord, listed_keys, verify_bundle
 
 if TYPE_CHECKING:
     from vault.api.v1.disclosure_service_pb2 import CheckDisclosuresResponse, DisclosureCheck

@@ -86,6 +86,7 @@ def show_consent(session: Session, consent: Consent) -> None:
             ("Stored in", consent.storage),
             ("Law of", consent.jurisdiction),
             ("Fetched", used),
+            ("Told her", told_of(session, consent)),
             ("Request", consent.consent_request_id),
         ]
     )
@@ -103,6 +104,17 @@ def show_consent(session: Session, consent: Consent) -> None:
         ],
         right=(0,),
     )
+
+
+def told_of(session: Session, consent: Consent) -> str:
+    """Return what was last told of the matter, and when; "" if nothing was."""
+    from vault.api.v1.disclosure_pb2 import ReportStatus  # noqa: PLC0415
+
+    if not consent.HasField("last_report"):
+        return ""
+    told = consent.last_report
+    status = spoken(ReportStatus.Name(told.status), "REPORT_STATUS_")
+    return f"{status}, {exact(told.report_time, session.words)}"
 
 
 def difference_rows(session: Session, difference: ConsentDifference) -> list[tuple[str, str]]:

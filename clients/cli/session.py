@@ -116,7 +116,7 @@ class Session:
 
     @property
     def issuer(self) -> str:
-        """Return the address of the development issuer.
+        """Return the address of the provider where people sign in: in development, its issuer.
 
         Raises:
             CommandError: if none is known.
@@ -213,6 +213,12 @@ class Session:
 
     def _token(self) -> str:
         sign_in = self.sign_in
+        if sign_in.client_id:
+            # Who signed in by a browser does so again by herself: nothing longer is kept of it.
+            if sign_in.expires <= time.time():
+                message, step = self.words("sign.in.over"), self.words("sign.in.over.next")
+                raise CommandError(message, step, ExitCode.NOT_ALLOWED)
+            return sign_in.token
         try:
             issuer = self.issuer
         except CommandError:
@@ -230,7 +236,10 @@ class Session:
         return sign_in.token
 
     def _signed_by_issuer(self, challenge: ApprovalChallenge) -> Approval | None:
-        # Whoever signs in here does so at the development issuer.
+        if self.sign_in.client_id:
+            from clients.cli import browser  # noqa: PLC0415
+
+            return browser.approval(self, self.sign_in, challenge)
         return development_approval(self.sign_in.issuer, self.sign_in.sub, challenge)
 
     def _told_by_server(self, name: str) -> str:

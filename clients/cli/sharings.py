@@ -1,23 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""With whom a citizen shares: the list of it, one of them, and its state in her words."""
+"""With whom a citizen shares: the list of it, and one of them by its number."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clients.cli.numbers import whole_id
 from clients.wording.published import whole_list
-from clients.wording.terms import has_begun
-from clients.wording.times import moment
 
 if TYPE_CHECKING:
     from clients.cli.session import Session
     from vault.api.v1.consent_pb2 import Consent
     from vault.api.v1.consent_service_pb2 import ListConsentsResponse
-
-STATES: Final = {1: "ACTIVE", 2: "EXPIRED", 3: "REVOKED", 4: "PAUSED"}
 
 Number = Annotated[
     str, typer.Argument(metavar="NUMBER", help="As in the list; its beginning will do.")
@@ -48,16 +44,3 @@ def id_of(session: Session, number: str) -> str:
     return whole_id(
         number, lambda: [one.consent_id for one in all_sharings(session).consents], session.words
     )
-
-
-def state_key(sharing: Consent) -> str:
-    """Return the name of its state."""
-    return STATES.get(sharing.state, "EXPIRED")
-
-
-def state_of(session: Session, sharing: Consent) -> str:
-    """Return its state in her words; before its start it says when that is."""
-    words, state = session.words, state_key(sharing)
-    if state == "ACTIVE" and not has_begun(sharing):
-        return words("sharing.begins", time=moment(sharing.start_time, words))
-    return words(f"sharing.{state}")

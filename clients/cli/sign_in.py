@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """`sign-in`, `sign-out` and `whoami`: who uses this command line.
 
-For now people sign in at the development issuer, which believes everybody and is only there in
-development. Several may be signed in at once; `--as NAME` chooses one for a command.
+People sign in by a browser at their OpenID provider, with `--browser` or where one is set up
+(`CITIZEN_VAULT_CLIENT_ID`); programs and stories at the development issuer, which believes
+everybody and is only there in development. Several may be signed in at once; `--as NAME` chooses
+one for a command.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import os
 import time
 from enum import StrEnum
 from typing import Annotated, Any
@@ -31,6 +34,7 @@ class Role(StrEnum):
     CITIZEN = "citizen"
     OFFICIAL = "official"
     SERVICE = "service"
+    STAFF = "staff"
     AUDITOR = "auditor"
     SERVICE_AUDITOR = "service-auditor"
     OPERATOR = "operator"
@@ -40,7 +44,9 @@ class Role(StrEnum):
 def sign_in(
     session: Session,
     *,
-    role: Annotated[Role, typer.Option("--role", help="Who you are to the server.")],
+    role: Annotated[
+        Role | None, typer.Option("--role", help="Who you are to the development issuer.")
+    ] = None,
     sub: Annotated[
         str,
         typer.Option(
@@ -52,37 +58,42 @@ def sign_in(
     service: Annotated[
         str,
         typer.Option(
-            "--service", metavar="SERVICE_ID", help="A service-auditor's: whose facts it may see."
+            "--service",
+            metavar="SERVICE_ID",
+            help="A member of staff: for which service she acts. "
+            "A service-auditor: whose facts it may see.",
         ),
     ] = "",
+    by_browser: Annotated[
+        bool, typer.Option("--browser", help="Sign in by a browser on this machine.")
+    ] = False,
 ) -> None:
-    """Sign in at the development issuer, under the name said with --as."""
+    """Sign in, under the name said with --as: by a browser, or at the development issuer."""
     name = session.sign_in_name
-    if not name:
-        raise UsageError("Say who you are.", "--as NAME")
-    if (role is Role.SERVICE_AUDITOR) != bool(service):
+    if by_browser or (role is None and os.environ.get("CITIZEN_VAULT_CLIENT_ID")):
+        _say(session, _by_browser(session, name))
+        return
+    if not name or role is None:
+        raise UsageError("Say who you are.", "--as NAME --role ROLE, or --browser")
+    if (role in {Role.STAFF, Role.SERVICE_AUDITOR}) != bool(service):
         raise UsageError(
-            "A service-auditor, and nobody else, names a service.",
-            "--role service-auditor --service SERVICE_ID",
+            "Staff and a service-auditor name their service, and nobody else does.",
+            "--role staff --service SERVICE_ID",
         )
     issuer = session.issuer
     token = development_token(issuer, role.value, sub or name, service_id=service)
     expires = int(time.time()) + DEVELOPMENT_TOKEN_SECONDS
-    session.state.keep_sign_in(
-        SignIn(
-            name=name,
-            role=role.value,
-            sub=sub or name,
-            issuer=issuer,
-            token=token,
-            expires=expires,
-            service_id=service,
-        )
+    kept = SignIn(
+        name=name,
+        role=role.value,
+        sub=sub or name,
+        issuer=issuer,
+        token=token,
+        expires=expires,
+        service_id=service,
     )
-    if session.output.is_json:
-        session.output.json({"name": name, "role": role.value, "sub": sub or name})
-        return
-    session.output.say(f"Signed in as {name} ({role.value}).")
+    session.state.keep_sign_in(kept)
+    _say(session, kept)
 
 
 @command(top, "sign-out")
@@ -135,3 +146,31 @@ def whoami(session: Session) -> None:
             (words("who.since"), since),
         ]
     )
+
+
+def _by_browser(session: Session, name: str) -> SignIn:
+    """Have somebody sign in by a browser, and remember her under a name."""
+    # What verifies tokens takes longer to import than most commands take to run.
+    from clients.cli import browser  # noqa: PLC0415
+
+    tokens = browser.signed_in(session)
+    role, service_id = browser.role_of(tokens.access_token)
+    kept = SignIn(
+        name=name or role,
+        role=role,
+        sub=tokens.sub,
+        issuer=session.issuer,
+        token=tokens.access_token,
+        expires=tokens.expires_at,
+        service_id=service_id,
+        client_id=browser.client_id(),
+    )
+    session.state.keep_sign_in(kept)
+    return kept
+
+
+def _say(session: Session, kept: SignIn) -> None:
+    if session.output.is_json:
+        session.output.json({"name": kept.name, "role": kept.role, "sub": kept.sub})
+        return
+    session.output.say(f"Signed in as {kept.name} ({kept.role}).")

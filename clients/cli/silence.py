@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from clients.cli.audit import CaseRef, line_of
+from clients.cli.audit import CaseRef
 from clients.cli.command import command
 from clients.cli.errors import CommandError
 from clients.cli.files import must_be_new, new_file
 from clients.cli.past import place_of
 from clients.cli.session import Session
 from clients.cli.sharings import Number, id_of
+from clients.export.form import line_of
 
 if TYPE_CHECKING:
     from vault.api.v1.log_pb2 import Record

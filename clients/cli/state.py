@@ -37,6 +37,8 @@ class SignIn:
     expires: int
     service_id: str = ""
     """The service whose auditor it is; "" for others."""
+    client_id: str = ""
+    """As what the provider knows this program, for who signed in by a browser; else ""."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,9 +15,8 @@ from clients.cli.command import command
 from clients.cli.entries import entry_of
 from clients.cli.past import place_of
 from clients.cli.session import Session
-from clients.cli.sharings import state_of
 from clients.wording.entries import lines, outcome, references, what, who
-from clients.wording.terms import parts_of, terms_of
+from clients.wording.terms import parts_of, state_of, terms_of
 from clients.wording.times import exact
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ _LOOKED: Final = "vault-read.1"
 _SHARED: Final = "consent-granted.1"
 _WHAT: Final = {
     "vault-opened.1": "A place made for him",
-    "sign-in-linked.1": "His code was made",
+    "sign-in-linked.2": "His code was made",
     "evidence-provided.1": "He gave his address",
     _LOOKED: "His things looked at",
     "consent-requested.2": "BrightCare's question opened",

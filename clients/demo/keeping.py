@@ -1,64 +1,108 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`run`: the same set-up, and a server that stays until Ctrl-C; prints how to talk to it.
+"""`run`: the same set-up, a server and its pages that stay until Ctrl-C; prints where they are.
 
-A shell file signs everybody in, so that the commands that are printed can be typed as they stand.
+A newcomer opens the pages, signs in as Mair, and finds that somebody is asking. Who would rather
+type finds a shell file that signs everybody in, so that what is printed can be typed as it stands.
 """
 
 import shlex
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from clients.demo import beforehand, doors
 from clients.demo.deployment import Deployment
-from clients.demo.giving import begin, fill_in, list_evidence
-from clients.demo.people import CHECKER, MAIR, OFFICIAL, OPERATOR, forms
+from clients.demo.notifying import notifying
+from clients.demo.pages import Pages, serving
+from clients.demo.people import CHECKER, MAIR, OFFICIAL, OPERATOR
 from clients.demo.registration import register
 from clients.demo.screen import Screen
-from clients.demo.server import ServerError, running
+from clients.demo.server import Server, ServerError, running
 from clients.demo.stage import Listener, Stage
 from clients.demo.story import Story
 from clients.demo.telling import enter
-from clients.demo.wording import counted
 
 _SHELL_FILE: Final = "people.sh"
+_LOOK_SECONDS: Final = 0.5
 _ADDRESS: Final = "postal_address:streetName,postalCode"
 
 
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What lies beside the server: the file that signs everybody in, and what people are told."""
+
+    shell_file: Path
+    messages: Path
+
+
 def keep(deployment: Deployment, screen: Screen, listener: Listener | None = None) -> None:
-    """Set up the people and services, and keep the server running until it is interrupted.
+    """Set up the people and services, and keep server and pages running until interrupted.
 
     Raises:
-        KeyboardInterrupt: on Ctrl-C, after the server was stopped.
-        ServerError: if the server ends by itself.
+        KeyboardInterrupt: on Ctrl-C, after both were stopped.
+        ServerError: if one of them ends by itself.
     """
     folder = deployment.data.parent.resolve()
     deployment.data.mkdir(mode=0o700, exist_ok=True)
-    with running(deployment) as server:
+    with (
+        running(deployment) as server,
+        serving(deployment.data) as pages,
+        notifying(deployment, pages.url) as messages,
+    ):
         with Stage(server, listener) as stage:
             register(stage.enter("operator", OPERATOR, "Operator"))
             story = enter(stage, screen, deployment)
-            vault_id = begin(story.mair)
-            if not list_evidence(story.mair):
-                fill_in(story.mair, forms(story.today))
-            given = sum(len(piece.fields) for piece in list_evidence(story.mair).values())
+            vault_id = beforehand.live(story)
+            doors.offer(story)
         shell_file = folder / _SHELL_FILE
         shell_file.write_text(sign_ins(story, folder), encoding="utf-8")
-        screen.say(f"A server runs at {server.target}. Mair has given {counted(given, 'answer')}.")
-        screen.blank()
-        screen.facts(
-            [
-                ("The same as JSON", f"{server.url}, described at /openapi.json"),
-                ("Access tokens", f"{server.issuer}, for everybody on this machine"),
-            ]
-        )
-        screen.blank()
-        screen.say("Ctrl-C ends it. In another terminal, sign everybody in:")
-        screen.commands([f". {shlex.quote(str(shell_file))}"])
-        for sentence, commands in walk(story, vault_id, server.url):
-            screen.say(sentence)
-            screen.commands(commands)
-        server.process.wait()
-        raise ServerError("The server ended by itself.")
+        _invite(screen, story, pages)
+        _tell_how_to_type(screen, story, vault_id, server, Files(shell_file, messages))
+        _wait(server, pages)
+
+
+def _invite(screen: Screen, story: Story, pages: Pages) -> None:
+    """Print, first and large, where to go and what to do there."""
+    screen.sign(
+        f"Open  {pages.url}  in a browser",
+        f"Sign in as Mair: {story.council_team.organisation} is asking to see something. "
+        "Share what you like, see who looked, and stop it again.",
+    )
+
+
+def _tell_how_to_type(
+    screen: Screen, story: Story, vault_id: str, server: Server, files: Files
+) -> None:
+    """Print how to do the same, and the rest, by commands and calls."""
+    screen.say(f"A server runs at {server.target}. Ctrl-C ends everything.")
+    screen.blank()
+    screen.facts(
+        [
+            ("What they are told", f"{files.messages}, letters and e-mails as files"),
+            ("The same as JSON", f"{server.url}, described at /openapi.json"),
+            ("Access tokens", f"{server.issuer}, for everybody on this machine"),
+        ]
+    )
+    screen.blank()
+    screen.say("To type instead, sign everybody in, in another terminal:")
+    screen.commands([f". {shlex.quote(str(files.shell_file))}"])
+    for sentence, commands in walk(story, vault_id, server.url):
+        screen.say(sentence)
+        screen.commands(commands)
+
+
+def _wait(server: Server, pages: Pages) -> None:
+    """Wait until one of them ends by itself, which it should not.
+
+    Raises:
+        ServerError: when it does.
+    """
+    while server.process.poll() is None and pages.process.poll() is None:
+        time.sleep(_LOOK_SECONDS)
+    what = "The pages" if server.process.poll() is None else "The server"
+    raise ServerError(f"{what} ended without being asked to.")
 
 
 def sign_ins(story: Story, folder: Path) -> str:

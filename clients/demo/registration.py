@@ -93,8 +93,12 @@ def register(operator: Connection) -> None:
                 definition=definition,
             )
         )
-    seeds = msgspec.json.decode((files(__package__) / "registry.json").read_bytes(), type=_Seeds)
-    for organisation in seeds.organisations:
+    register_seeds(operator, (files(__package__) / "registry.json").read_bytes())
+
+
+def register_seeds(operator: Connection, seeds: bytes) -> None:
+    """Register organisations, each with a service and its purpose, as `registry.json` has them."""
+    for organisation in msgspec.json.decode(seeds, type=_Seeds).organisations:
         _register_organisation(operator, organisation)
 
 

@@ -85,6 +85,14 @@ class Screen:
             self._console.print(Text(f"    {command}"), soft_wrap=True)
         self._console.print()
 
+    def sign(self, heading: str, sentence: str) -> None:
+        """Print what nobody should miss."""
+        self._console.print()
+        text = Text.assemble((heading, "bold"), "\n\n", sentence)
+        board = Panel(text, box=box.DOUBLE, padding=(1, 3), border_style="green")
+        self._console.print(board)
+        self._console.print()
+
     def letter(self, lines: Iterable[str]) -> None:
         """Print a sheet of paper."""
         self._console.print()

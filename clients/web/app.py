@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
@@ -42,6 +43,29 @@ if TYPE_CHECKING:
 ROOMS: Final = (
     "clients.web.sign_in",
     "clients.web.start.pages",
+    "clients.web.account.pages",
+    "clients.web.account.sign_ins",
+    "clients.web.account.linking",
+    "clients.web.account.keys",
+    "clients.web.account.contact",
+    "clients.web.requests.pages",
+    "clients.web.requests.deciding",
+    "clients.web.sharing.pages",
+    "clients.web.sharing.stopping",
+    "clients.web.sharing.lessening",
+    "clients.web.sharing.going_on",
+    "clients.web.confirmations.pages",
+    "clients.web.confirmations.taking_away",
+    "clients.web.staff.pages",
+    "clients.web.staff.asking",
+    "clients.web.staff.looking",
+    "clients.web.staff.purposes",
+    "clients.web.help.pages",
+    "clients.web.information.documents",
+    "clients.web.information.giving",
+    "clients.web.information.pages",
+    "clients.web.information.wrong",
+    "clients.web.seen.pages",
 )
 """The modules that hold a `room`, in the order of the menu."""
 
@@ -58,7 +82,9 @@ def application(settings: Settings) -> Starlette:
         Route(path, _endpoint(house, pages), methods=sorted(pages), name=path)
         for path, pages in by_path().items()
     ]
-    routes.append(Mount("/static", _Static(packages=[("clients.web", "static")])))
+    # Pages are sent as they are: packed beside what others wrote, their secrets could be guessed.
+    static = GZipMiddleware(_Static(packages=[("clients.web", "static")]))
+    routes.append(Mount("/static", static))
     host = urllib.parse.urlsplit(settings.origin).hostname or ""
     middleware = [
         Middleware(Headers, sign_in=lambda: house.sign_in_origin, is_secure=settings.is_secure),
@@ -185,7 +211,7 @@ def _is_own(page: Page) -> bool:
 def _sign_in_first(here: Here, *, typed: bool) -> Response:
     """Lead somebody to the sign-in and back; what was typed is kept for the same person."""
     path, session = here.request.url.path, here.session
-    if typed and session.sub:
+    if typed and session.sub and not session.is_shared_device:
         session.notes["typed"] = {"path": path, "fields": list(here.form.pairs())}
         path = "/typed"
     elif here.request.url.query:

@@ -20,6 +20,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from clients.web.provider_flow import begin_flow
+from clients.web.room import room_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,16 +76,16 @@ def begin(
         approval = vault_pb2.Approval(
             kind=vault_pb2.APPROVAL_KIND_STAFF_ASSISTED, proof=where.encode()
         )
-        return _COMPLETIONS[decision](here, data, approval)
+        return _complete(here, decision, data, approval)
     typed = here.form.text(ASSERTION)
     if typed and vault_pb2.APPROVAL_KIND_WEBAUTHN in accepted:
-        return _COMPLETIONS[decision](here, data, passkey_approval(typed))
+        return _complete(here, decision, data, passkey_approval(typed))
     if challenge is not None and vault_pb2.APPROVAL_KIND_OIDC_STEP_UP in accepted:
         nonce = base64.urlsafe_b64encode(challenge.challenge).rstrip(b"=").decode("ascii")
         kept = {"decision": decision, "message": base64.b64encode(data).decode("ascii")}
         acr_values = " ".join(challenge.step_up_acr_values)
         return begin_flow(here, "decision", nonce=nonce, acr_values=acr_values, kept=kept)
-    return _COMPLETIONS[decision](here, data, None)
+    return _complete(here, decision, data, None)
 
 
 def finish(here: Here, kept: Mapping[str, Any], id_token: str) -> Response:
@@ -94,7 +95,14 @@ def finish(here: Here, kept: Mapping[str, Any], id_token: str) -> Response:
     approval = vault_pb2.Approval(
         kind=vault_pb2.APPROVAL_KIND_OIDC_STEP_UP, proof=id_token.encode()
     )
-    return _COMPLETIONS[kept["decision"]](here, base64.b64decode(kept["message"]), approval)
+    return _complete(here, kept["decision"], base64.b64decode(kept["message"]), approval)
+
+
+def _complete(here: Here, decision: str, message: bytes, approval: Approval | None) -> Response:
+    complete = _COMPLETIONS[decision]
+    # Who comes back from the provider comes to another room's address.
+    here.enter(room_of(complete.__module__))
+    return complete(here, message, approval)
 
 
 def passkey_approval(typed: str) -> Approval:

@@ -6,6 +6,9 @@ from __future__ import annotations
 import urllib.parse
 from typing import TYPE_CHECKING, Final
 
+from clients.web.provider_flow import SIGNED_IN
+from clients.wording.times import moment
+
 if TYPE_CHECKING:
     from starlette.responses import Response
 
@@ -32,15 +35,18 @@ class NotThereError(Exception):
 
 def of_call(here: Here, error: CallError) -> Response:
     """Return what follows from a call that failed."""
-    back = here.request.url.path if here.request.method == "GET" else "/"
+    # Every form is sent to a path that also has a page; to the provider's way back nobody returns.
+    back = here.request.url.path if here.request.url.path != SIGNED_IN else "/"
     quoted = urllib.parse.quote(back, safe="")
+    if error.reason == "FRESH_SIGN_IN_REQUIRED":
+        return here.page("again.html", status=403, back=back)
     if error.reason in _ENDED or error.code == "UNAUTHENTICATED":
         here.session.lapse()
         return here.to(f"/welcome-back?back={quoted}&lapsed=yes")
     if error.reason == "VAULT_NOT_OPEN" and not here.is_assisted:
         return here.to(f"/welcome?back={quoted}")
-    if error.reason == "FRESH_SIGN_IN_REQUIRED":
-        return here.page("again.html", status=403, back=back)
+    if error.reason == "SIGN_IN_TOO_NEW" and error.until:
+        return _too_new(here, error.until)
     status = _STATUSES.get(error.code, 409)
     if status == 404:
         return page(here, 404, "not.found")
@@ -49,7 +55,7 @@ def of_call(here: Here, error: CallError) -> Response:
         "failed.html",
         status=status,
         title=here.words("failed.title"),
-        happened=here.words.one_of("error", reason),
+        said=here.words.one_of("error", reason),
         step=_step(here, reason),
         call_id=error.call_id,
     )
@@ -62,8 +68,25 @@ def page(here: Here, status: int, what: str) -> Response:
         "failed.html",
         status=status,
         title=words(f"failed.{what}.title"),
-        happened=words(f"failed.{what}.happened"),
+        said=words(f"failed.{what}.happened"),
         step=words(f"failed.{what}.step"),
+        call_id="",
+    )
+
+
+def _too_new(here: Here, until: str) -> Response:
+    """Say until when a sign-in that was linked lately has to wait."""
+    from google.protobuf.timestamp_pb2 import Timestamp  # noqa: PLC0415
+
+    time = Timestamp()
+    time.FromJsonString(until)
+    words = here.words
+    return here.page(
+        "failed.html",
+        status=409,
+        title=words("failed.too.new.title"),
+        said=words("failed.too.new.happened", time=moment(time, words)),
+        step=words("failed.too.new.step"),
         call_id="",
     )
 

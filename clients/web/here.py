@@ -51,6 +51,11 @@ class Here:
         self.language = language_of(request)
         self.words = PageWords(self.language, room, is_assisted=self.is_assisted)
 
+    def enter(self, room: str) -> None:
+        """Speak with a room's texts from now on: one that goes on where another left off."""
+        self.words = PageWords(self.language, room, is_assisted=self.is_assisted)
+        self.__dict__.pop("published", None)
+
     @property
     def vault(self) -> Connection:
         """Return the connection to the vault, on which whoever is signed in calls."""

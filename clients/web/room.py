@@ -57,7 +57,7 @@ class Room:
     """
 
     def __init__(self, module: str) -> None:
-        self.name = module.split(".")[2] if module.count(".") > 2 else ""
+        self.name = room_of(module)
         self._routes: list[Route] = []
 
     def get(
@@ -89,3 +89,8 @@ class Room:
             return handler
 
         return added
+
+
+def room_of(module: str) -> str:
+    """Return the room to which a module belongs; "" for those that belong to none."""
+    return module.split(".")[2] if module.count(".") > 2 else ""

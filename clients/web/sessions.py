@@ -153,7 +153,8 @@ class Sessions:
             return None
         said = json.loads(opened)
         session = Session(secret=secret, started=started, ends=ends, is_new=False, **said)
-        if ends <= now or (session.token and session.expires <= now):
+        # Once only: whoever signs in again after that is in the middle of it.
+        if session.token and (ends <= now or session.expires <= now):
             session.lapse()
         return session
 

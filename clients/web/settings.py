@@ -9,7 +9,7 @@ import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from clients.connection import is_loopback
 
@@ -20,6 +20,35 @@ USUAL_NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {"en": "Your information", "cy": "Eich gwybodaeth"}
 )
 SAFE_PLACE: Final = "https://www.bbc.co.uk/weather"
+
+
+class Authority(NamedTuple):
+    """Where people complain about what is done with their information.
+
+    Attributes:
+        address: of its page about complaining.
+        email: its address for complaints, "" if it takes none that way.
+    """
+
+    name: str
+    address: str
+    email: str = ""
+
+
+USUAL_AUTHORITY: Final[Mapping[str, Authority]] = MappingProxyType(
+    {
+        "en": Authority(
+            "Information Commissioner's Office",
+            "https://ico.org.uk/make-a-complaint/",
+            "icocasework@ico.org.uk",
+        ),
+        "cy": Authority(
+            "Swyddfa'r Comisiynydd Gwybodaeth",
+            "https://cy.ico.org.uk/make-a-complaint/",
+            "icocasework@ico.org.uk",
+        ),
+    }
+)
 
 
 class SettingsError(Exception):
@@ -54,6 +83,7 @@ class Settings:
     resource: str = ""
     names: Mapping[str, str] = dataclasses.field(default_factory=lambda: USUAL_NAMES)
     safe_place: str = SAFE_PLACE
+    authority: Mapping[str, Authority] = dataclasses.field(default_factory=lambda: USUAL_AUTHORITY)
     port: int = USUAL_PORT
     is_development: bool = False
 
@@ -85,7 +115,15 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             language: environment.get(f"{PREFIX}NAME_{language.upper()}", "") or name
             for language, name in USUAL_NAMES.items()
         },
-        safe_place=_safe_place(environment.get(f"{PREFIX}SAFE_PLACE", SAFE_PLACE)),
+        safe_place=_https(environment, "SAFE_PLACE", SAFE_PLACE),
+        authority={
+            language: Authority(
+                environment.get(f"{PREFIX}AUTHORITY_{language.upper()}", "") or usual.name,
+                _https(environment, f"AUTHORITY_ADDRESS_{language.upper()}", usual.address),
+                environment.get(f"{PREFIX}AUTHORITY_EMAIL", "") or usual.email,
+            )
+            for language, usual in USUAL_AUTHORITY.items()
+        },
         port=_port(environment.get(f"{PREFIX}PORT", str(USUAL_PORT))),
     )
 
@@ -125,9 +163,10 @@ def _is_origin(text: str) -> bool:
     return is_safe and f"{address.scheme}://{address.netloc}" == text and bool(address.hostname)
 
 
-def _safe_place(text: str) -> str:
+def _https(environment: Mapping[str, str], name: str, usual: str) -> str:
+    text = environment.get(f"{PREFIX}{name}", "").strip() or usual
     if urllib.parse.urlsplit(text).scheme != "https":
-        raise SettingsError(f"{PREFIX}SAFE_PLACE must be an https address.")
+        raise SettingsError(f"{PREFIX}{name} must be an https address.")
     return text
 
 

@@ -53,6 +53,7 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._environment.filters["sentence"] = sentence
         self._environment.globals.update(
             asset=asset, safe_place=settings.safe_place, is_development=settings.is_development
         )
@@ -80,6 +81,11 @@ class Templates:
             **shown,
         )
         return page.replace("<!--only-english-->", _only_english(here))
+
+
+def sentence(text: str) -> str:
+    """Return a text, or several lines of it, each beginning with a capital letter."""
+    return "\n".join(line[:1].upper() + line[1:] for line in str(text).splitlines())
 
 
 def _menu(here: Here) -> list[dict[str, Any]]:

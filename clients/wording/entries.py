@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from clients.wording.reader import Reader
+    from vault.api.v1.disclosure_pb2 import RecipientReport
     from vault.api.v1.vault_pb2 import HistoryEntry
 
 _ACTORS: Final = {
@@ -24,7 +25,18 @@ _ACTORS: Final = {
     10: "AUDITOR",
 }
 _OFFICIAL: Final = 7
+_PROVIDER: Final = 2
+"""A sign-in, where a way to her information was opened or closed; the other is a code."""
 _APPROVALS: Final = {2: "OIDC_STEP_UP", 3: "WEBAUTHN"}
+_REPORTS: Final = {
+    1: "RECEIVED",
+    2: "IN_PROGRESS",
+    3: "MORE_NEEDED",
+    4: "GRANTED",
+    5: "REFUSED",
+    6: "WITHDRAWN",
+    7: "DONE",
+}
 _CHANNELS: Final = {4: "COUNTER", 5: "PHONE", 6: "LETTER"}
 
 
@@ -48,13 +60,25 @@ def happened(reader: Reader, entry: HistoryEntry) -> str:
     """Return what happened in a line of history, and who did it where that was not she herself."""
     words = reader.words
     kind = entry.type.partition(".")[0]
-    text = words.one_of("happened", kind)
+    if entry.HasField("sign_in") and entry.sign_in.means == _PROVIDER:
+        kind = f"{kind}.provider"
+    text = lines(words.one_of("happened", kind), told(reader, entry))
     if entry.acting.capacity != _OFFICIAL:
         return lines(text, words.maybe(f"confirmed.{_APPROVALS.get(entry.approval_kind, '')}"))
     if kind == "vault-read":
         text = words("happened.read.official")
     channel = _CHANNELS.get(entry.acting.channel, "")
     return lines(text, words.maybe(f"by.official.{channel}") or words("by.official.other"))
+
+
+def told(reader: Reader, entry: HistoryEntry) -> str:
+    """Return how far the matter is, where a service told her; "" elsewhere."""
+    return reported(reader, entry.report) if entry.HasField("report") else ""
+
+
+def reported(reader: Reader, report: RecipientReport) -> str:
+    """Return how far a matter is, in her words."""
+    return reader.words.one_of("report", _REPORTS.get(report.status, ""))
 
 
 def attempts(

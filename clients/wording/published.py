@@ -69,6 +69,7 @@ class Kind:
     title: str
     description: str
     fields: tuple[Field, ...]
+    schema: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def field(self, name: str) -> Field | None:
         """Return a part by its name."""
@@ -104,6 +105,11 @@ class Published:
         organisation = self._organisations.get(organisation_id)
         return self.text(organisation.name) if organisation else ""
 
+    def organisation_contact(self, organisation_id: str) -> str:
+        """Return how to reach an organisation about data protection, or ""."""
+        organisation = self._organisations.get(organisation_id)
+        return self.text(organisation.contact) if organisation else ""
+
     def who(self, service_id: str) -> str:
         """Return a service and its organisation: "Aber Council, Home care"."""
         service = self._services.get(service_id)
@@ -113,6 +119,11 @@ class Published:
         name = self.text(service.name)
         # A small organisation gives its only service its own name.
         return name if name.startswith(organisation) else f"{organisation}, {name}"
+
+    def organisation_of(self, service_id: str) -> Organisation | None:
+        """Return the organisation to which a service belongs."""
+        service = self._services.get(service_id)
+        return self._organisations.get(service.organisation_id) if service else None
 
     def purpose(self, name: str) -> Purpose | None:
         """Return one version of a purpose by "code@version"."""
@@ -186,6 +197,7 @@ class Published:
                 )
                 for field in definition["fields"]
             ),
+            schema=schema,
         )
 
     def _chosen(self, by_language: Mapping[str, Any]) -> Any:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from vault.api.v1.registry_pb2 import LegalBasis
 
+STATES: Final = {1: "ACTIVE", 2: "EXPIRED", 3: "REVOKED", 4: "PAUSED"}
 _FORMS: Final = {1: "HERS", 2: "ANOTHER_WAY", 3: "LAW"}
 _VIEW: Final = 1
 _PINNED: Final = 1
@@ -137,6 +138,19 @@ def kept(method: int, days: int, words: Words) -> str:
     if method == _VIEW or not days:
         return words("keep.view")
     return words("keep.day") if days == 1 else words("keep.days", days=days)
+
+
+def state_key(sharing: Consent) -> str:
+    """Return the name of the state of a sharing."""
+    return STATES.get(sharing.state, "EXPIRED")
+
+
+def state_of(reader: Reader, sharing: Consent) -> str:
+    """Return the state of a sharing in her words; before its start it says when that is."""
+    words, state = reader.words, state_key(sharing)
+    if state == "ACTIVE" and not has_begun(sharing):
+        return words("sharing.begins", time=moment(sharing.start_time, words))
+    return words(f"sharing.{state}")
 
 
 def has_begun(sharing: Consent) -> bool:

@@ -29,6 +29,7 @@ from tests.builders import (
     consent_resumed,
     consent_revoked,
     evidence_disclosed,
+    recipient_reported,
     request_cancelled,
     request_claimed,
     request_made,
@@ -43,6 +44,7 @@ from tests.contracts.views import (
     request_redeemed,
     told,
 )
+from vault.domain.consent import Report
 from vault.domain.events import Draft
 from vault.domain.values import Recipient
 
@@ -74,6 +76,20 @@ class ConsentRegisterContract(ViewContract[ConsentRegister]):
         times = (consent.granted, consent.paused, consent.revoked, consent.last_disclosure)
         assert times == (at(3), at(11), at(13), at(12))
         assert consent.disclosures == 1
+
+    async def test_a_consent_has_what_its_service_last_told(
+        self, story: Story, followed: Followed[ConsentRegister]
+    ) -> None:
+        story.happens(request_of_known(), stream=REQUEST)
+        story.happens(*a_consent())
+        (untold,) = await followed.catch_up().consents(SERVICE, 10)
+        story.happens(recipient_reported())
+        story.happens(recipient_reported(time=at(14), kind="outcome", status="granted"))
+
+        (row,) = await followed.catch_up().consents(SERVICE, 10)
+
+        assert untold.consent.report is None
+        assert row.consent.report == Report(kind="outcome", status="granted", time=at(14))
 
     async def test_a_resumed_consent_is_not_paused_and_has_its_newest_terms(
         self, story: Story, followed: Followed[ConsentRegister]

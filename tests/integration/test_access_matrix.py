@@ -18,13 +18,19 @@ from tests.samples import KEYS, ROLES, Samples, by_official
 from tests.wire import METHODS, Caller
 
 HELPED: Final = "citizen official"
-EVERYBODY: Final = "citizen official service auditor service-auditor operator"
+STAFFED: Final = "service staff"
+EVERYBODY: Final = "citizen official service staff auditor service-auditor operator"
 
 CELLS: Final[dict[str, tuple[str, str]]] = {
     "VaultService/OpenVault": (HELPED, "vault"),
     "VaultService/GetVault": (HELPED, "vault"),
     "VaultService/CreateAssistanceCode": ("citizen", "vault"),
     "VaultService/UnlinkSignIn": (HELPED, "vault"),
+    "VaultService/CreateLinkCode": (HELPED, "vault"),
+    "VaultService/LinkSignIn": ("citizen", "vault"),
+    "VaultService/SignOutEverywhere": (HELPED, "vault"),
+    "VaultService/SetContact": (HELPED, "vault"),
+    "VaultService/GetContact": (HELPED, "vault"),
     "VaultService/AddPasskey": ("citizen", "vault"),
     "VaultService/RemovePasskey": (HELPED, "vault"),
     "VaultService/ListPasskeys": (HELPED, "vault"),
@@ -37,14 +43,15 @@ CELLS: Final[dict[str, tuple[str, str]]] = {
     "EvidenceService/DownloadDocument": (HELPED, "evidence"),
     "EvidenceService/DisputeEvidence": (HELPED, "evidence"),
     "EvidenceService/ResolveDispute": (HELPED, "evidence"),
+    "EvidenceService/ProtectEvidence": (HELPED, "evidence"),
     "EvidenceService/GetEvidence": (HELPED, "evidence"),
     "EvidenceService/ListEvidence": (HELPED, "evidence"),
-    "ConsentService/RequestConsent": ("service", "consent"),
-    "ConsentService/CancelRequest": ("service", "consent"),
+    "ConsentService/RequestConsent": (STAFFED, "consent"),
+    "ConsentService/CancelRequest": (STAFFED, "consent"),
     "ConsentService/ClaimRequest": (HELPED, "consent"),
-    "ConsentService/RedeemCode": ("service", "consent"),
-    "ConsentService/GetRequest": (f"{HELPED} service", "consent"),
-    "ConsentService/ListRequests": (f"{HELPED} service", "consent"),
+    "ConsentService/RedeemCode": (STAFFED, "consent"),
+    "ConsentService/GetRequest": (f"{HELPED} {STAFFED}", "consent"),
+    "ConsentService/ListRequests": (f"{HELPED} {STAFFED}", "consent"),
     "ConsentService/PreviewConsent": (HELPED, "consent"),
     "ConsentService/GrantConsent": (HELPED, "consent"),
     "ConsentService/RefuseConsent": (HELPED, "consent"),
@@ -53,13 +60,14 @@ CELLS: Final[dict[str, tuple[str, str]]] = {
     "ConsentService/PauseConsent": (HELPED, "consent"),
     "ConsentService/ResumeConsent": (HELPED, "consent"),
     "ConsentService/RevokeConsent": (HELPED, "consent"),
-    "ConsentService/GetConsent": (f"{HELPED} service", "consent"),
-    "ConsentService/ListConsents": (f"{HELPED} service", "consent"),
-    "ConsentService/GetConsentReceipt": (f"{HELPED} service", "consent"),
-    "DisclosureService/DiscloseEvidence": ("service", "disclosure"),
+    "ConsentService/GetConsent": (f"{HELPED} {STAFFED}", "consent"),
+    "ConsentService/ListConsents": (f"{HELPED} {STAFFED}", "consent"),
+    "ConsentService/GetConsentReceipt": (f"{HELPED} {STAFFED}", "consent"),
+    "DisclosureService/DiscloseEvidence": (STAFFED, "disclosure"),
     "DisclosureService/DiscloseEvidenceBatch": ("service", "disclosure"),
-    "DisclosureService/DiscloseDocument": ("service", "disclosure"),
-    "DisclosureService/CheckDisclosures": ("service", "disclosure"),
+    "DisclosureService/DiscloseDocument": (STAFFED, "disclosure"),
+    "DisclosureService/CheckDisclosures": (STAFFED, "disclosure"),
+    "DisclosureService/ReportOutcome": (STAFFED, "disclosure"),
     "DisclosureService/ListChanges": ("service", "disclosure"),
     "AuditService/ReplayVault": ("auditor citizen", "audit"),
     "AuditService/ReplayRegistry": ("auditor service-auditor citizen", "audit"),
@@ -73,7 +81,7 @@ CELLS: Final[dict[str, tuple[str, str]]] = {
     "RegistryService/RegisterService": ("operator", "registry"),
     "RegistryService/SuspendService": ("operator", "registry"),
     "RegistryService/ReinstateService": ("operator", "registry"),
-    "RegistryService/PublishPurpose": ("operator", "registry"),
+    "RegistryService/PublishPurpose": ("operator staff", "registry"),
     "RegistryService/WithdrawPurpose": ("operator", "registry"),
     "RegistryService/PublishEvidenceType": ("operator", "registry"),
     "OperationsService/PublishKnownFault": ("operator", "registry"),
@@ -103,6 +111,11 @@ CREDENTIALS: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "of no role": ({"roles": []}, "CREDENTIAL_INVALID"),
     "of nobody": ({"sub": ""}, "CREDENTIAL_INVALID"),
     "of an auditor of no service": ({"roles": ["service-auditor"]}, "CREDENTIAL_INVALID"),
+    "of staff of no service": ({"roles": ["staff"]}, "CREDENTIAL_INVALID"),
+    "of staff of a service by name": (
+        {"roles": ["staff"], "service_id": "council"},
+        "CREDENTIAL_INVALID",
+    ),
     "of an auditor of a service by name": (
         {"roles": ["service-auditor"], "service_id": "council"},
         "CREDENTIAL_INVALID",
@@ -172,8 +185,9 @@ def test_a_token_without_the_scope_is_not_enough(
 ) -> None:
     subject = {"citizen": samples.citizen.sub, "service": samples.service.service_id}
     scopes = set(SCOPES[role].split()) - {CELLS[method][1]}
-    audited = {"service_id": samples.service.service_id} if role == "service-auditor" else {}
-    caller = samples.world.caller(role, subject.get(role, role), scope=" ".join(scopes), **audited)
+    of_service = role in {"staff", "service-auditor"}
+    named = {"service_id": samples.service.service_id} if of_service else {}
+    caller = samples.world.caller(role, subject.get(role, role), scope=" ".join(scopes), **named)
 
     answer = caller.call(method, made(method, role))
 

@@ -23,9 +23,9 @@ from typing import Any, Final
 
 import pytest
 
-from clients.cli.export_copy import Copy
-from clients.cli.export_page import page_of
 from clients.cli.state import SignIn, State
+from clients.export.copy import Copy
+from clients.export.page import page_of
 from clients.receipts import unb64
 from clients.wording.words import Words
 from tests.samples import exported, importing

@@ -20,9 +20,9 @@ import pytest
 from clients.auditor.facts import OPERATION_FACTS
 from clients.auditor.record import read_record
 from clients.cli import export_folder
-from clients.cli.audit import line_of
-from clients.cli.export_copy import Copy
-from clients.cli.export_page import page_of
+from clients.export.copy import Copy
+from clients.export.form import line_of
+from clients.export.page import page_of
 from clients.wording.words import Words
 from tests.samples import exported, faulting
 from tests.server import ROOT, Server, running

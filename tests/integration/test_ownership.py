@@ -31,6 +31,7 @@ from vault.api.v1 import evidence_service_pb2 as evidence
 from vault.api.v1 import vault_pb2
 from vault.api.v1 import vault_service_pb2 as vaults
 
+STAFFED: Final = {"service", "staff"}
 NIAS: Final = "another citizen's at the same service"
 HER_CONSENT: Final = "the same citizen's consent elsewhere"
 HER_REQUEST: Final = "the same citizen's request elsewhere"
@@ -124,14 +125,15 @@ def may_name(role: str, place: Place, what: str) -> bool:
         or (role == "operator" and what.endswith(("service", "organisation")))
         or (role == "auditor" and what.endswith("vault") and place.path == "vault_id")
         or (role == "auditor" and what == HER_CONSENT and place.path == "consent_id")
-        or (role == "service" and what == f"{NIAS} request" and place.path == "consent_request_id")
+        or (role == "staff" and what == f"{NIAS} service" and "service_ids" in place.path)
+        or (role in STAFFED and what == f"{NIAS} request" and place.path == "consent_request_id")
     )
 
 
 def is_ignored(role: str, place: Place) -> bool:
     """Say whether a field means nothing when this role sends it: then no id in it is looked at."""
-    return (role != "service" and place.path == "subject_id") or (
-        role == "service" and place.path.startswith("acting.")
+    return (role not in STAFFED and place.path == "subject_id") or (
+        role in STAFFED and place.path.startswith("acting.")
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from clients.auditor.note import ED25519, Key
 from clients.auditor.silence import prove_silence
 from clients.auditor.trust import Trust
-from clients.cli.audit import line_of
+from clients.export.form import line_of
 from tests.samples import Samples
 from tests.wire import Answer, Caller
 from tests.world import Shared, World, new_id

@@ -20,6 +20,7 @@ from tests.builders import (
     NOTICE,
     ONCE,
     ORGANISATION,
+    OTHER_SIGN_IN,
     REGISTRY,
     REQUEST,
     SALT,
@@ -40,6 +41,7 @@ from tests.builders import (
     consent_requested,
     consent_resumed,
     consent_revoked,
+    contact_set,
     disclosure_refused,
     dispute_resolved,
     drafted,
@@ -52,10 +54,10 @@ from tests.builders import (
     passkey_added,
     passkey_removed,
     purpose_published,
+    recipient_reported,
     request_cancelled,
     request_made,
     requested_fields,
-    sign_in_linked,
     sign_in_unlinked,
     vault_opened,
 )
@@ -72,6 +74,7 @@ from vault.domain.operation import (
     StoreMigrated,
     StoreRestored,
 )
+from vault.domain.protection import EvidenceProtected, ProtectionLifted
 from vault.domain.registry import (
     LaneListed,
     LogKeyListed,
@@ -84,6 +87,12 @@ from vault.domain.registry import (
 )
 from vault.domain.request import RequestClaimed, RequestMade, RequestRedeemed
 from vault.domain.request_forms import AskedTerms1, ConsentRequested1, RequestMade1
+from vault.domain.sign_in import (
+    LinkCodeCreated,
+    SignedOutEverywhere,
+    SignInLinked,
+    SignInLinked1,
+)
 from vault.domain.values import (
     NO_APPROVAL,
     NO_REGISTRY,
@@ -125,6 +134,9 @@ PROOF: Final = PayloadMark(
 )
 STATEMENT: Final = PayloadMark(
     kind="statement", hash=digest(b"statement"), key_id=ADDRESS, commitment=digest(b"commitment")
+)
+CONTACT: Final = PayloadMark(
+    kind="contact", hash=digest(b"contact"), key_id=ADDRESS, commitment=digest(b"commitment")
 )
 TEXTS: Final = PayloadMark(kind="texts", hash=NOTICE, key_id="", commitment="")
 COMMAND: Final = PayloadMark(kind="command", hash=digest(b"public"), key_id="", commitment="")
@@ -299,12 +311,57 @@ def samples() -> list[tuple[str, Draft, Link]]:
         in_vault("It was corrected where it came from.", dispute_resolved(outcome="corrected"), 7),
         in_vault(
             "An official who opened the vault opens the way by which she acts.",
-            sign_in_linked(),
+            drafted(SignInLinked1(time=at(1), salt=SALT, sign_in=SIGN_IN, means="assistance-code")),
             2,
             acting=COUNTER,
             payloads=(),
         ),
+        in_vault(
+            "At a counter, with her agreement, another sign-in may be linked.",
+            drafted(
+                LinkCodeCreated(
+                    link_code=OTHER_SIGN_IN,
+                    expires=at(7 + 900),
+                    wait_seconds=259_200,
+                    **COMMON,
+                )
+            ),
+            3,
+            acting=COUNTER,
+            approval=AGREED,
+            payloads=(PROOF, SEALED),
+        ),
+        in_vault(
+            "Another sign-in of hers is linked with that code.",
+            drafted(
+                SignInLinked(sign_in=SIGN_IN, means="provider", link_code=OTHER_SIGN_IN, **COMMON)
+            ),
+            4,
+            acting=replace(HERSELF, actor=SIGN_IN),
+        ),
+        in_vault(
+            "She signs out everywhere.",
+            drafted(SignedOutEverywhere(**COMMON)),
+            5,
+            approval=SESSION,
+        ),
+        in_vault(
+            "She protects a piece of evidence.",
+            replace(drafted(EvidenceProtected(**COMMON)), items=(an_item(0),)),
+            6,
+        ),
+        in_vault(
+            "She protects it no more.",
+            replace(drafted(ProtectionLifted(**COMMON)), items=(an_item(0),)),
+            7,
+        ),
         in_vault("She closes that way.", sign_in_unlinked(), 7),
+        in_vault(
+            "She says how she is reached, in a payload beside it.",
+            contact_set(),
+            8,
+            payloads=(SEALED, CONTACT),
+        ),
         in_vault(
             "She adds a passkey, as her provider signed.",
             passkey_added(),
@@ -334,6 +391,13 @@ def samples() -> list[tuple[str, Draft, Link]]:
             drafted(replace(refused.facts, fields=wanted, more_unlisted=True)),
             6,
             request_key="",
+            acting=THE_SERVICE,
+            registry=CONFIRMED,
+        ),
+        in_vault(
+            "The service tells that it decided as she applied.",
+            recipient_reported(kind="outcome", status="granted"),
+            8,
             acting=THE_SERVICE,
             registry=CONFIRMED,
         ),

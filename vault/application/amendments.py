@@ -153,6 +153,7 @@ class Amendments:
         """Return what an extension would come to, to be shown before deciding."""
         citizen = await self._desk.citizen(caller, acting)
         state = await self._desk.state(citizen)
+        self._desk.must_have_waited(citizen, state)
         registered = await self._registry.confirmed(now=True)
         now = self._now()
         found = amendment.may_extend(
@@ -247,6 +248,7 @@ class Amendments:
         registered = await self._registry.confirmed(now=True)
         state = await self._desk.state(citizen)
         # Refused before it counts as a look.
+        self._desk.must_have_waited(citizen, state)
         consent.may_resume(state, registered.state, self._now(), consent_id)
         state = await self._desk.shown(citizen, "history")
         now = self._now()

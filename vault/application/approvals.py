@@ -25,6 +25,8 @@ from vault.sealing.envelope import Context
 from vault.store.command import new_salt
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from vault.application.caller import Agreement
     from vault.domain.events import Draft, Facts
     from vault.domain.state import VaultState
@@ -93,7 +95,7 @@ class Passkeys:
     """Which passkeys approve: those for one site, asked for by its pages."""
 
     rp_id: str
-    origins: frozenset[str]
+    origins: Container[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,22 +8,26 @@ from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
 
 from vault.application.receipts import Receipt
 from vault.domain.errors import FieldInvalidError, NotFoundError
-from vault.domain.values import Acting, ApprovalKind, Capacity, Channel
+from vault.domain.values import Acting, ApprovalKind, Capacity, Channel, Time
 
 if TYPE_CHECKING:
     from vault.application.webauthn import Assertion
     from vault.store.command import Sizes
 
-Role = Literal["citizen", "service", "auditor", "service-auditor", "operator", "official"]
+Role = Literal["citizen", "service", "staff", "auditor", "service-auditor", "operator", "official"]
 ASSISTED_CHANNELS: Final = frozenset[Channel]({"counter", "phone", "letter"})
 T = TypeVar("T")
+_NEVER: Final = Time("")
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """A verified caller: role, and who the issuer says it is. A service's `sub` is its id.
 
-    `audited_service` is the one whose facts alone a service's auditor may see; "" for others.
+    `audited_service` is the one whose facts alone a service's auditor may see, `staffed_service`
+    the one for which a member of staff acts, as if it were itself that called; "" for others.
+    `issued` is when the access token was issued, `signed_in` when whoever calls last showed the
+    provider who it is; "" if nobody says.
     """
 
     role: Role
@@ -31,6 +35,19 @@ class Caller:
     sub: str
     scopes: frozenset[str] = field(default_factory=frozenset)
     audited_service: str = ""
+    staffed_service: str = ""
+    issued: Time = _NEVER
+    signed_in: Time = _NEVER
+
+    @property
+    def service(self) -> str:
+        """Return the service that calls, itself or by a member of its staff; "" for others."""
+        return self.sub if self.role == "service" else self.staffed_service
+
+    @property
+    def staff_ref(self) -> str:
+        """Return the member of staff who calls; "" if it is somebody else."""
+        return self.sub if self.role == "staff" else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +116,12 @@ NO_AGREEMENT: Final = Agreement()
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
-    """What a write came to: its result, the place in history after it, and its receipt."""
+    """What a write came to: its result, the place in history after it, and its receipt.
+
+    `way` is that by which the caller came to her vault, where the result is the vault itself.
+    """
 
     value: T
     sizes: Sizes
     receipt: Receipt | None = None
+    way: str = ""

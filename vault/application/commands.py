@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from vault.domain.canonical import digest, encode
-from vault.domain.errors import HistoryBrokenError, RequestIdReusedError
+from vault.domain.errors import FieldInvalidError, HistoryBrokenError, RequestIdReusedError
 from vault.domain.values import PayloadMark
 from vault.sealing.envelope import Context, Key, open_sealed, seal
 from vault.sealing.errors import SealError
 from vault.store.command import Recorded, SealedPayload
 
 if TYPE_CHECKING:
+    from vault.application.caller import Caller
     from vault.domain.events import Event
     from vault.store.vaults import Vaults
 
@@ -38,6 +40,19 @@ class Particulars(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 _PARTICULARS = msgspec.json.Decoder(Particulars)
+
+
+def signed(caller: Caller, said: Particulars) -> Particulars:
+    """Return what a service says, with the member of staff who says it: nobody signs for another.
+
+    Raises:
+        FieldInvalidError: if a member of staff names another.
+    """
+    if not caller.staff_ref:
+        return said
+    if said.staff_ref not in {"", caller.staff_ref}:
+        raise FieldInvalidError("staff_ref", "It is who signed in. Leave it out.")
+    return replace(said, staff_ref=caller.staff_ref)
 
 
 def command_digest(method: str, *fields: object) -> str:

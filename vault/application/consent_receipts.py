@@ -58,11 +58,11 @@ class ConsentReceipts:
         now = self._desk.vaults.clock.now()
         if as_of is not None and as_of > now:
             raise FieldInvalidError("as_of_time", "It lies in the future: nobody knows yet.")
-        is_hers = caller.role != "service"
+        is_hers = not caller.service
         if is_hers:
             state = await self._hers(caller, acting, consent_id)
         else:
-            state = await self._of_service(caller.sub, consent_id, subject_id)
+            state = await self._of_service(caller.service, consent_id, subject_id)
         time = max(now, state.last_time)
         if as_of is not None:
             then = await self._desk.vaults.as_of(state.stream, fold, time=as_of)

@@ -14,11 +14,11 @@ from vault.application.commands import Particulars, command_digest
 from vault.application.desk import Decided
 from vault.application.opening import open_bundle
 from vault.domain import choice as choices
-from vault.domain import consent, disclosure, request
+from vault.domain import consent, disclosure, evidence, request
 from vault.domain.canonical import digest
 from vault.domain.choice import Choice, Shown
 from vault.domain.consent import Consent, ConsentGranted, ConsentStatus
-from vault.domain.errors import NotFoundError
+from vault.domain.errors import CapacityNotAllowedError, NotFoundError
 from vault.domain.state import VaultState, fold
 from vault.domain.values import Item, Stamp, Terms, Time
 from vault.store.command import new_salt
@@ -68,9 +68,21 @@ class Consents:
         self._receipts = receipts
 
     async def preview(
-        self, caller: Caller, acting: ActingFor, consent_request_id: str, choice: Choice
+        self,
+        caller: Caller,
+        acting: ActingFor,
+        consent_request_id: str,
+        choice: Choice,
+        *,
+        without_values: bool = False,
     ) -> Preview:
-        """Return what a choice would come to, and exactly what would be sent now."""
+        """Return what a choice would come to, and exactly what would be sent now.
+
+        An official is shown no values of what is protected, and then none at all.
+
+        Raises:
+            FreshSignInRequiredError: if a piece is protected, unless it is asked `without_values`.
+        """
         citizen = await self._desk.citizen(caller, acting)
         consent_id = self._desk.identifiers.consent_id(consent_request_id)
 
@@ -89,13 +101,17 @@ class Consents:
             return shown, terms, items
 
         # Refused before it counts as a look.
-        build(await self._desk.state(citizen))
+        before = await self._desk.state(citizen)
+        self._shows_values(citizen, before, build(before)[2], without_values=without_values)
         state = await self._desk.shown(citizen, "evidence")
         shown, terms, items = build(state)
+        shows = self._shows_values(citizen, state, items, without_values=without_values)
         challenge = self._desk.approvals.challenge(
             citizen.acting, state, ConsentGranted, choices.shown_bytes(terms, items)
         )
         preview = preview_of(terms, items, shown, challenge)
+        if not shows:
+            return preview
         subject = request.find_request(state, consent_request_id).subject
         would_be = Consent(
             terms=terms,
@@ -198,13 +214,13 @@ class Consents:
         Raises:
             NotFoundError: if it is not the caller's.
         """
-        if caller.role == "service":
-            vault_id = await self._desk.keyrings.vault_of(caller.sub, subject_id)
+        if caller.service:
+            vault_id = await self._desk.keyrings.vault_of(caller.service, subject_id)
             state = await self._desk.vaults.current(vault_id, fold)
             if state is None:
                 raise NotFoundError
             found = consent.find(state, consent_id)
-            if found.service != caller.sub or found.subject != subject_id:
+            if found.service != caller.service or found.subject != subject_id:
                 raise NotFoundError
             return ConsentView(
                 consent_id=consent_id,
@@ -222,6 +238,19 @@ class Consents:
         state = await self._desk.shown(citizen, "history")
         now = self._now()
         return tuple(view_of(state, consent_id, now) for consent_id in reversed(state.consents))
+
+    def _shows_values(
+        self, citizen: Citizen, state: VaultState, items: tuple[Item, ...], *, without_values: bool
+    ) -> bool:
+        """Say whether whoever acts is shown the values of what would be shared."""
+        if without_values:
+            return False
+        try:
+            pieces = [evidence.find(state, item.evidence_id) for item in items]
+            self._desk.must_be_visible(citizen, *pieces)
+        except CapacityNotAllowedError:
+            return False
+        return True
 
     def _now(self) -> Time:
         return self._desk.vaults.clock.now()

@@ -25,9 +25,11 @@ from vault.application.commands import (
 from vault.application.keyrings import ASSISTANCE
 from vault.domain import vault
 from vault.domain.errors import NotFoundError, VaultNotOpenError
+from vault.domain.protection import must_be_visible
+from vault.domain.sign_in import is_open, must_be_admitted, must_have_waited
 from vault.domain.state import VaultState, fold
-from vault.domain.values import NO_APPROVAL, NO_REGISTRY, Acting, RegistryMark
-from vault.domain.vault import must_be_admitted, must_be_sound
+from vault.domain.values import NO_APPROVAL, NO_REGISTRY, Acting, RegistryMark, Time
+from vault.domain.vault import must_be_sound
 from vault.store.command import Command, Decision, Recorded, SealedPayload
 
 if TYPE_CHECKING:
@@ -37,9 +39,11 @@ if TYPE_CHECKING:
     from vault.application.identifiers import Identifiers
     from vault.application.keyrings import Keyrings
     from vault.domain.events import Draft
+    from vault.domain.evidence import Evidence
     from vault.domain.values import Approval, Stamp
     from vault.domain.vault import What
     from vault.sealing.keyring import Keyring
+    from vault.sealing.keystore import Identity
     from vault.store.vaults import Vaults
 
 
@@ -58,6 +62,21 @@ class Citizen:
     acting: Acting
     staff_ref: str = ""
     caller: Caller | None = field(default=None, repr=False)
+
+    @property
+    def way(self) -> str:
+        """Return the way by which she came, or the official who acts for her."""
+        return self.acting.mandate if self.acting.capacity == "official" else self.acting.actor
+
+    @property
+    def issued(self) -> Time:
+        """Return when her access token was issued; "" if she does not come by one."""
+        return self.caller.issued if self.caller else Time("")
+
+    @property
+    def signed_in(self) -> Time:
+        """Return when she last showed who she is; "" if nobody says."""
+        return self.caller.signed_in if self.caller else Time("")
 
     @property
     def signer(self) -> Signer:
@@ -104,6 +123,15 @@ class Desk:
         who = acting.as_herself(identity.sign_in_id, identity.vault_id)
         return Citizen(vault_id=identity.vault_id, acting=who, caller=caller)
 
+    async def claim(self, caller: Caller, vault_id: str) -> Identity:
+        """Store that a sign-in leads to a vault, unless it leads to one; return what stands."""
+        last = await self.keyrings.find_identity(caller)
+        if last is None:
+            return await self.keyrings.claim_identity(caller, vault_id)
+        if await self._leads(last):
+            return last
+        return await self.keyrings.lead_on(last, vault_id)
+
     async def keyring(self, citizen: Citizen) -> Keyring:
         """Return her keyring.
 
@@ -119,12 +147,19 @@ class Desk:
         """Return what is true of her vault at the committed head.
 
         Raises:
-            VaultNotOpenError: if it was claimed but never opened.
+            VaultNotOpenError: if it was claimed but never opened, or her way to it is closed.
+            NotFoundError: if the official's is.
+            SignedOutError: if she signed out everywhere since.
         """
         state = await self.vaults.current(citizen.vault_id, fold)
         opened = vault.must_be_open(state)
-        must_be_admitted(opened, citizen.acting)
+        must_be_admitted(opened, citizen.acting, citizen.issued)
         return opened
+
+    async def standing(self, caller: Caller) -> Identity | None:
+        """Return the vault and sign-in of a citizen; None if hers leads to none (any more)."""
+        last = await self.keyrings.find_identity(caller)
+        return last if last and await self._leads(last) else None
 
     async def shown(self, citizen: Citizen, what: What) -> VaultState:
         """Return what is true of her vault, to be shown: to anybody but herself, recorded first.
@@ -144,6 +179,24 @@ class Desk:
         look = Particulars(digest=command_digest("Read", what))
         await self.record(citizen, "", look, decide)
         return await self.state(citizen)
+
+    def must_have_waited(self, citizen: Citizen, state: VaultState) -> None:
+        """Check that what is shown next may be decided by whoever acts, now.
+
+        Raises:
+            SignInTooNewError: if they come by a sign-in that still waits.
+        """
+        must_have_waited(state, citizen.acting, self.vaults.clock.now())
+
+    def must_be_visible(self, citizen: Citizen, *pieces: Evidence) -> None:
+        """Check that the values of pieces of evidence may be shown, now.
+
+        Raises:
+            CapacityNotAllowedError, FreshSignInRequiredError: if one is protected.
+        """
+        for piece in pieces:
+            now = self.vaults.clock.now()
+            must_be_visible(piece, citizen.acting, citizen.signed_in, now)
 
     def request_key(self, citizen: Citizen, method: str, request_id: str) -> str:
         """Return the key of a command of hers."""
@@ -173,7 +226,7 @@ class Desk:
 
         async def decide(state: VaultState | None, stamp: Stamp) -> Decision:
             if state is not None:
-                must_be_sound(state)
+                must_have_waited(must_be_sound(state), citizen.acting, stamp.time)
             return Decision(draft=draft(stamp), payloads=(beside,))
 
         command = Command(stream=citizen.vault_id, acting=citizen.acting, request_key=request_key)
@@ -188,6 +241,7 @@ class Desk:
         *,
         stops: bool = False,
         agreement: Agreement | None = None,
+        has_waited: bool = False,
         deadline: float | None = None,
     ) -> Recorded:
         """Record what is decided in her vault, with the command's particulars sealed beside it.
@@ -195,12 +249,15 @@ class Desk:
         Args:
             stops: it is a stop, which leads, needs no proof, and is possible on a broken history.
             agreement: what shows that it is her decision; None where none of hers is needed.
+            has_waited: not by a sign-in that still waits; nor is what needs her agreement.
 
         Raises:
             RequestIdReusedError: if the `request_id` named another command before.
             FieldInvalidError: if the agreement does not fit who acts.
             ApprovalRequiredError, ApprovalInvalidError: if it does not show that it is hers.
-            NotFoundError: if the official's way to her vault is closed.
+            NotFoundError, VaultNotOpenError: if the way to her vault is closed.
+            SignedOutError: if she signed out everywhere since.
+            SignInTooNewError: if it lets something out, by a sign-in that still waits.
         """
         history_key = (await self.keyring(citizen)).history
         said = replace(particulars, staff_ref=citizen.staff_ref or particulars.staff_ref)
@@ -227,7 +284,9 @@ class Desk:
 
         async def decide_with_particulars(state: VaultState | None, stamp: Stamp) -> Decision:
             if state is not None:
-                must_be_admitted(state, citizen.acting)
+                must_be_admitted(state, citizen.acting, citizen.issued)
+                if has_waited or (agreement is not None and not stops):
+                    must_have_waited(state, citizen.acting, stamp.time)
             # Stopping must be possible whatever became of the history before it.
             decided = await decide(state if stops else must_be_sound(state), stamp)
             approval, proof = await approved(decided, state)
@@ -261,6 +320,11 @@ class Desk:
         until = (committed or clock.monotonic()) + STOP_SETTLES_SECONDS
         await self.keyrings.raise_floor(stream, version)
         await asyncio.sleep(max(0.0, until - clock.monotonic()))
+
+    async def _leads(self, identity: Identity) -> bool:
+        """Say whether a way is open. A vault that is not opened yet is hers to open."""
+        state = await self.vaults.current(identity.vault_id, fold)
+        return state is None or is_open(state, identity.sign_in_id)
 
     async def _assisted(self, caller: Caller, acting: ActingFor) -> Citizen:
         acting.must_be_officials()

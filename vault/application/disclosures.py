@@ -21,6 +21,7 @@ from vault.application.commands import (
     command_digest,
     must_be_same,
     sealed_particulars,
+    signed,
 )
 from vault.application.documents import CONTENT, SEEN_FOR_SECONDS
 from vault.application.evidence import DOCUMENT
@@ -148,6 +149,7 @@ class Disclosures:
         Raises:
             NotFoundError: if subject or consent are not the caller's.
             FieldUnknownError: if a field is not published.
+            FieldInvalidError: if a member of staff names no case, or another than herself.
             LogUnwitnessedError: if too much has gone without independent witnesses for too long.
             StateError: with the reason of the refusal, which is then recorded.
             ReleaseTooLateError: if it was recorded but may not leave any more.
@@ -182,8 +184,10 @@ class Disclosures:
         return results
 
     async def _make_ready(self, caller: Caller, order: Order, deadline: float | None) -> _Ready:
-        attempt, said = order.attempt, order.said
-        vault_id = await self._desk.keyrings.vault_of(caller.sub, attempt.subject)
+        attempt, said = order.attempt, signed(caller, order.said)
+        if caller.staff_ref and not said.case_ref:
+            raise FieldInvalidError("case_ref", "Say for which case you look.")
+        vault_id = await self._desk.keyrings.vault_of(caller.service, attempt.subject)
         self._must_be_witnessed(vault_id)
         try:
             _must_be_published((await self._registry.confirmed()).state, attempt)
@@ -194,9 +198,9 @@ class Disclosures:
         particulars = replace(said, digest=expected)
         command = Command(
             stream=vault_id,
-            acting=Acting(actor=caller.sub, capacity="service", mandate="", channel="api"),
+            acting=Acting(actor=caller.service, capacity="service", mandate="", channel="api"),
             request_key=self._desk.identifiers.request_key(
-                caller.sub, f"DiscloseEvidence/{attempt.subject}", order.request_id
+                caller.service, f"DiscloseEvidence/{attempt.subject}", order.request_id
             ),
             deadline=deadline,
         )

@@ -15,7 +15,7 @@ from vault.application.commands import Particulars, command_digest
 from vault.application.desk import Citizen, Decided
 from vault.application.disputes import statements_of
 from vault.application.revisions import Values, judge, open_revision, parse, seal_revision
-from vault.domain import evidence
+from vault.domain import evidence, protection
 from vault.domain.canonical import digest
 from vault.domain.errors import FieldInvalidError
 from vault.domain.evidence import Content, Evidence, Revision
@@ -162,18 +162,64 @@ class EvidenceKeeper:
         recorded = await self._desk.record(citizen, key, Particulars(digest=expected), decide)
         return await self._answer(citizen, evidence_id, recorded)
 
+    async def protect(
+        self,
+        caller: Caller,
+        acting: ActingFor,
+        request_id: str,
+        evidence_id: str,
+        *,
+        is_protected: bool,
+    ) -> Answer[View]:
+        """Protect a piece of evidence, or protect it no more.
+
+        Raises:
+            NotFoundError: if there is no such piece.
+            CapacityNotAllowedError, FreshSignInRequiredError: if the protection may not be lifted.
+        """
+        citizen = await self._desk.citizen(caller, acting)
+        key = self._desk.request_key(citizen, "ProtectEvidence", request_id)
+        said = Particulars(digest=command_digest("ProtectEvidence", evidence_id, is_protected))
+
+        async def decide(state: VaultState | None, stamp: Stamp) -> Decided:
+            if is_protected:
+                return Decided(draft=protection.protect(state, stamp, evidence_id))
+            draft = protection.lift(state, stamp, citizen.acting, citizen.signed_in, evidence_id)
+            return Decided(draft=draft)
+
+        recorded = await self._desk.record(citizen, key, said, decide)
+        return await self._answer(citizen, evidence_id, recorded)
+
     async def get(
-        self, caller: Caller, acting: ActingFor, evidence_id: str, number: int = 0
+        self,
+        caller: Caller,
+        acting: ActingFor,
+        evidence_id: str,
+        number: int = 0,
+        *,
+        without_values: bool = False,
     ) -> View:
         """Return one revision of a piece of evidence with its values; 0 is the current one.
 
         Raises:
             NotFoundError: if there is no such revision.
+            CapacityNotAllowedError, FreshSignInRequiredError: if it is protected.
         """
         citizen = await self._desk.citizen(caller, acting)
-        evidence.find_revision(await self._desk.state(citizen), evidence_id, number)
+        found, _ = evidence.find_revision(await self._desk.state(citizen), evidence_id, number)
+        if not without_values:
+            self._desk.must_be_visible(citizen, found)
         state = await self._desk.shown(citizen, "evidence")
         piece, revision = evidence.find_revision(state, evidence_id, number)
+        if without_values:
+            return View(
+                evidence=piece,
+                revision=revision,
+                type=await self._type_of(piece, revision),
+                holders=holders_of(state, piece),
+            )
+        # Once more: somebody may have protected it meanwhile.
+        self._desk.must_be_visible(citizen, piece)
         return View(
             evidence=piece,
             revision=revision,

@@ -142,11 +142,15 @@ class Exports:
 
         Raises:
             VaultNotOpenError, NotFoundError: if there is no vault, or no way to it (any more).
+            SignInTooNewError: if she comes by a sign-in that still waits.
+            CapacityNotAllowedError, FreshSignInRequiredError: if a piece is protected.
             HistoryBrokenError: if something is not what was recorded.
         """
         citizen = await self._desk.citizen(caller, acting)
-        state = await self._desk.shown(citizen, "export")
         clock = self._desk.vaults.clock
+        self._must_be_free(citizen, await self._desk.state(citizen))
+        state = await self._desk.shown(citizen, "export")
+        self._must_be_free(citizen, state)
         count, seen = 0, clock.monotonic()
         async with aclosing(self._parts(citizen, state, deadline)) as parts:
             async for part in parts:
@@ -157,6 +161,11 @@ class Exports:
                 yield part
                 count += 1
         yield End(count)
+
+    def _must_be_free(self, citizen: Citizen, state: VaultState) -> None:
+        """Check that all of it may leave."""
+        self._desk.must_have_waited(citizen, state)
+        self._desk.must_be_visible(citizen, *state.evidence.values())
 
     async def _parts(
         self, citizen: Citizen, state: VaultState, deadline: float

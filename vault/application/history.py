@@ -34,6 +34,7 @@ from vault.domain.dispute import DisputeResolved, EvidenceDisputed
 from vault.domain.evidence import EvidenceProvided, EvidenceReplaced
 from vault.domain.operation import KnownFaultPublished
 from vault.domain.request import ConsentRequested
+from vault.domain.sign_in import SignInLinked, SignInUnlinked
 from vault.store.command import Recorded
 from vault.store.record import event_of
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
     from vault.application.receipts import Receipt, Receipts
     from vault.domain.events import Event
+    from vault.domain.sign_in import SignIn
     from vault.domain.state import VaultState
     from vault.sealing.envelope import Key
     from vault.store.append import StoredRecord
@@ -87,6 +89,7 @@ class Line:
         after: where a page starts that goes on after this line; () if nothing is older.
         is_elsewhere: it stands in another stream than hers.
         fault: what is told of it, where it is a known fault.
+        way: to the vault, where it was opened or closed.
     """
 
     event: Event
@@ -97,6 +100,7 @@ class Line:
     after: Cursor = NEWEST
     is_elsewhere: bool = False
     fault: FaultLine | None = None
+    way: SignIn | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +353,15 @@ class History:
             after=after,
             is_elsewhere=elsewhere,
             fault=await self._fault(event),
+            way=None if elsewhere else _way(self._state, event),
         )
+
+
+def _way(state: VaultState, event: Event) -> SignIn | None:
+    facts = event.facts.upcast()
+    if isinstance(facts, SignInLinked | SignInUnlinked):
+        return state.sign_ins.get(facts.sign_in)
+    return None
 
 
 def _service_of(record: StoredRecord) -> str:

@@ -90,6 +90,10 @@ class Identifiers:
         """Return the code that a command makes, by which officials are let in to a vault."""
         return self._spoken(ASSISTANCE_CODE_GROUPS, "assistance", request_key)
 
+    def link_code(self, request_key: str) -> str:
+        """Return the code that a command makes, by which another sign-in is linked to a vault."""
+        return self._spoken(ASSISTANCE_CODE_GROUPS, "link", request_key)
+
     def _spoken(self, groups: tuple[int, int], *parts: str) -> str:
         number, size = groups
         value = int.from_bytes(self._hmac(*parts), "big")

@@ -38,6 +38,8 @@ REMEMBERED_SECONDS = 60.0
 ATTEMPTS = 8
 ASSISTANCE = "urn:citizen-vault:assistance-code"
 SHORT_CODE = "urn:citizen-vault:short-code"
+LINK_CODE = "urn:citizen-vault:link-code"
+CLOSED_WAY = "urn:citizen-vault:closed-way"
 """Names under which codes are kept where sign-ins are; no provider's issuer begins like them."""
 
 
@@ -155,14 +157,35 @@ class Keyrings:
         return identity
 
     async def find_identity(self, caller: Caller) -> Identity | None:
-        """Return the vault and sign-in of a citizen, or None if her sign-in leads to none."""
-        return await self._ask(self._store.find_identity, caller.issuer, caller.sub)
+        """Return the vault and sign-in of a citizen, or None if her sign-in leads to none.
+
+        What a sign-in leads to is never rewritten: a way that was closed leads on to the next.
+        """
+        return await self._ask(self._last_identity, caller.issuer, caller.sub)
+
+    def _last_identity(self, issuer: str, sub: str) -> Identity | None:
+        last, found = None, self._store.find_identity(issuer, sub)
+        while found is not None:
+            last, found = found, self._store.find_identity(CLOSED_WAY, found.sign_in_id)
+        return last
 
     async def claim_identity(self, caller: Caller, vault_id: str) -> Identity:
         """Store that a citizen's sign-in leads to a vault, and return the one that stands."""
         identity = Identity(vault_id=vault_id, sign_in_id=str(uuid4()))
         stored: Identity = await self._ask(
             self._store.add_identity, caller.issuer, caller.sub, identity
+        )
+        return stored
+
+    async def lead_on(self, closed: Identity, vault_id: str) -> Identity:
+        """Store that a sign-in whose way was closed leads to a vault, by a new way.
+
+        Returns:
+            The one that stands: this one, or the one that was first.
+        """
+        identity = Identity(vault_id=vault_id, sign_in_id=str(uuid4()))
+        stored: Identity = await self._ask(
+            self._store.add_identity, CLOSED_WAY, closed.sign_in_id, identity
         )
         return stored
 

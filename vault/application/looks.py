@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vault.application.caller import ActingFor
 from vault.application.commands import Particulars, command_digest, sealed_particulars
 from vault.domain import vault
-from vault.domain.errors import HistoryBrokenError, NotFoundError
+from vault.domain.errors import HistoryBrokenError, NotFoundError, VaultNotOpenError
 from vault.domain.state import VaultState, fold
 from vault.domain.values import Acting
 from vault.store.command import Command, Decision
@@ -41,15 +42,18 @@ class Looks:
 
         Raises:
             NotFoundError: if it is not there, or not hers.
+            SignedOutError: if she signed out everywhere since.
             HistoryBrokenError: if its first record cannot be read.
         """
         if caller.role != "citizen":
             await self._must_be_vault(vault_id)
             return self.auditor(caller)
-        identity = await self._desk.keyrings.find_identity(caller)
-        if identity is None or identity.vault_id != vault_id:
-            raise NotFoundError
-        return Acting(actor=identity.sign_in_id, capacity="self", mandate="", channel="api")
+        try:
+            citizen = await self._desk.citizen(caller, ActingFor(vault_id=vault_id))
+            await self._desk.state(citizen)
+        except VaultNotOpenError:
+            raise NotFoundError from None
+        return citizen.acting
 
     def auditor(self, caller: Caller) -> Acting:
         """Return how events name an auditor."""

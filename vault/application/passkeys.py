@@ -60,10 +60,12 @@ class PasskeyKeeper:
 
         Raises:
             FieldInvalidError: if passkeys are not accepted here, or not this one.
+            SignInTooNewError: if she comes by a sign-in that still waits.
         """
         key = self._checked(offered)
         citizen = await self._desk.citizen(caller, acting)
         state = await self._desk.state(citizen)
+        self._desk.must_have_waited(citizen, state)
         shown = Shown(time=max(self._desk.vaults.clock.now(), state.last_time), salt=new_salt())
         page = passkey.shown_passkey(state, key, shown)
         preview = PasskeyPreview(

@@ -237,8 +237,13 @@ class Registry:
 
         Args:
             validate_only: only return what it would be; nothing is recorded.
+
+        Raises:
+            NotFoundError: if a member of staff names a service of another organisation.
         """
         _in_english([text.language for text in texts], "texts")
+        if caller.staffed_service:
+            (await self.state()).must_be_colleagues(caller.staffed_service, bounds.services)
         payload = public("texts", encode(texts))
         decide = partial(registry.publish_purpose, purpose=purpose, bounds=bounds)
         if validate_only:

@@ -21,6 +21,7 @@ from vault.application.commands import (
     must_be_same,
     read_particulars,
     sealed_particulars,
+    signed,
 )
 from vault.application.keyrings import SHORT_CODE
 from vault.domain import request, vault
@@ -97,11 +98,12 @@ class Requests:
             validate_only: only return what it would be; nothing is recorded.
 
         Raises:
+            FieldInvalidError: if a member of staff names another.
             NotFoundError: if the service does not know the subject that it asks.
             LimitExceededError: if too many of its requests wait for her.
             See `request.make` for the others.
         """
-        service_id = caller.sub
+        service_id, said = caller.service, signed(caller, said)
         expected = command_digest("RequestConsent", question, said)
         request_key = self._desk.identifiers.request_key(service_id, "RequestConsent", request_id)
         stream = in_lane(request_key)
@@ -150,7 +152,7 @@ class Requests:
                 late.
         """
         made = await self._own(caller, consent_request_id)
-        key = self._desk.identifiers.request_key(caller.sub, "CancelRequest", request_id)
+        key = self._desk.identifiers.request_key(caller.service, "CancelRequest", request_id)
         if await self._desk.vaults.recorded(consent_request_id, key) is None:
             if not made.is_known and self._now() >= made.expires:
                 # Decided here, not in her vault: what stands there may not be told yet.
@@ -161,7 +163,7 @@ class Requests:
         def draft(state: RequestState | None, stamp: Stamp) -> Draft:
             if state is not None and state.subject != made.subject:
                 raise _ClaimedMeanwhileError
-            return request.cancel_unclaimed(state, stamp, caller.sub)
+            return request.cancel_unclaimed(state, stamp, caller.service)
 
         expected = command_digest("CancelRequest", consent_request_id)
         try:
@@ -193,7 +195,7 @@ class Requests:
         await self._own(caller, consent_request_id)
 
         def draft(state: RequestState | None, stamp: Stamp) -> Draft:
-            return request.redeem(state, stamp, caller.sub, code, code_verifier)
+            return request.redeem(state, stamp, caller.service, code, code_verifier)
 
         expected = command_digest("RedeemCode", consent_request_id, code, code_verifier)
         return await self._record_on_own_stream(
@@ -206,7 +208,7 @@ class Requests:
         Raises:
             NotFoundError: if it is not the caller's.
         """
-        if caller.role == "service":
+        if caller.service:
             return await self._for_service(caller, consent_request_id)
         return await self.get_own(caller, acting, consent_request_id)
 
@@ -289,7 +291,7 @@ class Requests:
                 state,
                 stamp,
                 consent_request_id=made.stream,
-                service_id=caller.sub,
+                service_id=caller.service,
                 subject=made.subject,
             )
 
@@ -308,9 +310,9 @@ class Requests:
         draft: Callable[[VaultState | None, Stamp], Draft],
     ) -> None:
         """Record what the service does to a request in the vault that it reached, once."""
-        vault_id = await self._desk.keyrings.vault_of(caller.sub, made.subject)
+        vault_id = await self._desk.keyrings.vault_of(caller.service, made.subject)
         keyring = await self._desk.keyrings.of(vault_id)
-        said = Particulars(digest=command_digest(method, made.stream))
+        said = signed(caller, Particulars(digest=command_digest(method, made.stream)))
         beside = sealed_particulars(keyring.history, vault_id, said)
 
         async def decide(state: VaultState | None, stamp: Stamp) -> Decision:
@@ -335,7 +337,8 @@ class Requests:
     ) -> Answer[RequestView]:
         """Record what the service does to its request, and return the request."""
         keyring = await self._desk.keyrings.of(stream)
-        beside = sealed_particulars(keyring.history, stream, Particulars(digest=expected))
+        said = signed(caller, Particulars(digest=expected))
+        beside = sealed_particulars(keyring.history, stream, said)
 
         async def decide(state: RequestState | None, stamp: Stamp) -> Decision:
             return Decision(draft=draft(state, stamp), payloads=(beside,))
@@ -343,7 +346,7 @@ class Requests:
         command = Command(
             stream=stream,
             acting=_as_service(caller),
-            request_key=self._desk.identifiers.request_key(caller.sub, method, request_id),
+            request_key=self._desk.identifiers.request_key(caller.service, method, request_id),
         )
         recorded = await self._desk.vaults.execute(command, request.fold, decide)
         if recorded.is_repeat:
@@ -356,7 +359,7 @@ class Requests:
 
     async def _own(self, caller: Caller, stream: str) -> RequestState:
         made = await self.made(stream)
-        if made.asked.recipient.service != caller.sub:
+        if made.asked.recipient.service != caller.service:
             raise NotFoundError
         return made
 
@@ -385,7 +388,7 @@ class Requests:
         )
         if not made.is_known:
             return view
-        vault_id = await self._desk.keyrings.vault_of(caller.sub, made.subject)
+        vault_id = await self._desk.keyrings.vault_of(caller.service, made.subject)
         state = await self._desk.vaults.current(vault_id, fold)
         asked = state.requests.get(stream) if state else None
         return dataclasses.replace(
@@ -411,7 +414,7 @@ class _ClaimedMeanwhileError(Exception):
 
 
 def _as_service(caller: Caller) -> Acting:
-    return Acting(actor=caller.sub, capacity="service", mandate="", channel="api")
+    return Acting(actor=caller.service, capacity="service", mandate="", channel="api")
 
 
 def of_vault(asked: Request, now: Time) -> RequestView:

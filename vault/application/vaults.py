@@ -12,7 +12,7 @@ from vault.application.desk import Citizen, Decided
 from vault.application.history import NEWEST, History
 from vault.application.identifiers import new_vault_id
 from vault.application.keyrings import ASSISTANCE
-from vault.domain import vault
+from vault.domain import sign_in, vault
 from vault.domain.errors import NotFoundError
 from vault.domain.state import VaultState, fold
 
@@ -48,21 +48,21 @@ class CitizenVaults:
         if caller.role == "official":
             return await self._open_for(caller, acting, request_id)
         # Refused before a row is stored: she may name no vault but the one that she has.
-        standing = await self._desk.keyrings.find_identity(caller)
+        standing = await self._desk.standing(caller)
         acting.as_herself("", standing.vault_id if standing else "")
-        identity = standing or await self._desk.keyrings.claim_identity(
-            caller, await self._new_vault_id()
-        )
+        identity = standing or await self._desk.claim(caller, await self._new_vault_id())
         who = acting.as_herself(identity.sign_in_id, identity.vault_id)
-        citizen = Citizen(vault_id=identity.vault_id, acting=who)
-        opened = Opened(state=await self._open(citizen))
-        return Answer(value=opened, sizes=await self._sizes(citizen))
+        citizen = Citizen(vault_id=identity.vault_id, acting=who, caller=caller)
+        await self._open(citizen)
+        opened = Opened(state=await self._desk.state(citizen))
+        return Answer(value=opened, sizes=await self._sizes(citizen), way=citizen.way)
 
     async def get(self, caller: Caller, acting: ActingFor) -> Answer[VaultState]:
         """Return the caller's vault."""
         citizen = await self._desk.citizen(caller, acting)
         sizes = await self._sizes(citizen)
-        return Answer(value=await self._desk.shown(citizen, "history"), sizes=sizes)
+        state = await self._desk.shown(citizen, "history")
+        return Answer(value=state, sizes=sizes, way=citizen.way)
 
     async def create_assistance_code(
         self, caller: Caller, acting: ActingFor, request_id: str
@@ -76,7 +76,7 @@ class CitizenVaults:
         await self._link(citizen, key, way.sign_in_id)
         state = await self._desk.state(citizen)
         opened = Opened(state=state, assistance_code=code)
-        return Answer(value=opened, sizes=await self._sizes(citizen))
+        return Answer(value=opened, sizes=await self._sizes(citizen), way=citizen.way)
 
     async def unlink_sign_in(
         self, caller: Caller, acting: ActingFor, request_id: str, sign_in_id: str
@@ -85,23 +85,25 @@ class CitizenVaults:
 
         Raises:
             NotFoundError: if there is no such way, or none any more.
+            SignInTooNewError: if it is another than hers, and that still waits.
+            LastSignInError: if it is the only one.
         """
         citizen = await self._desk.citizen(caller, acting)
         key = self._desk.request_key(citizen, "UnlinkSignIn", request_id)
         said = Particulars(digest=command_digest("UnlinkSignIn", sign_in_id))
 
         async def decide(state: VaultState | None, stamp: Stamp) -> Decided:
-            return Decided(draft=vault.unlink_sign_in(state, stamp, sign_in_id))
+            return Decided(draft=sign_in.unlink(state, stamp, citizen.acting, sign_in_id))
 
         recorded = await self._desk.record(citizen, key, said, decide, stops=True)
         link = recorded.event.link
         await self._desk.settled(link.stream, link.version, recorded.committed)
-        if citizen.acting.mandate == sign_in_id:
-            # The way by which the official came is closed: this is the last that they see.
+        if sign_in_id in {citizen.acting.mandate, citizen.acting.actor}:
+            # The way by which she or the official came is closed: this is the last that they see.
             state = vault.must_be_open(await self._desk.vaults.current(citizen.vault_id, fold))
         else:
             state = await self._desk.state(citizen)
-        return Answer(value=state, sizes=recorded.sizes)
+        return Answer(value=state, sizes=recorded.sizes, way=citizen.way)
 
     async def history(
         self,
@@ -143,24 +145,18 @@ class CitizenVaults:
         key = self._desk.request_key(citizen, "OpenVault/code", "")
         await self._link(citizen, key, way.sign_in_id)
         opened = Opened(state=await self._desk.state(citizen), assistance_code=code)
-        return Answer(value=opened, sizes=await self._sizes(citizen))
+        return Answer(value=opened, sizes=await self._sizes(citizen), way=citizen.way)
 
-    async def _open(self, citizen: Citizen) -> VaultState:
+    async def _open(self, citizen: Citizen) -> None:
         """Open a vault, unless it is open."""
         await self._desk.keyrings.change(citizen.vault_id, lambda keyring: keyring)
         state = await self._desk.vaults.current(citizen.vault_id, fold)
         if state is None:
             key = self._desk.request_key(citizen, "OpenVault", "")
             await self._desk.found(citizen, key, vault.open_vault)
-            state = await self._desk.vaults.current(citizen.vault_id, fold)
-        return vault.must_be_open(state)
 
     async def _link(self, citizen: Citizen, key: str, sign_in_id: str) -> None:
-        await self._desk.found(
-            citizen,
-            key,
-            lambda stamp: vault.link_sign_in(stamp, sign_in_id, "assistance-code"),
-        )
+        await self._desk.found(citizen, key, lambda stamp: sign_in.hand_out(stamp, sign_in_id))
 
     async def _sizes(self, citizen: Citizen) -> Sizes:
         return await self._desk.vaults.sizes(citizen.vault_id)

@@ -25,6 +25,8 @@ from vault.domain.canonical import strict_json, unb64
 from vault.domain.errors import ApprovalInvalidError, FieldInvalidError
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from vault.domain.passkey import Algorithm, NewPasskey
 
 RSA_BITS: Final = range(2048, 4096 + 1)
@@ -63,7 +65,7 @@ def check_public_key(algorithm: Algorithm, public_key: bytes) -> None:
         )
 
 
-def verify(assertion: Assertion, key: NewPasskey, origins: frozenset[str], challenge: str) -> None:
+def verify(assertion: Assertion, key: NewPasskey, origins: Container[str], challenge: str) -> None:
     """Check that a passkey signed a challenge, its owner being there and known to it.
 
     Args:
@@ -89,7 +91,7 @@ def verify(assertion: Assertion, key: NewPasskey, origins: frozenset[str], chall
         raise ApprovalInvalidError("The signature is not this passkey's.") from None
 
 
-def _check_client_data(data: bytes, origins: frozenset[str], challenge: str) -> None:
+def _check_client_data(data: bytes, origins: Container[str], challenge: str) -> None:
     try:
         said = strict_json(data)
     except (ValueError, RecursionError):

@@ -7,7 +7,7 @@ In development both ways are there without a setting; elsewhere each has to be s
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,8 +20,16 @@ LONGEST_AGE_SECONDS: Final = 3600
 
 _USUAL_AGE_SECONDS: Final = 300
 _DEVELOPMENT_RP_ID: Final = "localhost"
-_DEVELOPMENT_ORIGINS: Final = frozenset({"http://localhost:8000"})
+_DEVELOPMENT_ORIGIN: Final = re.compile(r"http://localhost(:[1-9][0-9]{0,4})?")
 _DOMAIN: Final = re.compile(r"(?=.{1,253}$)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*")
+
+
+@dataclass(frozen=True, slots=True)
+class OriginsOfThisMachine:
+    """The pages of this machine, on whatever port they are: in development it may be taken."""
+
+    def __contains__(self, origin: object) -> bool:
+        return isinstance(origin, str) and _DEVELOPMENT_ORIGIN.fullmatch(origin) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +50,16 @@ class ApprovalSettings:
     acr_values: tuple[str, ...] = ()
     max_age_seconds: int = _USUAL_AGE_SECONDS
     rp_id: str = ""
-    origins: frozenset[str] = frozenset()
+    origins: Container[str] = frozenset()
 
 
 def read_approvals(reader: Reader, *, has_development_issuer: bool) -> ApprovalSettings:
     """Read the settings; what is wrong with them the reader keeps."""
     usual_rp_id = _DEVELOPMENT_RP_ID if has_development_issuer else ""
     rp_id = reader.parsed("PASSKEY_RP_ID", _domain, usual_rp_id)
-    origins = reader.parsed("PASSKEY_ORIGINS", _origins_of(rp_id), frozenset[str]())
-    if rp_id == _DEVELOPMENT_RP_ID and not origins:
-        origins = _DEVELOPMENT_ORIGINS
+    named = reader.parsed("PASSKEY_ORIGINS", _origins_of(rp_id), frozenset[str]())
+    is_development = rp_id == _DEVELOPMENT_RP_ID and not named
+    origins = OriginsOfThisMachine() if is_development else named
     if bool(rp_id) != bool(origins):
         reader.fault("PASSKEY_ORIGINS", "and CITIZEN_VAULT_PASSKEY_RP_ID need each other")
     client_id = reader.text("STEP_UP_CLIENT_ID")

@@ -33,6 +33,9 @@ EVENTS_FILE: Final = "events.db"
 KEYS_FILE: Final = "keys.db"
 MOST_PROCESSES: Final = 128
 MOST_STATES: Final = 1_000_000_000
+USUAL_WAIT_SECONDS: Final = 72 * 3600
+"""Long enough for her to hear of a new sign-in where she was reached before, and to stop it."""
+LONGEST_WAIT_SECONDS: Final = 30 * 86_400
 _FREE_PORT: Final = ("127.0.0.1", 0)
 
 
@@ -112,6 +115,7 @@ class Config:
         key_file: the file with the key that wraps all others.
         handoff_uri: what hand-off links begin with.
         approvals: by what citizens show that decisions are theirs.
+        new_sign_in_wait_seconds: how long a sign-in that she links may not share, nor take away.
         log: who has to cosign the log, and how long it may go without.
     """
 
@@ -128,6 +132,7 @@ class Config:
     handoff_uri: str
     limits: Limits
     approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
+    new_sign_in_wait_seconds: int = USUAL_WAIT_SECONDS
     log: LogSettings = field(default_factory=LogSettings)
 
     @property
@@ -171,7 +176,7 @@ def read_config(environment: Mapping[str, str]) -> Config:
         processes=reader.number("PROCESSES", 1, MOST_PROCESSES),
         key_file=Path(reader.text("KEY_FILE") or data / "wrapping.key"),
         issuer=_issuer(reader, kind),
-        handoff_uri=reader.parsed("HANDOFF_URI", safe_uri, "http://127.0.0.1:8000/asked/"),
+        handoff_uri=reader.parsed("HANDOFF_URI", safe_uri, "http://localhost:8000/asked/"),
         limits=Limits(
             calls=reader.number("CALLS", limits.calls),
             disclosures=reader.number("DISCLOSURES", limits.disclosures),
@@ -180,6 +185,9 @@ def read_config(environment: Mapping[str, str]) -> Config:
         ),
         approvals=read_approvals(
             reader, has_development_issuer=kind == "development" and not reader.text("ISSUER")
+        ),
+        new_sign_in_wait_seconds=reader.number(
+            "NEW_SIGN_IN_WAIT_SECONDS", USUAL_WAIT_SECONDS, LONGEST_WAIT_SECONDS
         ),
         log=read_log_settings(reader),
     )

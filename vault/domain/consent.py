@@ -36,6 +36,10 @@ SHOWN_FOR_HOURS = 24
 """How long what was shown may be decided on."""
 
 ConsentStatus = Literal["active", "paused", "expired", "revoked"]
+ReportKind = Literal["progress", "outcome"]
+ReportStatus = Literal[
+    "received", "in-progress", "more-needed", "granted", "refused", "withdrawn", "done"
+]
 
 
 class ConsentGranted(Facts, frozen=True, tag="consent-granted.1"):
@@ -87,6 +91,15 @@ class Release(Value, frozen=True):
     time: Time
 
 
+class Report(Value, frozen=True):
+    """What the recipient last told of the matter; `count` is its number on its UTC day."""
+
+    kind: ReportKind
+    status: ReportStatus
+    time: Time
+    count: int = 0
+
+
 class Consent(Value, frozen=True):
     """A consent and what became of it. `window` is the frequency window of the last disclosure."""
 
@@ -103,6 +116,7 @@ class Consent(Value, frozen=True):
     window_count: int = 0
     refusals: dict[str, Refusals] = field(default_factory=dict)
     releases: dict[str, Release] = field(default_factory=dict)
+    report: Report | None = None
 
     @property
     def service(self) -> str:

@@ -200,6 +200,56 @@ class ApprovalInvalidError(StateError):
         super().__init__("approval", detail)
 
 
+class SignedOutError(VaultError):
+    """She signed out everywhere after this access token was issued."""
+
+    reason = "SIGNED_OUT"
+    message = "You signed out everywhere. Sign in again."
+
+
+class FreshSignInRequiredError(VaultError):
+    """The evidence is protected, and she signed in too long ago to be shown it."""
+
+    reason = "FRESH_SIGN_IN_REQUIRED"
+    message = "This is protected. Sign in again now to see it."
+
+
+class SignInTooNewError(StateError):
+    """The sign-in was linked too short a time ago.
+
+    Args:
+        until: until when it waits, in the stored form.
+    """
+
+    reason = "SIGN_IN_TOO_NEW"
+    message = "This sign-in is too new for that."
+
+    def __init__(self, until: str) -> None:
+        super().__init__(detail=f"It has to wait until {until}.")
+        self.until = until
+
+
+class SignInHasVaultError(StateError):
+    """The sign-in leads to a vault already."""
+
+    reason = "SIGN_IN_HAS_VAULT"
+    message = "This sign-in leads to a vault already. Use another one."
+
+
+class LastSignInError(StateError):
+    """It is the only way to her vault that is left."""
+
+    reason = "LAST_SIGN_IN"
+    message = "This is the only way to this vault. Link another one first."
+
+
+class LinkCodeEndedError(StateError):
+    """The code was used, or is too old."""
+
+    reason = "LINK_CODE_ENDED"
+    message = "This code was used, or is too old. Make another one."
+
+
 class ConsentRevokedError(StateError):
     """The consent was revoked."""
 

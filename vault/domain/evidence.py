@@ -111,6 +111,7 @@ class Evidence(Value, frozen=True):
     evidence_type: str
     revisions: tuple[Revision, ...]
     disputes: tuple[Dispute, ...] = ()
+    is_protected: bool = False
 
     @property
     def disputed(self) -> frozenset[str]:
@@ -261,6 +262,7 @@ def _with_revision(
         evidence_type=facts.evidence_type,
         revisions=(*(before.revisions if before else ()), revision),
         disputes=_after_replacement(before, facts, revision),
+        is_protected=before is not None and before.is_protected,
     )
     return replace(state, evidence={**state.evidence, item.evidence_id: evidence})
 

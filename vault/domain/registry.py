@@ -194,6 +194,19 @@ class RegistryState(StreamState, frozen=True, kw_only=True):
             raise ServiceSuspendedError
         return service
 
+    def must_be_colleagues(self, service_id: str, others: Iterable[str]) -> None:
+        """Check that services are of the organisation of one, itself among them or not.
+
+        Raises:
+            NotFoundError: if one is not, or is not registered.
+        """
+        organisations = {
+            known.organisation if (known := self.services.get(one)) else ""
+            for one in (service_id, *others)
+        }
+        if len(organisations) > 1 or "" in organisations:
+            raise NotFoundError
+
     def purpose(self, code: str, service_id: str, version: int = 0) -> Purpose:
         """Return a version of a purpose (0: the current one) that a service may use.
 

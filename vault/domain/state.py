@@ -8,14 +8,29 @@ from typing import Any, Final
 
 from msgspec import field
 
-from vault.domain import amendment, consent, disclosure, dispute, evidence, passkey, request, vault
+from vault.domain import (
+    amendment,
+    consent,
+    contact,
+    disclosure,
+    dispute,
+    evidence,
+    passkey,
+    protection,
+    report,
+    request,
+    sign_in,
+    vault,
+)
 from vault.domain.consent import Consent
+from vault.domain.contact import KeptContact
 from vault.domain.events import Event, Facts, StreamState
 from vault.domain.evidence import Evidence
 from vault.domain.passkey import Passkey
 from vault.domain.request import Request
+from vault.domain.sign_in import LinkCode, SignIn
 from vault.domain.values import Terms, Time
-from vault.domain.vault import Imported, SignIn
+from vault.domain.vault import Imported
 
 
 class VaultState(StreamState, frozen=True, kw_only=True):
@@ -29,8 +44,12 @@ class VaultState(StreamState, frozen=True, kw_only=True):
     """Terms that a narrowing or extension replaced, by its version."""
     cancelled: frozenset[str] = frozenset()
     sign_ins: dict[str, SignIn] = field(default_factory=dict)
+    link_codes: dict[str, LinkCode] = field(default_factory=dict)
+    signed_out: Time = Time("")
+    """When she last signed out everywhere."""
     imports: tuple[Imported, ...] = ()
     passkeys: dict[str, Passkey] = field(default_factory=dict)
+    contact: KeptContact | None = None
 
 
 def fold(state: VaultState | None, event: Event) -> VaultState:
@@ -41,15 +60,24 @@ def fold(state: VaultState | None, event: Event) -> VaultState:
     return apply(after, event, facts) if apply else after
 
 
+def _opened(state: VaultState, event: Event, facts: vault.VaultOpened) -> VaultState:
+    return sign_in.opened_by(vault.opened(state, event, facts), event)
+
+
 _FOLDS: Final[dict[type[Facts], Callable[[VaultState, Event, Any], VaultState]]] = {
-    vault.VaultOpened: vault.opened,
+    vault.VaultOpened: _opened,
     vault.VaultImported: vault.brought,
-    vault.SignInLinked: vault.sign_in_linked,
-    vault.SignInUnlinked: vault.sign_in_unlinked,
+    sign_in.LinkCodeCreated: sign_in.link_code_created,
+    sign_in.SignInLinked: sign_in.linked,
+    sign_in.SignInUnlinked: sign_in.unlinked,
+    sign_in.SignedOutEverywhere: sign_in.signed_out,
+    contact.ContactSet: contact.contact_set,
     passkey.PasskeyAdded: passkey.passkey_added,
     passkey.PasskeyRemoved: passkey.passkey_removed,
     evidence.EvidenceProvided: evidence.provided,
     evidence.EvidenceReplaced: evidence.replaced,
+    protection.EvidenceProtected: protection.protected,
+    protection.ProtectionLifted: protection.lifted,
     dispute.EvidenceDisputed: dispute.disputed,
     dispute.DisputeResolved: dispute.resolved,
     request.ConsentRequested: request.requested,
@@ -63,4 +91,5 @@ _FOLDS: Final[dict[type[Facts], Callable[[VaultState, Event, Any], VaultState]]]
     amendment.ConsentExtended: amendment.amended,
     disclosure.EvidenceDisclosed: disclosure.disclosed,
     disclosure.DisclosureRefused: disclosure.refused,
+    report.RecipientReported: report.reported,
 }

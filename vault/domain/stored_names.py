@@ -11,6 +11,7 @@ from typing import Final, get_args
 from vault.domain.amendment import ConsentExtended, ConsentNarrowed
 from vault.domain.audit import LaneReplayed
 from vault.domain.consent import ConsentGranted, ConsentPaused, ConsentResumed, ConsentRevoked
+from vault.domain.contact import ContactSet
 from vault.domain.disclosure import DisclosureRefused, EvidenceDisclosed
 from vault.domain.dispute import DisputeResolved, EvidenceDisputed
 from vault.domain.evidence import EvidenceProvided, EvidenceReplaced
@@ -23,6 +24,7 @@ from vault.domain.operation import (
     StoreRestored,
 )
 from vault.domain.passkey import PasskeyAdded, PasskeyRemoved
+from vault.domain.protection import EvidenceProtected, ProtectionLifted
 from vault.domain.registry import (
     EvidenceTypePublished,
     LaneListed,
@@ -35,6 +37,7 @@ from vault.domain.registry import (
     ServiceReinstated,
     ServiceSuspended,
 )
+from vault.domain.report import RecipientReported
 from vault.domain.request import (
     ConsentRefused,
     ConsentRequestCancelled,
@@ -45,7 +48,14 @@ from vault.domain.request import (
     RequestRedeemed,
 )
 from vault.domain.request_forms import ConsentRequested1, RequestMade1
-from vault.domain.vault import SignInLinked, SignInUnlinked, VaultImported, VaultOpened, VaultRead
+from vault.domain.sign_in import (
+    LinkCodeCreated,
+    SignedOutEverywhere,
+    SignInLinked,
+    SignInLinked1,
+    SignInUnlinked,
+)
+from vault.domain.vault import VaultImported, VaultOpened, VaultRead
 
 StoredFacts = (
     VaultOpened
@@ -55,8 +65,14 @@ StoredFacts = (
     | EvidenceReplaced
     | EvidenceDisputed
     | DisputeResolved
+    | LinkCodeCreated
     | SignInLinked
+    | SignInLinked1
     | SignInUnlinked
+    | SignedOutEverywhere
+    | EvidenceProtected
+    | ProtectionLifted
+    | ContactSet
     | PasskeyAdded
     | PasskeyRemoved
     | ConsentRequested
@@ -71,6 +87,7 @@ StoredFacts = (
     | ConsentRevoked
     | EvidenceDisclosed
     | DisclosureRefused
+    | RecipientReported
     | RequestMade
     | RequestMade1
     | RequestCancelled

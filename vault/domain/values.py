@@ -29,7 +29,7 @@ ApprovalKind = Literal["session", "oidc-step-up", "webauthn", "staff-assisted", 
 Mode = Literal["pinned", "following"]
 Method = Literal["view", "store"]
 Source = Literal["self-declared", "document", "issuer"]
-Means = Literal["assistance-code"]
+Means = Literal["assistance-code", "provider"]
 BasisCode = Literal[
     "consent",
     "contract",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A citizen's vault itself: opened once, her ways to it, and every look by anybody but herself."""
+"""A citizen's vault itself: opened once, brought along, and every look by anybody but herself."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from msgspec.structs import replace
 from vault.domain.errors import (
     ExportInvalidError,
     HistoryBrokenError,
-    NotFoundError,
     VaultNotOpenError,
 )
 from vault.domain.events import Draft, Event, Facts
-from vault.domain.values import Means, Time, Value
+from vault.domain.values import Value
 
 if TYPE_CHECKING:
     from vault.domain.state import VaultState
-    from vault.domain.values import Acting, Stamp
+    from vault.domain.values import Stamp
 
 What = Literal["evidence", "history", "proof", "export"]
 
@@ -46,28 +45,6 @@ class VaultImported(Facts, frozen=True, tag="vault-imported.1"):
     leaf: str
     evidence: int
     consents: int
-
-
-class SignInLinked(Facts, frozen=True, tag="sign-in-linked.1"):
-    """Another way to her vault: a code on paper, which she gives to an official who helps her."""
-
-    sign_in: str
-    means: Means
-
-
-class SignInUnlinked(Facts, frozen=True, tag="sign-in-unlinked.1"):
-    """That way is closed."""
-
-    sign_in: str
-
-
-class SignIn(Value, frozen=True):
-    """A way to her vault besides the one with which it was opened."""
-
-    sign_in: str
-    means: Means
-    linked: Time
-    unlinked: Time = Time("")
 
 
 class Imported(Value, frozen=True):
@@ -118,37 +95,6 @@ def bring(state: VaultState | None, stamp: Stamp, imported: Imported) -> Draft:
     return Draft(facts=facts)
 
 
-def link_sign_in(stamp: Stamp, sign_in: str, means: Means) -> Draft:
-    """Open another way to her vault."""
-    facts = SignInLinked(time=stamp.time, salt=stamp.salt, sign_in=sign_in, means=means)
-    return Draft(facts=facts)
-
-
-def unlink_sign_in(state: VaultState | None, stamp: Stamp, sign_in: str) -> Draft:
-    """Close a way to her vault. As with revoking, a broken history does not stop her.
-
-    Raises:
-        NotFoundError: if there is no such way, or none any more.
-    """
-    known = state.sign_ins.get(sign_in) if state else None
-    if known is None or known.unlinked:
-        raise NotFoundError
-    return Draft(facts=SignInUnlinked(time=stamp.time, salt=stamp.salt, sign_in=sign_in))
-
-
-def must_be_admitted(state: VaultState, acting: Acting) -> None:
-    """Check that whoever acts for her comes by a way that is open.
-
-    Raises:
-        NotFoundError: if it is closed, or never was.
-    """
-    if acting.capacity != "official":
-        return
-    known = state.sign_ins.get(acting.mandate)
-    if known is None or known.unlinked:
-        raise NotFoundError
-
-
 def must_be_open(state: VaultState | None) -> VaultState:
     """Return the state of an open vault.
 
@@ -191,20 +137,3 @@ def brought(state: VaultState, event: Event, facts: VaultImported) -> VaultState
         recorded=event.link.version,
     )
     return replace(state, imports=(*state.imports, imported))
-
-
-def sign_in_linked(state: VaultState, event: Event, facts: SignInLinked) -> VaultState:
-    """Fold `SignInLinked`."""
-    del event
-    sign_in = SignIn(sign_in=facts.sign_in, means=facts.means, linked=facts.time)
-    return replace(state, sign_ins={**state.sign_ins, facts.sign_in: sign_in})
-
-
-def sign_in_unlinked(state: VaultState, event: Event, facts: SignInUnlinked) -> VaultState:
-    """Fold `SignInUnlinked`."""
-    del event
-    known = state.sign_ins.get(facts.sign_in)
-    if known is None:
-        return state
-    closed = replace(known, unlinked=facts.time)
-    return replace(state, sign_ins={**state.sign_ins, facts.sign_in: closed})

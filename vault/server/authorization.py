@@ -24,6 +24,7 @@ class Ownership(Enum):
     """By what a use case finds what the caller may touch."""
 
     OWN_VAULT = "the vault to which the caller's sign-in leads, never one that a message names"
+    BY_LINK_CODE = "the vault whose owner made the link code, for a sign-in that leads to none"
     OWN_SERVICE = "the service that the credential names, and subjects as that service knows them"
     OR_BY_HER_CODE = "her own vault for a citizen; for an official that of the code she gave"
     OWN_VAULT_OR_SERVICE = (
@@ -37,6 +38,10 @@ class Ownership(Enum):
     )
     KNOWN_LEAF = "what stands in the log at a place, for whoever knows the leaf that does"
     REGISTRY = "the registry, which is the operator's to change"
+    OR_WOULD_BE = (
+        "the registry for an operator; for staff what it would be, for services of their own "
+        "organisation, and nothing is recorded"
+    )
     PUBLIC = "what is registered, which everybody may see"
 
 
@@ -59,7 +64,8 @@ class Access:
 _CITIZEN: Final = frozenset[Role]({"citizen"})
 _HELPED: Final = _CITIZEN | frozenset[Role]({"official"})
 _SERVICE: Final = frozenset[Role]({"service"})
-_BOTH: Final = _HELPED | _SERVICE
+_STAFFED: Final = _SERVICE | frozenset[Role]({"staff"})
+_BOTH: Final = _HELPED | _STAFFED
 _AUDITOR: Final = frozenset[Role]({"auditor"})
 _SERVICE_AUDITOR: Final = frozenset[Role]({"service-auditor"})
 _OPERATOR: Final = frozenset[Role]({"operator"})
@@ -70,6 +76,11 @@ _ROWS: Final[Mapping[str, Access]] = {
     "VaultService/OpenVault": Access(_HELPED, "vault", Ownership.OR_BY_HER_CODE),
     "VaultService/GetVault": Access(_HELPED, "vault", Ownership.OR_BY_HER_CODE),
     "VaultService/UnlinkSignIn": Access(_HELPED, "vault", Ownership.OR_BY_HER_CODE),
+    "VaultService/CreateLinkCode": Access(_HELPED, "vault", Ownership.OR_BY_HER_CODE),
+    "VaultService/LinkSignIn": Access(_CITIZEN, "vault", Ownership.BY_LINK_CODE),
+    "VaultService/SignOutEverywhere": Access(_HELPED, "vault", Ownership.OR_BY_HER_CODE),
+    "VaultService/SetContact": Access(_HELPED, "vault", Ownership.OR_BY_HER_CODE),
+    "VaultService/GetContact": Access(_HELPED, "vault", Ownership.OR_BY_HER_CODE),
     "VaultService/RemovePasskey": Access(_HELPED, "vault", Ownership.OR_BY_HER_CODE),
     "VaultService/ListPasskeys": Access(_HELPED, "vault", Ownership.OR_BY_HER_CODE),
     "VaultService/AddPasskey": Access(_CITIZEN, "vault", Ownership.OWN_VAULT),
@@ -83,11 +94,12 @@ _ROWS: Final[Mapping[str, Access]] = {
     "EvidenceService/DownloadDocument": Access(_HELPED, "evidence", Ownership.OR_BY_HER_CODE),
     "EvidenceService/DisputeEvidence": Access(_HELPED, "evidence", Ownership.OR_BY_HER_CODE),
     "EvidenceService/ResolveDispute": Access(_HELPED, "evidence", Ownership.OR_BY_HER_CODE),
+    "EvidenceService/ProtectEvidence": Access(_HELPED, "evidence", Ownership.OR_BY_HER_CODE),
     "EvidenceService/GetEvidence": Access(_HELPED, "evidence", Ownership.OR_BY_HER_CODE),
     "EvidenceService/ListEvidence": Access(_HELPED, "evidence", Ownership.OR_BY_HER_CODE),
-    "ConsentService/RequestConsent": Access(_SERVICE, "consent", Ownership.OWN_SERVICE),
-    "ConsentService/CancelRequest": Access(_SERVICE, "consent", Ownership.OWN_SERVICE),
-    "ConsentService/RedeemCode": Access(_SERVICE, "consent", Ownership.OWN_SERVICE),
+    "ConsentService/RequestConsent": Access(_STAFFED, "consent", Ownership.OWN_SERVICE),
+    "ConsentService/CancelRequest": Access(_STAFFED, "consent", Ownership.OWN_SERVICE),
+    "ConsentService/RedeemCode": Access(_STAFFED, "consent", Ownership.OWN_SERVICE),
     "ConsentService/ClaimRequest": Access(_HELPED, "consent", Ownership.OR_BY_HER_CODE),
     "ConsentService/PreviewConsent": Access(_HELPED, "consent", Ownership.OR_BY_HER_CODE),
     "ConsentService/GrantConsent": Access(_HELPED, "consent", Ownership.OR_BY_HER_CODE),
@@ -102,12 +114,13 @@ _ROWS: Final[Mapping[str, Access]] = {
     "ConsentService/GetConsent": Access(_BOTH, "consent", Ownership.OWN_VAULT_OR_SERVICE),
     "ConsentService/ListConsents": Access(_BOTH, "consent", Ownership.OWN_VAULT_OR_SERVICE),
     "ConsentService/GetConsentReceipt": Access(_BOTH, "consent", Ownership.OWN_VAULT_OR_SERVICE),
-    "DisclosureService/DiscloseEvidence": Access(_SERVICE, "disclosure", Ownership.OWN_SERVICE),
+    "DisclosureService/DiscloseEvidence": Access(_STAFFED, "disclosure", Ownership.OWN_SERVICE),
     "DisclosureService/DiscloseEvidenceBatch": Access(
         _SERVICE, "disclosure", Ownership.OWN_SERVICE
     ),
-    "DisclosureService/DiscloseDocument": Access(_SERVICE, "disclosure", Ownership.OWN_SERVICE),
-    "DisclosureService/CheckDisclosures": Access(_SERVICE, "disclosure", Ownership.OWN_SERVICE),
+    "DisclosureService/DiscloseDocument": Access(_STAFFED, "disclosure", Ownership.OWN_SERVICE),
+    "DisclosureService/CheckDisclosures": Access(_STAFFED, "disclosure", Ownership.OWN_SERVICE),
+    "DisclosureService/ReportOutcome": Access(_STAFFED, "disclosure", Ownership.OWN_SERVICE),
     "DisclosureService/ListChanges": Access(_SERVICE, "disclosure", Ownership.OWN_SERVICE),
     "AuditService/ReplayVault": Access(_REPLAYING, "audit", Ownership.OWN_OR_RECORDED_LOOK),
     "AuditService/GetVaultState": Access(_REPLAYING, "audit", Ownership.OWN_OR_RECORDED_LOOK),
@@ -123,7 +136,9 @@ _ROWS: Final[Mapping[str, Access]] = {
     "RegistryService/RegisterService": Access(_OPERATOR, "registry", Ownership.REGISTRY),
     "RegistryService/SuspendService": Access(_OPERATOR, "registry", Ownership.REGISTRY),
     "RegistryService/ReinstateService": Access(_OPERATOR, "registry", Ownership.REGISTRY),
-    "RegistryService/PublishPurpose": Access(_OPERATOR, "registry", Ownership.REGISTRY),
+    "RegistryService/PublishPurpose": Access(
+        _OPERATOR | frozenset[Role]({"staff"}), "registry", Ownership.OR_WOULD_BE
+    ),
     "RegistryService/WithdrawPurpose": Access(_OPERATOR, "registry", Ownership.REGISTRY),
     "RegistryService/PublishEvidenceType": Access(_OPERATOR, "registry", Ownership.REGISTRY),
     "OperationsService/PublishKnownFault": Access(_OPERATOR, "registry", Ownership.REGISTRY),

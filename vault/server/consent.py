@@ -107,7 +107,7 @@ class ConsentHandler:
         self, request: consent_service_pb2.ListRequestsRequest, call: Call
     ) -> consent_service_pb2.ListRequestsResponse:
         """List requests, newest first."""
-        if call.caller.role == "service":
+        if call.caller.service:
             return await self._requests_of_service(request, call)
         await self._use.seen(request.position_token, call)
         # Refused before an official's look is recorded.
@@ -132,6 +132,7 @@ class ConsentHandler:
             acting_from(request.acting),
             request.consent_request_id.lower(),
             convert.choice_from(request.choice),
+            without_values=request.without_values,
         )
         return consent_service_pb2.PreviewConsentResponse(
             consent=convert.preview_message(preview),
@@ -313,7 +314,7 @@ class ConsentHandler:
         self, request: consent_service_pb2.ListConsentsRequest, call: Call
     ) -> consent_service_pb2.ListConsentsResponse:
         """List consents, newest first."""
-        if call.caller.role == "service":
+        if call.caller.service:
             return await self._consents_of_service(request, call)
         await self._use.seen(request.position_token, call)
         self._use.pages.read(request.page_token, call)
@@ -348,7 +349,7 @@ class ConsentHandler:
             self._use.seen_sizes(request.position_token), call.deadline
         )
         rows = await register.requests(
-            call.caller.sub,
+            call.caller.service,
             (request.page_size or DEFAULT_SIZE) + 1,
             before,
             pending_at=now if request.only_pending else None,
@@ -375,7 +376,7 @@ class ConsentHandler:
             self._use.seen_sizes(request.position_token), call.deadline
         )
         rows = await register.consents(
-            call.caller.sub,
+            call.caller.service,
             (request.page_size or DEFAULT_SIZE) + 1,
             before,
         )

@@ -20,7 +20,9 @@ from vault.server.convert.disclosure import (
     result_messages,
     said_from,
 )
+from vault.server.convert.log import receipt_message
 from vault.server.convert.paths import of_check, of_one_selection, renamed
+from vault.server.convert.report import REPORT_STATUSES, report_message, reported_from
 from vault.server.paging import DEFAULT_SIZE, exceeds_page
 from vault.server.services import UseCases
 
@@ -40,7 +42,7 @@ class DisclosureHandler:
         disclosed = await self._use.disclosures.disclose(
             call.caller,
             request.request_id,
-            attempt_from(request, call.caller.sub),
+            attempt_from(request, call.caller.service),
             said_from(request),
             call.deadline,
         )
@@ -51,7 +53,7 @@ class DisclosureHandler:
     ) -> disclosure_service_pb2.DiscloseEvidenceBatchResponse:
         """Disclose fields of many subjects' evidence."""
         orders = [
-            Order(one.request_id, attempt_from(one, call.caller.sub), said_from(one))
+            Order(one.request_id, attempt_from(one, call.caller.service), said_from(one))
             for one in request.disclosures
         ]
         results = await self._use.disclosures.disclose_many(call.caller, orders, call.deadline)
@@ -71,7 +73,7 @@ class DisclosureHandler:
         parts = self._use.disclosures.disclose_document(
             call.caller,
             request.request_id,
-            attempt_from(request, call.caller.sub),
+            attempt_from(request, call.caller.service),
             said_from(request),
             call.deadline,
         )
@@ -88,13 +90,33 @@ class DisclosureHandler:
         reasons: list[str] = []
         for index, check in enumerate(request.checks):
             with renamed(of_check(index)):
-                attempt = attempt_from(check, call.caller.sub)
+                attempt = attempt_from(check, call.caller.service)
                 reasons += await self._use.disclosures.check((attempt,))
         return disclosure_service_pb2.CheckDisclosuresResponse(
             results=[
                 disclosure_service_pb2.DisclosureCheckResult(is_permitted=not reason, reason=reason)
                 for reason in reasons
             ]
+        )
+
+    async def ReportOutcome(
+        self, request: disclosure_service_pb2.ReportOutcomeRequest, call: Call
+    ) -> disclosure_service_pb2.ReportOutcomeResponse:
+        """Tell her how far a matter is."""
+        answer = await self._use.reports.report(
+            call.caller,
+            request.request_id,
+            subject=request.subject_id.lower(),
+            consent_id=request.authority.consent_id.lower(),
+            status=REPORT_STATUSES[request.status],
+            said=reported_from(request),
+            deadline=call.deadline,
+        )
+        told = answer.value
+        return disclosure_service_pb2.ReportOutcomeResponse(
+            report=report_message(told.kind, told.status, told.time),
+            receipt=receipt_message(answer.receipt),
+            position_token=self._use.positions.write(answer.sizes),
         )
 
     async def ListChanges(
@@ -106,7 +128,7 @@ class DisclosureHandler:
         )
         last = self._use.pages.read(request.cursor, call, field="cursor")
         found = await feed.changes(
-            call.caller.sub, cursor_from(last), request.page_size or DEFAULT_SIZE
+            call.caller.service, cursor_from(last), request.page_size or DEFAULT_SIZE
         )
         messages = [
             change_message(change, await self._use.requests.reference(change.consent_request_id))

@@ -22,6 +22,7 @@ from vault.domain.errors import (
     DeadlinePassedError,
     EvidenceInvalidError,
     FieldInvalidError,
+    FreshSignInRequiredError,
     HistoryBrokenError,
     InvalidError,
     LimitExceededError,
@@ -30,6 +31,8 @@ from vault.domain.errors import (
     NotFoundError,
     ReleaseTooLateError,
     RequestIdReusedError,
+    SignedOutError,
+    SignInTooNewError,
     StateError,
     StoreUnavailableError,
     VaultError,
@@ -43,6 +46,8 @@ DOMAIN: Final = "vault.api.v1"
 
 CODES: Final[Mapping[type[VaultError], grpc.StatusCode]] = {
     CredentialError: grpc.StatusCode.UNAUTHENTICATED,
+    SignedOutError: grpc.StatusCode.UNAUTHENTICATED,
+    FreshSignInRequiredError: grpc.StatusCode.UNAUTHENTICATED,
     RoleNotAllowedError: grpc.StatusCode.PERMISSION_DENIED,
     CapacityNotAllowedError: grpc.StatusCode.PERMISSION_DENIED,
     InvalidError: grpc.StatusCode.INVALID_ARGUMENT,
@@ -99,7 +104,8 @@ def code_of(kind: type[VaultError]) -> grpc.StatusCode:
 def status_of(error: VaultError) -> tuple[grpc.StatusCode, Status]:
     """Return how an error is told."""
     code = code_of(type(error))
-    details: list[Message] = [ErrorInfo(reason=error.reason, domain=DOMAIN)]
+    said = {"until": error.until} if isinstance(error, SignInTooNewError) else {}
+    details: list[Message] = [ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=said)]
     violations = _violations(error)
     if violations:
         details.append(

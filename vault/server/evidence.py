@@ -145,6 +145,23 @@ class EvidenceHandler:
             position_token=self._use.positions.write(answer.sizes),
         )
 
+    async def ProtectEvidence(
+        self, request: evidence_service_pb2.ProtectEvidenceRequest, call: Call
+    ) -> evidence_service_pb2.ProtectEvidenceResponse:
+        """Protect a piece of evidence, or protect it no more."""
+        answer = await self._use.evidence.protect(
+            call.caller,
+            acting_from(request.acting),
+            request.request_id,
+            request.evidence_id.lower(),
+            is_protected=request.is_protected,
+        )
+        return evidence_service_pb2.ProtectEvidenceResponse(
+            evidence=evidence_message(answer.value),
+            receipt=receipt_message(answer.receipt),
+            position_token=self._use.positions.write(answer.sizes),
+        )
+
     async def GetEvidence(
         self, request: evidence_service_pb2.GetEvidenceRequest, call: Call
     ) -> evidence_service_pb2.GetEvidenceResponse:
@@ -155,6 +172,7 @@ class EvidenceHandler:
             acting_from(request.acting),
             request.evidence_id.lower(),
             request.revision,
+            without_values=request.without_values,
         )
         return evidence_service_pb2.GetEvidenceResponse(
             evidence=evidence_message(view), holders=holder_messages(view.holders)

@@ -2,8 +2,8 @@
 """Who calls: verifies OAuth access tokens in the JWT profile (RFC 9068, RFC 8725).
 
 A verified token is remembered until it expires, under its digest. What its bearer may do is left to
-`authorization.py`. The token of an auditor of one service (role `service-auditor`) names that
-service in its claim `service_id`.
+`authorization.py`. The token of an auditor of one service (role `service-auditor`) and of a member
+of its staff (`staff`) names that service in its claim `service_id`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any, Final, cast, get_args
 
 from vault.application.caller import Caller, Role
 from vault.domain.errors import VaultError
+from vault.domain.values import Time, time_of
 from vault.server.issuer_keys import IssuerKeys
 from vault.server.jwt import LEEWAY_SECONDS, TokenRefusedError, instant, is_name, read_jwt
 
@@ -25,6 +27,8 @@ REMEMBERED_TOKENS: Final = 10_000
 
 _ROLES: Final = frozenset(get_args(Role))
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_OF_SERVICE: Final = frozenset({"service-auditor", "staff"})
+"""Roles whose token names the service of which they are."""
 _TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})
 
 
@@ -113,9 +117,10 @@ class Verifier:
             or len(roles) != 1
             or not isinstance(roles[0], str)
             or roles[0] not in _ROLES
-            or (roles[0] == "service-auditor" and not _is_uuid(claims.get("service_id")))
+            or (roles[0] in _OF_SERVICE and not _is_uuid(claims.get("service_id")))
             or instant(claims.get("iat")) > now + LEEWAY_SECONDS
             or instant(claims.get("nbf", 0)) > now + LEEWAY_SECONDS
+            or instant(claims.get("auth_time", 0)) > now + LEEWAY_SECONDS
         ):
             raise CredentialInvalidError
         expiry = instant(claims.get("exp"))
@@ -125,6 +130,9 @@ class Verifier:
             sub=claims["sub"],
             scopes=frozenset(scope.split()),
             audited_service=claims["service_id"] if roles[0] == "service-auditor" else "",
+            staffed_service=claims["service_id"] if roles[0] == "staff" else "",
+            issued=_time(claims["iat"]),
+            signed_in=_time(claims["auth_time"]) if "auth_time" in claims else Time(""),
         )
         return caller, expiry
 
@@ -142,6 +150,18 @@ def _bearer_token(metadata: Iterable[tuple[str, str | bytes]]) -> str:
     if len(token) > LONGEST_TOKEN or not token.isascii():
         raise CredentialInvalidError
     return token
+
+
+def _time(claim: object) -> Time:
+    """Return a claim that is a moment, in the form in which events say it.
+
+    Raises:
+        TokenRefusedError: if it is none.
+    """
+    try:
+        return time_of(datetime.fromtimestamp(instant(claim), UTC))
+    except (ValueError, OverflowError, OSError):
+        raise TokenRefusedError from None
 
 
 def _is_uuid(value: object) -> bool:

@@ -124,7 +124,10 @@ class Pages:
 
     def _tag(self, last: str, call: Call, kind: str) -> bytes:
         caller = call.caller
-        bound = encode([call.method, caller.role, caller.issuer, caller.sub, kind, last])
+        who = [caller.role, caller.issuer, caller.sub]
+        if caller.staffed_service:
+            who.append(caller.staffed_service)
+        bound = encode([call.method, *who, kind, last])
         return hmac.digest(self._key, bound, "sha256")[:_TAG_BYTES]
 
 

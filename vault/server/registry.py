@@ -7,6 +7,7 @@ from vault.api.v1 import registry_pb2, registry_service_pb2
 from vault.application.wording import purpose_warnings
 from vault.domain.registry import EvidenceType, Purpose
 from vault.domain.values import PurposeVersion
+from vault.server.authorization import RoleNotAllowedError
 from vault.server.call import Call
 from vault.server.convert import registry as convert
 from vault.server.services import UseCases
@@ -75,7 +76,9 @@ class RegistryHandler:
     async def PublishPurpose(
         self, request: registry_service_pb2.PublishPurposeRequest, call: Call
     ) -> registry_service_pb2.PublishPurposeResponse:
-        """Publish a purpose, or its next version."""
+        """Publish a purpose, or its next version; staff are only told what it would be."""
+        if call.caller.role == "staff" and not request.validate_only:
+            raise RoleNotAllowedError
         texts = convert.purpose_texts_from(request.texts)
         answer = await self._use.registry.publish_purpose(
             call.caller,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vault.application.claims import Claims
     from vault.application.consent_receipts import ConsentReceipts
     from vault.application.consents import Consents
+    from vault.application.contacts import Contacts
     from vault.application.disclosures import Disclosures
     from vault.application.disputes import Disputes
     from vault.application.documents import Documents
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from vault.application.passkeys import PasskeyKeeper
     from vault.application.positions import PositionTokens
     from vault.application.registry import Registry
+    from vault.application.reports import Reports
     from vault.application.requests import Requests
+    from vault.application.sign_ins import SignIns
     from vault.application.silences import Silences
     from vault.application.vaults import CitizenVaults
     from vault.log.logs import Logs
@@ -43,6 +46,8 @@ class UseCases:
 
     vaults: CitizenVaults
     passkeys: PasskeyKeeper
+    sign_ins: SignIns
+    contacts: Contacts
     exports: Exports
     imports: Imports
     evidence: EvidenceKeeper
@@ -53,6 +58,7 @@ class UseCases:
     consents: Consents
     amendments: Amendments
     disclosures: Disclosures
+    reports: Reports
     audits: Audits
     lane_replays: LaneReplays
     silences: Silences

@@ -9,6 +9,7 @@ from contextlib import aclosing
 from vault.api.v1 import vault_service_pb2
 from vault.application.history import Cursor
 from vault.domain.errors import FieldInvalidError, TokenInvalidError
+from vault.domain.sign_in import GOOD_SECONDS
 from vault.server.call import Call
 from vault.server.convert.approval import (
     agreement_from,
@@ -18,11 +19,18 @@ from vault.server.convert.approval import (
     passkey_message,
 )
 from vault.server.convert.consent import page_message, shown_from
+from vault.server.convert.contact import contact_from, contact_message
 from vault.server.convert.export import part_message
 from vault.server.convert.imported import head_from, left_messages, parts_from
 from vault.server.convert.log import receipt_message
 from vault.server.convert.paths import of_import, renamed
-from vault.server.convert.vault import acting_from, line_message, vault_message
+from vault.server.convert.times import timestamp
+from vault.server.convert.vault import (
+    acting_from,
+    acting_message,
+    line_message,
+    vault_message,
+)
 from vault.server.paging import DEFAULT_SIZE, exceeds_page
 from vault.server.services import UseCases
 
@@ -41,7 +49,7 @@ class VaultHandler:
             call.caller, acting_from(request.acting), request.request_id
         )
         return vault_service_pb2.OpenVaultResponse(
-            vault=vault_message(answer.value.state),
+            vault=vault_message(answer.value.state, answer.way),
             position_token=self._use.positions.write(answer.sizes),
             assistance_code=answer.value.assistance_code,
         )
@@ -53,7 +61,7 @@ class VaultHandler:
         await self._use.seen(request.position_token, call)
         answer = await self._use.vaults.get(call.caller, acting_from(request.acting))
         return vault_service_pb2.GetVaultResponse(
-            vault=vault_message(answer.value),
+            vault=vault_message(answer.value, answer.way),
             position_token=self._use.positions.write(answer.sizes),
         )
 
@@ -66,7 +74,7 @@ class VaultHandler:
         )
         return vault_service_pb2.CreateAssistanceCodeResponse(
             assistance_code=answer.value.assistance_code,
-            vault=vault_message(answer.value.state),
+            vault=vault_message(answer.value.state, answer.way),
             position_token=self._use.positions.write(answer.sizes),
         )
 
@@ -81,7 +89,64 @@ class VaultHandler:
             request.sign_in_id.lower(),
         )
         return vault_service_pb2.UnlinkSignInResponse(
-            vault=vault_message(answer.value),
+            vault=vault_message(answer.value, answer.way),
+            position_token=self._use.positions.write(answer.sizes),
+        )
+
+    async def CreateLinkCode(
+        self, request: vault_service_pb2.CreateLinkCodeRequest, call: Call
+    ) -> vault_service_pb2.CreateLinkCodeResponse:
+        """Let another sign-in be linked, or show what has to be signed for that."""
+        acting = acting_from(request.acting)
+        if request.validate_only:
+            found = await self._use.sign_ins.preview(call.caller, acting)
+            preview = found.value
+            return vault_service_pb2.CreateLinkCodeResponse(
+                good_seconds=preview.good_seconds,
+                wait_seconds=preview.wait_seconds,
+                shown=page_message(preview.shown, preview.shown_hash),
+                shown_bytes=preview.shown_bytes,
+                approval_challenge=challenge_message(preview.challenge),
+                position_token=self._use.positions.write(found.sizes),
+            )
+        shown, shown_hash = shown_from(request.shown)
+        answer = await self._use.sign_ins.create_link_code(
+            call.caller,
+            acting,
+            request.request_id,
+            shown=shown,
+            shown_hash=shown_hash,
+            agreement=agreement_from(request.approval),
+        )
+        return vault_service_pb2.CreateLinkCodeResponse(
+            link_code=answer.value.code,
+            expire_time=timestamp(answer.value.expires),
+            good_seconds=GOOD_SECONDS,
+            wait_seconds=answer.value.wait_seconds,
+            position_token=self._use.positions.write(answer.sizes),
+        )
+
+    async def LinkSignIn(
+        self, request: vault_service_pb2.LinkSignInRequest, call: Call
+    ) -> vault_service_pb2.LinkSignInResponse:
+        """Link the caller's sign-in to the vault whose owner made a code."""
+        answer = await self._use.sign_ins.link(
+            call.caller, acting_from(request.acting), request.request_id, request.link_code
+        )
+        return vault_service_pb2.LinkSignInResponse(
+            vault=vault_message(answer.value, answer.way),
+            position_token=self._use.positions.write(answer.sizes),
+        )
+
+    async def SignOutEverywhere(
+        self, request: vault_service_pb2.SignOutEverywhereRequest, call: Call
+    ) -> vault_service_pb2.SignOutEverywhereResponse:
+        """Sign the citizen out everywhere."""
+        answer = await self._use.sign_ins.sign_out(
+            call.caller, acting_from(request.acting), request.request_id
+        )
+        return vault_service_pb2.SignOutEverywhereResponse(
+            sign_out_time=timestamp(answer.value),
             position_token=self._use.positions.write(answer.sizes),
         )
 
@@ -142,6 +207,38 @@ class VaultHandler:
             found, lambda passkey: passkey.passkey_id, request, call, passkey_message
         )
         return vault_service_pb2.ListPasskeysResponse(passkeys=page, next_page_token=token)
+
+    async def SetContact(
+        self, request: vault_service_pb2.SetContactRequest, call: Call
+    ) -> vault_service_pb2.SetContactResponse:
+        """Take down how the caller is reached."""
+        answer = await self._use.contacts.set(
+            call.caller,
+            acting_from(request.acting),
+            request.request_id,
+            contact_from(request.contact),
+        )
+        kept = answer.value.kept
+        return vault_service_pb2.SetContactResponse(
+            contact=contact_message(answer.value.contact),
+            set_time=timestamp(kept.time) if kept else None,
+            position_token=self._use.positions.write(answer.sizes),
+        )
+
+    async def GetContact(
+        self, request: vault_service_pb2.GetContactRequest, call: Call
+    ) -> vault_service_pb2.GetContactResponse:
+        """Return how the caller is reached."""
+        await self._use.seen(request.position_token, call)
+        reached = await self._use.contacts.get(call.caller, acting_from(request.acting))
+        kept = reached.kept
+        if kept is None:
+            return vault_service_pb2.GetContactResponse()
+        return vault_service_pb2.GetContactResponse(
+            contact=contact_message(reached.contact),
+            set_time=timestamp(kept.time),
+            acting=acting_message(kept.acting),
+        )
 
     async def ListHistory(
         self, request: vault_service_pb2.ListHistoryRequest, call: Call

@@ -3,15 +3,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import dataclasses
+import datetime as dt
+from typing import TYPE_CHECKING, Any, Final
 
 from clients.web.here import local_path
 from clients.web.room import EVERYBODY, Room
+from clients.web.sharing import shown
+from clients.wording import entries
+from clients.wording.published import whole_list
+from clients.wording.times import last_day, moment
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
     from clients.web.here import Here
+    from vault.api.v1.consent_pb2 import Consent
+
+MOST_SHARINGS: Final = 20
+MOST_SEEN: Final = 5
 
 room = Room(__name__)
 
@@ -66,20 +76,67 @@ def about(here: Here) -> Response:
     return here.page("start/about.html")
 
 
+@dataclasses.dataclass(frozen=True)
+class _Sharing:
+    """One sharing in few words; `is_unused`: for so long that it may be of no use any more."""
+
+    path: str
+    name: str
+    purpose: str
+    state: str
+    until: str
+    used: str
+    is_unused: bool
+
+
 def _lately(here: Here) -> dict[str, Any]:
     from vault.api.v1 import consent_service_pb2, vault_service_pb2  # noqa: PLC0415
 
-    waiting = here.vault.consents.ListRequests(
-        consent_service_pb2.ListRequestsRequest(acting=here.acting, only_pending=True)
-    )
-    sharing = here.vault.consents.ListConsents(
-        consent_service_pb2.ListConsentsRequest(acting=here.acting)
-    )
+    consents = here.vault.consents
+    waiting = whole_list(
+        consents.ListRequests,
+        consent_service_pb2.ListRequestsRequest(acting=here.acting, only_pending=True),
+        "consent_requests",
+    ).consent_requests
+    sharings = whole_list(
+        consents.ListConsents,
+        consent_service_pb2.ListConsentsRequest(acting=here.acting),
+        "consents",
+    ).consents
+    live = [one for one in sharings if shown.is_live(one)]
     seen = here.vault.vaults.ListHistory(
-        vault_service_pb2.ListHistoryRequest(acting=here.acting, only_disclosures=True, page_size=5)
+        vault_service_pb2.ListHistoryRequest(
+            acting=here.acting, only_disclosures=True, page_size=MOST_SEEN
+        )
     )
     return {
-        "waiting": waiting.consent_requests,
-        "sharing": sharing.consents,
-        "seen": seen.entries,
+        "waiting": list(reversed(waiting)),
+        "sharing": [_in_short(here, one) for one in live[:MOST_SHARINGS]],
+        "count_sharing": len(live),
+        "seen": [
+            (
+                entries.who(here, one),
+                entries.outcome(here, one),
+                entries.what(here, one),
+                moment(one.time, here.words),
+            )
+            for one in seen.entries
+        ],
     }
+
+
+def _in_short(here: Here, sharing: Consent) -> _Sharing:
+    words, state = here.words, shown.state(sharing)
+    used = words("start.never")
+    if sharing.disclosure_count:
+        used = words("start.used", time=moment(sharing.last_disclosure_time, words))
+    begins = words("sharing.begins", time=moment(sharing.start_time, words))
+    return _Sharing(
+        path=shown.address(sharing),
+        name=here.published.who(sharing.service_id),
+        purpose=here.published.purpose_title(sharing.purpose),
+        state=begins if state == "LATER" else words(f"sharing.{state}"),
+        until=last_day(sharing.end_time, words),
+        used=used,
+        is_unused=shown.is_unused(sharing, dt.datetime.now(dt.UTC)),
+    )

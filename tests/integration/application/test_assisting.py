@@ -26,6 +26,7 @@ from vault.application.caller import ActingFor, Agreement
 from vault.domain.errors import (
     CapacityNotAllowedError,
     FieldInvalidError,
+    LastSignInError,
     NotFoundError,
     StoreUnavailableError,
 )
@@ -80,7 +81,7 @@ async def test_an_official_opens_provides_and_decides_with_her_agreement(
     await granted_for(house, registered, who, ASSISTED)
 
     events = [read_event(r.state) for r in await house.records(vault_id) if r.state]
-    (way,) = await house.facts(vault_id, "sign-in-linked.1")
+    (way,) = await house.facts(vault_id, "sign-in-linked.2")
     assert {e.link.acting.capacity for e in events} == {"official"}
     assert {e.link.acting.channel for e in events} == {"counter"}
     assert {e.link.acting.mandate for e in events} == {way.sign_in}
@@ -181,7 +182,7 @@ async def test_a_closed_way_lets_nobody_in(house: House, shared: Shared) -> None
     made = await house.citizens.create_assistance_code(MAIR, HERSELF, new_id())
     who = acting(made.value.assistance_code)
     await house.evidence.list(OFFICIAL, who)
-    (way,) = made.value.state.sign_ins
+    _, way = made.value.state.sign_ins
 
     await house.citizens.unlink_sign_in(MAIR, HERSELF, new_id(), way)
 
@@ -198,14 +199,26 @@ async def test_a_closed_way_lets_nobody_in(house: House, shared: Shared) -> None
 
 
 async def test_an_official_closes_the_way_by_which_they_came(house: House) -> None:
-    vault_id, who = await opened_for(house)
-    (way,) = await house.facts(vault_id, "sign-in-linked.1")
+    await house.citizens.open(MAIR, HERSELF)
+    made = await house.citizens.create_assistance_code(MAIR, HERSELF, new_id())
+    who = acting(made.value.assistance_code)
+    _, way = made.value.state.sign_ins
 
-    answer = await house.citizens.unlink_sign_in(OFFICIAL, who, new_id(), way.sign_in)
+    answer = await house.citizens.unlink_sign_in(OFFICIAL, who, new_id(), way)
 
-    assert answer.value.sign_ins[way.sign_in].unlinked
+    assert answer.value.sign_ins[way].unlinked
     with pytest.raises(NotFoundError):
         await house.citizens.get(OFFICIAL, who)
+
+
+async def test_the_only_way_to_a_vault_stays_open(house: House) -> None:
+    vault_id, who = await opened_for(house)
+    (way,) = await house.facts(vault_id, "sign-in-linked.2")
+
+    with pytest.raises(LastSignInError):
+        await house.citizens.unlink_sign_in(OFFICIAL, who, new_id(), way.sign_in)
+
+    assert (await house.citizens.get(OFFICIAL, who)).value.sign_ins[way.sign_in]
 
 
 @pytest.mark.parametrize("code", ["", "0", "ZZZZZ-ZZZZZ-ZZZZZ-ZZZZZ", "x" * 60])
@@ -253,10 +266,10 @@ async def test_opening_again_gives_the_same_vault_and_code(house: House) -> None
 
     assert again.value.assistance_code == first.value.assistance_code
     assert again.value.state.stream == first.value.state.stream != other.value.state.stream
-    assert await house.names(first.value.state.stream) == ["vault-opened.1", "sign-in-linked.1"]
+    assert await house.names(first.value.state.stream) == ["vault-opened.1", "sign-in-linked.2"]
 
 
-@pytest.mark.parametrize("stored_name", ["vault-opened.1", "sign-in-linked.1"])
+@pytest.mark.parametrize("stored_name", ["vault-opened.1", "sign-in-linked.2"])
 async def test_an_opening_that_broke_off_is_finished_by_the_retry(
     house: House, monkeypatch: pytest.MonkeyPatch, stored_name: str
 ) -> None:
@@ -269,7 +282,7 @@ async def test_an_opening_that_broke_off_is_finished_by_the_retry(
     answer = await house.citizens.open(OFFICIAL, who, key)
 
     vault_id = answer.value.state.stream
-    assert await house.names(vault_id) == ["vault-opened.1", "sign-in-linked.1"]
+    assert await house.names(vault_id) == ["vault-opened.1", "sign-in-linked.2"]
     assert await house.lane.tree_size() == before + 2
     found = await house.citizens.get(OFFICIAL, acting(answer.value.assistance_code))
     assert found.value.stream == vault_id

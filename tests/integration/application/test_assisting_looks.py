@@ -151,7 +151,7 @@ async def test_a_retry_by_a_closed_code_shows_nothing(house: House) -> None:
 async def test_a_closed_code_stays_closed_when_its_making_is_repeated(house: House) -> None:
     key = new_id()
     made = (await house.citizens.create_assistance_code(MAIR, HERSELF, key)).value
-    (way,) = made.state.sign_ins
+    _, way = made.state.sign_ins
     await house.citizens.unlink_sign_in(MAIR, HERSELF, new_id(), way)
 
     again = (await house.citizens.create_assistance_code(MAIR, HERSELF, key)).value

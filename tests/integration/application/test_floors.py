@@ -63,7 +63,7 @@ async def narrow(house: House, shared: Shared, request_id: str) -> None:
 async def unlink(house: House, shared: Shared, request_id: str) -> None:
     del shared
     made = await house.citizens.create_assistance_code(MAIR, HERSELF, request_id)
-    (way,) = made.value.state.sign_ins
+    _, way = made.value.state.sign_ins
     await house.citizens.unlink_sign_in(MAIR, HERSELF, request_id, way)
 
 

@@ -19,11 +19,24 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from clients.auditor.audit import Export, audit
 from clients.auditor.report import Report
 from clients.auditor.trust import Trust
-from vault.domain import amendment, consent, disclosure, dispute, evidence, registry, request, vault
+from vault.domain import (
+    amendment,
+    consent,
+    disclosure,
+    dispute,
+    evidence,
+    protection,
+    registry,
+    report,
+    request,
+    vault,
+)
 from vault.domain import choice as her_choice
+from vault.domain import sign_in as sign_ins
 from vault.domain.amendment import Narrowing, Remaining
 from vault.domain.canonical import b64, digest, encode
 from vault.domain.choice import Choice, ItemChoice, Shown
+from vault.domain.consent import ReportStatus
 from vault.domain.disclosure import Attempt, Plan, Selection
 from vault.domain.dispute import Outcome
 from vault.domain.events import Draft, Event, Facts, Link
@@ -206,7 +219,8 @@ class Story:
         return placed[-1]
 
     def decide(self, draft: Draft, mark: RegistryMark = NO_REGISTRY) -> Placed:
-        """Append a decision, with what shows that it is hers."""
+        """Append a decision, with what shows that it is hers, unless who decides has to wait."""
+        sign_ins.must_have_waited(self.state, self.acting, self.time)
         if self.acting.capacity == "self":
             return self.record(draft, mark, approval=SESSION)
         approval = Approval(kind=PROOFS[self.acting.channel], proof_hash=PROOF)
@@ -252,11 +266,42 @@ class Story:
 
     def link(self, sign_in: str) -> Placed:
         """Open another way to her vault."""
-        return self.record(vault.link_sign_in(self.stamp, sign_in, "assistance-code"))
+        return self.record(sign_ins.hand_out(self.stamp, sign_in))
+
+    def let_in(self, who: Acting = HERSELF, wait_seconds: int = 1) -> None:
+        """Let a sign-in be linked, as it was shown a second before."""
+        shown = Shown(time=self.time, salt=SALT)
+        page = sign_ins.shown_link_code(self.state, self.acting, wait_seconds, shown)
+        self.wait()
+        draft = sign_ins.create_link_code(
+            self.state,
+            self.stamp,
+            self.acting,
+            link_code=f"code of {who.actor}",
+            wait_seconds=wait_seconds,
+            shown=shown,
+            shown_hash=digest(page),
+        )
+        self.decide(draft)
+        draft = sign_ins.link(self.state, self.stamp, who.actor, f"code of {who.actor}")
+        self.record(draft, acting=who)
+
+    def sign_out(self) -> Placed:
+        """Sign her out everywhere."""
+        return self.record(sign_ins.sign_out(self.stamp))
+
+    def protect(self, evidence_id: str) -> Placed:
+        """Protect a piece of evidence."""
+        return self.record(protection.protect(self.state, self.stamp, evidence_id))
+
+    def lift(self, evidence_id: str) -> Placed:
+        """Protect it no more, having just signed in."""
+        draft = protection.lift(self.state, self.stamp, self.acting, self.time, evidence_id)
+        return self.record(draft)
 
     def unlink(self, sign_in: str) -> Placed:
         """Close it."""
-        return self.record(vault.unlink_sign_in(self.state, self.stamp, sign_in))
+        return self.record(sign_ins.unlink(self.state, self.stamp, self.acting, sign_in))
 
     def provide(
         self, evidence_id: str, kind: str, names: tuple[str, ...], issued_date: str = ""
@@ -383,6 +428,20 @@ class Story:
         draft = disclosure.refuse(self.state, self.stamp, attempt, reason)
         acting = as_service(attempt.service)
         return self.record(draft, self.mark, acting=acting) if draft else None
+
+    def tell(self, consent_id: str, status: ReportStatus) -> Placed:
+        """Have the service tell her how far the matter is."""
+        found = self.state.consents[consent_id]
+        draft = report.report(
+            self.state,
+            self.registered,
+            self.stamp,
+            service=found.service,
+            subject=found.subject,
+            consent_id=consent_id,
+            status=status,
+        )
+        return self.record(draft, self.mark, acting=as_service(found.service))
 
     def narrow(
         self,
@@ -628,7 +687,8 @@ def an_assisted_story() -> Story:
     """Return a history of somebody who has officials act for her.
 
     One opens her vault and the way to it by letter, where she grants; one lets it go on at a
-    counter, one stops it by phone. Then she has a sign-in, opens another way and closes the first.
+    counter, one stops it by phone. Then a sign-in of hers is let in at the counter, by which she
+    opens another way and closes the first; she protects what she gave, and no more.
     """
     story = Story(acting=as_official("letter"))
     story.found()
@@ -644,9 +704,14 @@ def an_assisted_story() -> Story:
     story.narrow("consent", Remaining(item=1, names=("amount",)))
     story.disclose("consent", wants("income", "amount"))
     story.dispute("dispute", "income", "period")
+    story.let_in()
+    story.wait()
     story.acting = HERSELF
     story.link("another")
     story.unlink(WAY)
+    story.protect("income")
+    story.lift("income")
+    story.sign_out()
     story.acting = as_official("phone", "another")
     story.revoke("consent")
     story.unlink("another")

@@ -36,8 +36,9 @@ from vault.domain.consent import ConsentGranted, ConsentPaused, ConsentResumed, 
 from vault.domain.events import Link
 from vault.domain.evidence import EvidenceProvided
 from vault.domain.request import ConsentRequested
+from vault.domain.sign_in import SignInLinked, SignInUnlinked
 from vault.domain.values import NO_APPROVAL, Acting, Approval, ApprovalKind, Channel
-from vault.domain.vault import SignInLinked, SignInUnlinked, VaultRead
+from vault.domain.vault import VaultRead
 
 STORY = an_assisted_story()
 OPENING, LINKING = 1, 2

@@ -8,10 +8,11 @@ have allowed it.
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from clients.auditor.canonical import encode as our_encode
 from clients.auditor.facts import VAULT_FACTS
@@ -33,9 +34,11 @@ from tests.unit.auditor.stories import (
     chooses,
     wants,
 )
-from vault.domain import consent, disclosure, dispute, registry, request, vault
+from vault.domain import consent, disclosure, dispute, registry, request
+from vault.domain import sign_in as sign_ins
 from vault.domain.amendment import Remaining
 from vault.domain.canonical import encode
+from vault.domain.consent import ReportStatus
 from vault.domain.disclosure import EvidenceDisclosed, Opening, Plan
 from vault.domain.dispute import DisputeResolved, EvidenceDisputed
 from vault.domain.errors import StateError, VaultError
@@ -233,7 +236,7 @@ def go_by(acting: Acting) -> Callable[[Story], object]:
     """Act from now on as herself, or have an official act, if the domain admits one."""
 
     def act(story: Story) -> None:
-        vault.must_be_admitted(story.state, acting)
+        sign_ins.must_be_admitted(story.state, acting, Time(""))
         story.acting = acting
 
     return act
@@ -243,10 +246,33 @@ def change_ways(*, opens: bool) -> Callable[[Story], object]:
     """Open another way to her vault, herself, or close the first, and act herself again."""
 
     def act(story: Story) -> object:
-        story.acting = HERSELF
+        go_by(HERSELF)(story)
         return story.link(f"way-{story.positions}") if opens else story.unlink(WAY)
 
     return act
+
+
+def come_by_another(wait_seconds: int) -> Callable[[Story], object]:
+    """Let another sign-in be linked, and act by it from now on, though it may have to wait."""
+
+    def act(story: Story) -> None:
+        another = structs.replace(HERSELF, actor=f"sign-in-{story.positions}")
+        story.let_in(another, wait_seconds)
+        story.acting = another
+
+    return act
+
+
+def protect(number: int, *, lifts: bool) -> Callable[[Story], object]:
+    def act(story: Story) -> object:
+        evidence_id = _nth(story.state.evidence, number)
+        return story.lift(evidence_id) if lifts else story.protect(evidence_id)
+
+    return act
+
+
+def tell(number: int, status: ReportStatus) -> Callable[[Story], object]:
+    return lambda story: story.tell(_nth(story.state.consents, number), status)
 
 
 def stop(number: int) -> Callable[[Story], object]:
@@ -289,6 +315,9 @@ fetches = st.builds(fetch, numbers, st.just(set()) | st.just({"line1"}) | some_n
 days = st.sampled_from([0, 1, 10, 40])
 actings = st.sampled_from([HERSELF, as_official("counter"), as_official("letter")])
 changes = st.one_of(
+    st.builds(come_by_another, st.sampled_from([1, 3, 86_400])),
+    st.builds(protect, numbers, lifts=st.booleans()),
+    st.just(Story.sign_out),
     st.builds(narrow, numbers, st.just(set()) | some_names, days, st.integers(0, 2)),
     st.builds(extend, numbers, st.sampled_from([1, 45, 58, 60, 61])),
     st.builds(pause, numbers),
@@ -312,6 +341,7 @@ acts = st.one_of(
     fetches,
     fetches,
     st.builds(again, numbers),
+    st.builds(tell, numbers, st.sampled_from(get_args(ReportStatus))),
     st.builds(stop, numbers),
     st.builds(wait, st.sampled_from([0, 0, 1, 30]), st.integers(1, 50_000)),
     st.builds(suspend, services),
@@ -324,10 +354,12 @@ stories = st.lists(acts, min_size=8, max_size=24)
 def told(acts: list[Callable[[Story], object]]) -> Story:
     """Return the history of what could be done, beginning with evidence and one consent.
 
-    An official opened the vault, so that there is a way to it; half of the rest begins with one.
+    An official opened the vault and let her sign-in in; half of the rest begins with an official.
     """
     story = Story(acting=as_official("counter"))
     story.found()
+    story.let_in()
+    story.wait()
     story.acting = story.acting if len(acts) % 2 else HERSELF
     first = [
         provide("postal_address", ""),

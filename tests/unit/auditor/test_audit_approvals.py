@@ -51,6 +51,7 @@ from vault.domain.canonical import b64, digest, encode, unb64
 from vault.domain.consent import ConsentGranted
 from vault.domain.events import Draft, stored_name_of
 from vault.domain.passkey import PasskeyAdded, ShownPasskey
+from vault.domain.sign_in import LinkCodeCreated, ShownLinkCode, SignInLinked
 from vault.domain.values import NO_REGISTRY, Acting, Approval, ApprovalKind
 
 ISSUER: Final = "https://sign-in.example"
@@ -65,9 +66,11 @@ PROVIDER_KEYS: Final[dict[str, Key]] = {
 }
 KEY: Final = PROVIDER_KEYS["ES256"]
 AUTHENTICATOR: Final = Authenticator()
+SECOND: Final = "second"
+WAIT: Final = 3600
 
 
-def jwks(*keys: Key, **pinned: str) -> bytes:
+def jwks(*keys: Key, **pinned: Any) -> bytes:
     """Return a provider's key set, and what the auditor writes beside it."""
     found = [{**key.as_dict(private=False), "kid": key.kid} for key in keys]
     return json.dumps({"keys": found, **pinned}).encode()
@@ -88,9 +91,26 @@ def added(key: Authenticator = AUTHENTICATOR) -> Draft:
     )
 
 
+def let_in(code: str = "code", **changed: Any) -> Draft:
+    """Return that another sign-in may be linked."""
+    facts = LinkCodeCreated(
+        time=at(3), salt=SALT, link_code=code, expires=at(903), wait_seconds=WAIT, **changed
+    )
+    return Draft(facts=facts)
+
+
+def linking(code: str = "code", sign_in: str = SECOND) -> Draft:
+    """Return that it was linked."""
+    facts = SignInLinked(time=at(4), salt=SALT, sign_in=sign_in, means="provider", link_code=code)
+    return Draft(facts=facts)
+
+
 def page_of(draft: Draft) -> bytes:
     """Return what stood on her page."""
     facts = draft.facts
+    if isinstance(facts, LinkCodeCreated):
+        page = ShownLinkCode(good_seconds=900, wait_seconds=WAIT, shown_time=at(1), salt=SALT)
+        return encode(page)
     if isinstance(facts, PasskeyAdded):
         parts = {name: getattr(facts, name) for name in a_key().__struct_fields__}
         return encode(ShownPasskey(**parts, shown_time=at(1), salt=SALT))
@@ -160,6 +180,7 @@ class Judge:
     provider: Any = PROVIDER
     version: int = 1
     consent: Consent | None = None
+    actor: str = SUBJECT
 
     def says(
         self,
@@ -174,19 +195,21 @@ class Judge:
         self.version += 1
         told = json.loads(proof)["kind"] if not kind and proof else kind
         approval = Approval(kind=told, proof_hash=proof_hash or (digest(proof) if proof else ""))
-        link, facts = as_read(draft, approval, self.version)
+        link, facts = as_read(draft, approval, self.version, self.actor)
         payload = None if is_sealed else proof
         return self.approvals.judge(link, facts, payload, self.provider, self.consent)
 
 
-def as_read(draft: Draft, approval: Approval, version: int) -> tuple[Link, Facts]:
+def as_read(
+    draft: Draft, approval: Approval, version: int, actor: str = SUBJECT
+) -> tuple[Link, Facts]:
     link = events.Link(
         origin=ORIGIN,
         stream=VAULT,
         version=version,
         previous_leaf=digest(b""),
         request_key="",
-        acting=Acting(actor=SUBJECT, capacity="self", mandate="", channel="web"),
+        acting=Acting(actor=actor, capacity="self", mandate="", channel="web"),
         approval=approval,
         items=draft.items,
         registry=NO_REGISTRY,
@@ -221,7 +244,7 @@ def why(judgement: Judgement | None) -> str:
 
 
 @pytest.mark.parametrize("algorithm", PROVIDER_KEYS)
-@pytest.mark.parametrize("make", [granted, added, consent_extended])
+@pytest.mark.parametrize("make", [granted, added, consent_extended, let_in])
 def test_what_her_provider_signed_is_hers(
     judge: Judge, make: Callable[[], Draft], algorithm: str
 ) -> None:
@@ -291,6 +314,92 @@ def test_somebody_else_cannot_sign_in_one_history(judge: Judge) -> None:
     forged = judge.says(granted(), stepped_up(granted(), sub="the-operator"))
 
     assert "somebody else" in why(forged)
+
+
+# --- By another sign-in of hers -------------------------------------------------------------------
+
+
+def by_second(judge: Judge, **changed: Any) -> Judgement | None:
+    """Return what he says of a grant by the second sign-in."""
+    judge.actor = SECOND
+    said = judge.says(granted(), stepped_up(granted(), **{"sub": "mair-too", **changed}))
+    judge.actor = SUBJECT
+    return said
+
+
+def test_a_sign_in_that_she_let_in_approves_for_her(judge: Judge) -> None:
+    assert isinstance(judge.says(let_in(), stepped_up(let_in())), Shown)
+    assert judge.says(linking(), None) is None
+
+    judgement = by_second(judge)
+
+    assert isinstance(judgement, Shown)
+    assert judgement.signer == Signer(ISSUER, CLIENT, "mair-too")
+    # The report names the first, whom the auditor may know.
+    assert judge.approvals.signer == Signer(ISSUER, CLIENT, SUB)
+
+
+def test_by_one_sign_in_one_person_approves(judge: Judge) -> None:
+    judge.says(let_in(), stepped_up(let_in()))
+    judge.says(linking(), None)
+    judge.actor = SECOND
+    judge.says(added(), stepped_up(added(), sub="mair-too"))
+
+    assert "somebody else" in why(by_second(judge, sub="the-operator"))
+
+
+@pytest.mark.parametrize(
+    "proof",
+    [
+        pytest.param(None, id="an official says so"),
+        pytest.param(stepped_up(let_in(), sub="the-operator"), id="somebody else did"),
+        pytest.param(stepped_up(let_in(), nonce=digest(b"another")), id="she signed otherwise"),
+    ],
+)
+def test_a_sign_in_that_she_is_not_shown_to_have_let_in_approves_nothing(
+    judge: Judge, proof: bytes | None
+) -> None:
+    judge.says(added(), stepped_up(added()))
+    why(judge.says(let_in(), proof, kind="oidc-step-up" if proof else "staff-assisted"))
+    judge.says(linking(), None)
+
+    assert "somebody else" in why(by_second(judge))
+
+
+def test_one_code_lets_one_sign_in_in(judge: Judge) -> None:
+    judge.says(let_in(), stepped_up(let_in()))
+    judge.says(linking(sign_in="the operator's"), None)
+    judge.says(linking(), None)
+
+    assert "somebody else" in why(by_second(judge))
+
+
+def test_who_knows_all_her_sign_ins_names_them_all(judge: Judge) -> None:
+    known = {"issuer": ISSUER, "client_id": CLIENT}
+    judge.says(let_in(), stepped_up(let_in()))
+    judge.says(linking(), None)
+
+    judge.provider = read_provider(jwks(KEY, **known, sub=SUB))
+    assert "somebody else's" in why(by_second(judge))
+
+    judge.provider = read_provider(jwks(KEY, **known, sub=[SUB, "mair-too"]))
+    assert judge.provider.is_pinned
+    assert isinstance(by_second(judge), Shown)
+
+
+@pytest.mark.parametrize("sub", [[1], [None], {}, 7])
+def test_a_name_of_hers_is_text(sub: Any) -> None:
+    with pytest.raises(FormError):
+        read_provider(jwks(KEY, sub=sub))
+
+
+@pytest.mark.parametrize("changed", [{"wait_seconds": 1}, {"good_seconds": 9_000}])
+def test_a_code_is_good_and_lets_wait_as_it_was_shown(
+    judge: Judge, changed: dict[str, int]
+) -> None:
+    page = encode({**json.loads(page_of(let_in())), **changed})
+
+    assert "for another time" in why(judge.says(let_in(), stepped_up(let_in(), page)))
 
 
 def test_one_challenge_is_not_good_twice(judge: Judge) -> None:

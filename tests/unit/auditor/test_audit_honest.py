@@ -82,10 +82,12 @@ def test_the_histories_hold_everything_that_is_written_in_a_vault() -> None:
         "service-suspended.1",
         "service-reinstated.1",
         "purpose-withdrawn.1",
+        "contact-set.1",
         "passkey-added.1",
         "passkey-removed.1",
         "vault-imported.1",
         "consent-requested.1",
+        "sign-in-linked.1",
     }
 
     assert written == (VAULT_FACTS | REGISTRY_FACTS).keys() - seldom

@@ -17,7 +17,8 @@ from vault.domain.request import RequestMade
 from vault.store.record import read_event
 
 FILES = {path.stem: path.read_text(encoding="ascii") for path in FOLDER.glob("*.json")}
-OLD_FORMS = {"request-made.1": "request-made.2", "consent-requested.1": "consent-requested.2"}
+OLD_REQUESTS = {"request-made.1": "request-made.2", "consent-requested.1": "consent-requested.2"}
+OLD_FORMS = {**OLD_REQUESTS, "sign-in-linked.1": "sign-in-linked.2"}
 
 
 def event_of(name: str) -> Event:
@@ -40,7 +41,7 @@ def test_a_sample_is_read_in_todays_form(name: str) -> None:
     assert today.upcast() is today
 
 
-@pytest.mark.parametrize("name", sorted(OLD_FORMS))
+@pytest.mark.parametrize("name", sorted(OLD_REQUESTS))
 def test_an_old_request_started_when_it_was_made_or_entered(name: str) -> None:
     old = json.loads(json.loads(FILES[name])["facts"])
 
@@ -70,3 +71,12 @@ def test_the_auditor_reads_an_old_request_as_the_server_does() -> None:
     assert ours.type == "consent-requested.1"
     theirs = event_of("consent-requested.1").facts.upcast()
     assert our_encode(asdict(ours) | {"type": "consent-requested.2"}) == encode(theirs).decode()
+
+
+def test_the_auditor_reads_an_old_way_as_the_server_does() -> None:
+    text = json.loads(FILES["sign-in-linked.1"])["facts"]
+
+    ours = read_facts(text, VAULT_FACTS)
+
+    theirs = event_of("sign-in-linked.1").facts.upcast()
+    assert our_encode(asdict(ours) | {"type": "sign-in-linked.2"}) == encode(theirs).decode()

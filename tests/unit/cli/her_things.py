@@ -17,11 +17,14 @@ from vault.api.v1 import evidence_service_pb2 as evidences
 from vault.api.v1 import vault_service_pb2 as vaults
 from vault.api.v1.audit_pb2 import EvidenceState, Explanation, VaultState
 from vault.api.v1.consent_pb2 import Consent, ConsentDifference, RemovedFields
+from vault.api.v1.contact_pb2 import Contact
 from vault.api.v1.evidence_pb2 import Dispute, Evidence, EvidenceField, EvidenceHolder
 from vault.api.v1.vault_pb2 import Passkey, SignIn, Vault
 
 DOCUMENT = "a1000000-0000-4000-8000-000000000011"
 DISPUTE = "a2000000-0000-4000-8000-000000000012"
+SIGN_IN = "a6000000-0000-4000-8000-000000000016"
+GONE = "a7000000-0000-4000-8000-000000000017"
 CODE = "a3000000-0000-4000-8000-000000000013"
 OTHER_REQUEST = "c1000000-0000-8000-8000-000000000014"
 
@@ -171,7 +174,15 @@ def fill(server: FakeServer, *, is_disputed: bool = False) -> None:
     world.fill(server)
     receipt = world.a_receipt()
     code = SignIn(sign_in_id=CODE, means=1, link_time=world.NOW)
-    place = Vault(vault_id=world.VAULT, open_time=world.NOW, sign_ins=[code])
+    mine = SignIn(sign_in_id=SIGN_IN, means=2, link_time=world.NOW, wait_end_time=world.NOW)
+    gone = SignIn(sign_in_id=GONE, means=2, link_time=world.NOW, unlink_time=world.NOW)
+    place = Vault(
+        vault_id=world.VAULT,
+        open_time=world.NOW,
+        sign_ins=[mine, gone, code],
+        sign_in_id=SIGN_IN,
+        sign_out_time=world.NOW,
+    )
     request = world.a_request(4)
     address = a_disputed_piece()
     if not is_disputed:
@@ -183,7 +194,13 @@ def fill(server: FakeServer, *, is_disputed: bool = False) -> None:
         "CreateAssistanceCode",
         vaults.CreateAssistanceCodeResponse(assistance_code="ABCDE-FGHJK-MNPQR-STVWX", vault=place),
     )
+    server.says("LinkSignIn", vaults.LinkSignInResponse(vault=place))
+    server.says("SignOutEverywhere", vaults.SignOutEverywhereResponse(sign_out_time=world.NOW))
+    server.says("ProtectEvidence", evidences.ProtectEvidenceResponse(evidence=world.a_piece()))
     server.says("UnlinkSignIn", vaults.UnlinkSignInResponse(vault=place))
+    contact = Contact(email="mair@example.org", discreet=True, muted_kinds=[2])
+    server.says("GetContact", vaults.GetContactResponse(contact=contact, set_time=world.NOW))
+    server.says("SetContact", vaults.SetContactResponse(contact=contact, set_time=world.NOW))
     passkey = Passkey(passkey_id=PASSKEY, rp_id="vault.example", add_time=world.NOW)
     server.says("ListPasskeys", vaults.ListPasskeysResponse(passkeys=[passkey]))
     server.says("RemovePasskey", vaults.RemovePasskeyResponse(passkey=passkey))

@@ -21,6 +21,7 @@ from vault.domain.canonical import b64, encode, unb64
 from vault.domain.canonical import digest as digest_of
 from vault.domain.choice import shown_bytes
 from vault.domain.passkey import ShownPasskey
+from vault.domain.sign_in import GOOD_SECONDS, ShownLinkCode
 from vault.domain.values import (
     Basis,
     Frequency,
@@ -38,6 +39,8 @@ from vault.server.convert.times import time_from
 CLIENT: Final = "the-client"
 SALT: Final = bytes(range(16))
 PINNED_REVISION: Final = 1
+LINK_CODE: Final = "ABCDE-FGHJK-MNPQR-STVWX"
+WAIT_SECONDS: Final = 72 * 3600
 
 
 def terms_page(consent: Consent, purpose: Purpose) -> bytes:
@@ -96,6 +99,18 @@ def passkey_page(passkey: Passkey) -> bytes:
             algorithm=ALGORITHMS[passkey.algorithm],
             public_key=b64(passkey.public_key),
             rp_id=passkey.rp_id,
+            shown_time=time_from(world.NOW, "shown"),
+            salt=b64(SALT),
+        )
+    )
+
+
+def link_code_page(good_seconds: int, wait_seconds: int) -> bytes:
+    """Return what is said of a code that lets another sign-in in, as it is hashed."""
+    return encode(
+        ShownLinkCode(
+            good_seconds=good_seconds,
+            wait_seconds=wait_seconds,
             shown_time=time_from(world.NOW, "shown"),
             salt=b64(SALT),
         )
@@ -187,6 +202,14 @@ class Previews:
         told = shown("passkey-added.1", passkey_page(passkey), *self._kinds)
         return vaults.AddPasskeyResponse(passkey=passkey, **told)
 
+    def letting_in(self, request: vaults.CreateLinkCodeRequest) -> vaults.CreateLinkCodeResponse:
+        """Return the code that would be made."""
+        made = {} if request.validate_only else {"link_code": LINK_CODE, "expire_time": world.NOW}
+        page = link_code_page(GOOD_SECONDS, WAIT_SECONDS)
+        told = shown("link-code-created.1", page, *self._kinds)
+        times = {"good_seconds": GOOD_SECONDS, "wait_seconds": WAIT_SECONDS}
+        return vaults.CreateLinkCodeResponse(**made, **times, **told)  # type: ignore[arg-type]
+
     @property
     def by_method(self) -> dict[str, Callable[[Any], Any]]:
         """Return the answers by the methods that give them."""
@@ -195,6 +218,7 @@ class Previews:
             "ExtendConsent": self.extending,
             "ResumeConsent": self.resuming,
             "AddPasskey": self.adding,
+            "CreateLinkCode": self.letting_in,
         }
 
     def answer(self) -> None:

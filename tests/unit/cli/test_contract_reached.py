@@ -16,7 +16,7 @@ from vault.api.v1 import vault_pb2
 from vault.api.v1.consent_service_pb2 import RequestConsentResponse
 from vault.api.v1.evidence_pb2 import Dispute
 from vault.api.v1.evidence_service_pb2 import GetEvidenceResponse
-from vault.api.v1.vault_service_pb2 import GetVaultResponse
+from vault.api.v1.vault_service_pb2 import GetContactResponse, GetVaultResponse
 
 UNDER = ("--consent", world.CONSENT, "--subject", world.SUBJECT, "--purpose", "care-at-home")
 
@@ -24,8 +24,13 @@ CITIZEN = {
     "VaultService.OpenVault": "information start",
     "VaultService.GetVault": "help-code list",
     "VaultService.CreateAssistanceCode": "help-code create",
+    "VaultService.CreateLinkCode": "sign-ins code --yes",
+    "VaultService.LinkSignIn": "sign-ins link ABCDE-FGHJK-MNPQR-STVWX",
+    "VaultService.SignOutEverywhere": "sign-ins end-all",
     "VaultService.UnlinkSignIn": f"help-code close {world.SUBJECT}",
     "VaultService.ListHistory": "history list",
+    "VaultService.SetContact": "contact set --email mair@example.org",
+    "VaultService.GetContact": "contact show",
     "VaultService.AddPasskey": "passkey add passkey.json --yes",
     "VaultService.RemovePasskey": f"passkey remove {world.SUBJECT}",
     "VaultService.ListPasskeys": "passkey list",
@@ -37,6 +42,7 @@ CITIZEN = {
     "EvidenceService.DownloadDocument": f"document save {world.ADDRESS} saved.pdf",
     "EvidenceService.DisputeEvidence": "information wrong a0 postalCode --because I_moved",
     "EvidenceService.ResolveDispute": "information settle a0 corrected",
+    "EvidenceService.ProtectEvidence": "information protect a0",
     "EvidenceService.GetEvidence": "information show a0",
     "EvidenceService.ListEvidence": "information list",
     "ConsentService.ClaimRequest": "request open https://aber.example/asked/token",
@@ -134,6 +140,7 @@ def test_a_command_reaches_the_call(
 ) -> None:
     world.fill(server)
     way = vault_pb2.SignIn(sign_in_id=world.SUBJECT, means=1, link_time=world.NOW)
+    server.says("GetContact", GetContactResponse())
     server.says("GetVault", GetVaultResponse(vault=vault_pb2.Vault(sign_ins=[way])))
     disputed = world.a_piece()
     disputed.values = json.dumps(world.VALUES).encode()

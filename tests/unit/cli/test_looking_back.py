@@ -12,7 +12,7 @@ from tests.unit.cli import her_things, world
 from tests.unit.cli.conftest import Terminal
 from tests.unit.cli.fake_server import FakeServer, Refusal
 from vault.api.v1.audit_service_pb2 import ExplainDisclosureResponse, GetVaultStateResponse
-from vault.api.v1.vault_pb2 import Acting, HistoryEntry, Vault
+from vault.api.v1.vault_pb2 import Acting, HistoryEntry, SignIn, Vault
 from vault.api.v1.vault_service_pb2 import GetVaultResponse, ListHistoryResponse
 
 WHY = ("seen", "why", str(world.ENTRY))
@@ -176,7 +176,13 @@ def line(kind: str, **told: object) -> HistoryEntry:
         ("evidence-disputed.1", "You said that this is wrong"),
         ("dispute-resolved.1", "You settled what was wrong"),
         ("sign-in-linked.1", "A code for an official was made"),
+        ("sign-in-linked.2", "A code for an official was made"),
+        ("link-code-created.1", "A code for another sign-in was made"),
+        ("signed-out-everywhere.1", "You signed out everywhere"),
+        ("evidence-protected.1", "You protected something"),
+        ("protection-lifted.1", "You protect it no more"),
         ("sign-in-unlinked.1", "A code for an official was closed"),
+        ("contact-set.1", "How you are reached was changed"),
         ("passkey-added.1", "You added a passkey"),
         ("passkey-removed.1", "A passkey was removed"),
     ],
@@ -186,6 +192,23 @@ def test_everything_that_can_happen_has_its_words(
 ) -> None:
     terminal.environment["COLUMNS"] = "160"
     server.says("ListHistory", ListHistoryResponse(entries=[line(kind)]))
+
+    assert said in terminal.run("history", "list").out
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("sign-in-linked.2", "Another sign-in was linked"),
+        ("sign-in-unlinked.1", "A sign-in was closed"),
+    ],
+)
+def test_a_sign_in_is_not_told_of_as_a_code(
+    server: FakeServer, terminal: Terminal, kind: str, said: str
+) -> None:
+    terminal.environment["COLUMNS"] = "160"
+    way = SignIn(sign_in_id=world.SUBJECT, means=2, link_time=world.NOW)
+    server.says("ListHistory", ListHistoryResponse(entries=[line(kind, sign_in=way)]))
 
     assert said in terminal.run("history", "list").out
 
@@ -239,7 +262,7 @@ def test_a_code_is_closed_by_its_number(server: FakeServer, terminal: Terminal) 
 
 def test_a_closed_code_says_since_when(server: FakeServer, terminal: Terminal) -> None:
     (answer,) = server.answers["GetVault"]
-    answer.vault.sign_ins[0].unlink_time.CopyFrom(world.NOW)  # type: ignore[union-attr]
+    answer.vault.sign_ins[-1].unlink_time.CopyFrom(world.NOW)  # type: ignore[union-attr]
 
     assert "closed 22 Nov 2026 14:02" in terminal.run("help-code", "list").out
 

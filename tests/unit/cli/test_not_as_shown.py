@@ -33,8 +33,17 @@ TERMS = {
     "ExtendConsent": (LONGER, "consent-extended.1"),
     "ResumeConsent": (RESUME, "consent-resumed.1"),
 }
-DECISIONS = {method: command for method, (command, _) in TERMS.items()} | {"AddPasskey": ADD}
-NAMES = {method: name for method, (_, name) in TERMS.items()} | {"AddPasskey": "passkey-added.1"}
+LET_IN = ("sign-ins", "code", "--yes")
+DECISIONS = {
+    **{method: command for method, (command, _) in TERMS.items()},
+    "AddPasskey": ADD,
+    "CreateLinkCode": LET_IN,
+}
+NAMES = {
+    **{method: name for method, (_, name) in TERMS.items()},
+    "AddPasskey": "passkey-added.1",
+    "CreateLinkCode": "link-code-created.1",
+}
 
 Lie = Callable[[Any], None]
 

@@ -18,7 +18,7 @@ _BY_PHONE = pb.Acting(capacity=pb.CAPACITY_OFFICIAL, channel=pb.CHANNEL_PHONE)
 _SERVICE = pb.Acting(capacity=pb.CAPACITY_SERVICE, channel=pb.CHANNEL_API)
 _TYPES = (
     "vault-opened.1",
-    "sign-in-linked.1",
+    "sign-in-linked.2",
     "evidence-provided.1",
     "vault-read.1",
     "vault-read.1",

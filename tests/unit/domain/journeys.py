@@ -20,12 +20,13 @@ from tests.unit.domain.journey_engine import (
 )
 from tests.unit.domain.journey_model import DAY, LISTED_A_DAY, SECOND, Permission
 from vault.domain import amendment, consent, disclosure, registry, vault
+from vault.domain import sign_in as sign_ins
 from vault.domain.amendment import Narrowing, Remaining
 from vault.domain.canonical import digest
 from vault.domain.choice import Shown, shown_bytes
 from vault.domain.disclosure import Attempt, EvidenceDisclosed, Plan, Selection
 from vault.domain.events import Event
-from vault.domain.values import Acting
+from vault.domain.values import Acting, Time
 
 MOST_CODES = 2
 When: TypeAlias = Literal["now", "soon", "later", "start", "end"]
@@ -334,7 +335,7 @@ class Journeys(Asking):
     @precondition(lambda self: len(self.model.codes) < MOST_CODES)
     def she_makes_a_code(self) -> None:
         sign_in = f"code-{len(self.model.codes)}"
-        self.append(vault.link_sign_in(self.stamp, sign_in, "assistance-code"))
+        self.append(sign_ins.hand_out(self.stamp, sign_in))
         self.model.codes.append(True)
 
     @rule(index=indexes)
@@ -342,7 +343,8 @@ class Journeys(Asking):
     def she_closes_a_code(self, index: int) -> None:
         number = self.pick(self.model.codes, index)
         with self.expected("" if self.model.codes[number] else "NOT_FOUND"):
-            self.append(vault.unlink_sign_in(self.state, self.stamp, f"code-{number}"))
+            acting = Acting(actor="", capacity="self", mandate="", channel="web")
+            self.append(sign_ins.unlink(self.state, self.stamp, acting, f"code-{number}"))
             self.model.codes[number] = False
 
     @rule(number=st.integers(0, MOST_CODES))
@@ -351,7 +353,7 @@ class Journeys(Asking):
         is_open = number < len(self.model.codes) and self.model.codes[number]
         acting = Acting(actor="", capacity="official", mandate=f"code-{number}", channel="phone")
         with self.expected("" if is_open else "NOT_FOUND"):
-            vault.must_be_admitted(vault.must_be_open(self.state), acting)
+            sign_ins.must_be_admitted(vault.must_be_open(self.state), acting, Time(""))
 
     # --- The registry ----------------------------------------------------------------------------
 

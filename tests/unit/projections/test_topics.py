@@ -15,6 +15,7 @@ BESIDE = frozenset(
         "vault-imported",
         "sign-in-linked",
         "sign-in-unlinked",
+        "contact-set",
         "passkey-added",
         "passkey-removed",
         "evidence-provided",
@@ -61,6 +62,7 @@ def test_an_event_is_followed_or_known_to_be_beside() -> None:
 
     assert followed | BESIDE == kinds(STORED_NAMES)
     assert not followed & BESIDE
-    # A request is told to be cancelled as of its own stream, which every cancellation reaches.
-    beside_changes = {"evidence-disclosed", "consent-request-cancelled"}
+    # A request is told to be cancelled as of its own stream, which every cancellation reaches; what
+    # the service did itself is no news to it.
+    beside_changes = {"evidence-disclosed", "recipient-reported", "consent-request-cancelled"}
     assert kinds(ChangeFeed.topics) == followed - beside_changes

@@ -93,6 +93,7 @@ def test_a_citizen_touches_her_own_vault_or_what_is_public(name: str) -> None:
     row = ACCESS[name]
     hers = {
         Ownership.OWN_VAULT,
+        Ownership.BY_LINK_CODE,
         Ownership.OR_BY_HER_CODE,
         Ownership.OWN_VAULT_OR_SERVICE,
         Ownership.OWN_OR_RECORDED_LOOK,
@@ -114,6 +115,20 @@ def test_an_official_touches_what_a_code_opens_or_what_is_public(name: str) -> N
     }
 
     assert "official" not in row.roles or row.ownership in opened
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_staff_touch_what_is_their_service_s_or_what_is_public(name: str) -> None:
+    row = ACCESS[name]
+    theirs = {
+        Ownership.OWN_SERVICE,
+        Ownership.OWN_VAULT_OR_SERVICE,
+        Ownership.OR_WOULD_BE,
+        Ownership.KNOWN_LEAF,
+        Ownership.PUBLIC,
+    }
+
+    assert "staff" not in row.roles or row.ownership in theirs
 
 
 @pytest.mark.parametrize("name", METHODS)

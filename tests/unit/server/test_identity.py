@@ -15,6 +15,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
 from vault.application.caller import Caller
+from vault.domain.values import Time
 from vault.server.identity import (
     CredentialError,
     CredentialExpiredError,
@@ -23,6 +24,7 @@ from vault.server.identity import (
     Verifier,
 )
 from vault.server.issuer_keys import FetchedKeys, FixedKeys, KeySetError
+from vault.server.jwt import LEEWAY_SECONDS
 
 ISSUER, AUDIENCE, NOW = "https://issuer.example", "citizen-vault", 1_800_000_000.0
 
@@ -192,8 +194,33 @@ async def test_a_good_token_says_who_calls() -> None:
     caller, _ = await verifier().verify(bearer(GOOD))
 
     assert caller == Caller(
-        role="citizen", issuer=ISSUER, sub="mair", scopes=frozenset({"vault", "evidence"})
+        role="citizen",
+        issuer=ISSUER,
+        sub="mair",
+        scopes=frozenset({"vault", "evidence"}),
+        issued=Time("2027-01-15T07:59:50.000000Z"),
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "signed_in"),
+    [
+        (NOW - 300, "2027-01-15T07:55:00.000000Z"),
+        (NOW - 0.25, "2027-01-15T07:59:59.750000Z"),
+        (NOW + LEEWAY_SECONDS, "2027-01-15T08:00:05.000000Z"),
+        (ABSENT, ""),
+    ],
+)
+async def test_a_token_says_when_she_signed_in(said: Any, signed_in: str) -> None:
+    caller, _ = await verifier().verify(bearer(token({"auth_time": said})))
+
+    assert caller.signed_in == signed_in
+
+
+@pytest.mark.parametrize("said", ["now", None, True, NOW + LEEWAY_SECONDS + 1, -1e20, 1e300, []])
+async def test_a_token_that_says_so_wrongly_is_none(said: Any) -> None:
+    with pytest.raises(CredentialInvalidError):
+        await verifier().verify(bearer(token({"auth_time": said})))
 
 
 async def test_the_token_of_a_services_auditor_says_which() -> None:
@@ -204,10 +231,26 @@ async def test_the_token_of_a_services_auditor_says_which() -> None:
     assert (caller.role, caller.audited_service) == ("service-auditor", SERVICE)
 
 
+async def test_the_token_of_staff_says_of_which_service() -> None:
+    said = {"roles": ["staff"], "service_id": SERVICE}
+
+    caller, _ = await verifier().verify(bearer(token(said)))
+
+    assert (caller.role, caller.staffed_service, caller.sub) == ("staff", SERVICE, "mair")
+    assert (caller.service, caller.staff_ref, caller.audited_service) == (SERVICE, "mair", "")
+
+
+@pytest.mark.parametrize("named", [ABSENT, "", "council", SERVICE.upper(), [SERVICE], None])
+async def test_staff_of_no_service_are_nobody(named: Any) -> None:
+    with pytest.raises(CredentialInvalidError):
+        await verifier().verify(bearer(token({"roles": ["staff"], "service_id": named})))
+
+
 async def test_what_others_say_of_a_service_counts_for_nothing() -> None:
     for role in ("citizen", "auditor", "service"):
         caller, _ = await verifier().verify(bearer(token({"roles": [role], "service_id": SERVICE})))
-        assert caller.audited_service == ""
+        assert (caller.audited_service, caller.staffed_service) == ("", "")
+        assert caller.service == ("mair" if role == "service" else "")
 
 
 async def test_a_token_says_for_how_long() -> None:

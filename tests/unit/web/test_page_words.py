@@ -79,7 +79,8 @@ def test_every_text_is_used(room: str) -> None:
     unused = {
         key
         for key in texts_of(room)
-        if not re.search(rf"""["']{re.escape(key)}["']""", said)
+        # What an official reads instead is looked up under the name of what she reads.
+        if not re.search(rf"""["']{re.escape(key.removeprefix("assist."))}["']""", said)
         and not any(key.startswith(family) for family in families)
     }
     assert not unused

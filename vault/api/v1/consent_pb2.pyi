@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from vault.api.v1 import disclosure_pb2 as _disclosure_pb2
 from vault.api.v1 import registry_pb2 as _registry_pb2
 import builtins as _builtins
 import sys
@@ -567,6 +568,7 @@ class Consent(_message.Message):
     NOTICE_HASH_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     DECISION_FORM_FIELD_NUMBER: _builtins.int
+    LAST_REPORT_FIELD_NUMBER: _builtins.int
     consent_id: _builtins.str
     """Output only. The consent. UUID."""
     state: Global___ConsentState.ValueType
@@ -637,6 +639,10 @@ class Consent(_message.Message):
     def pause_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When she paused it; absent if it is not paused."""
 
+    @_builtins.property
+    def last_report(self) -> _disclosure_pb2.RecipientReport:
+        """Output only. What the service last told of the matter; absent if nothing."""
+
     def __init__(
         self,
         *,
@@ -666,10 +672,11 @@ class Consent(_message.Message):
         notice_hash: _builtins.bytes = ...,
         language: _builtins.str = ...,
         decision_form: _registry_pb2.DecisionForm.ValueType = ...,
+        last_report: _disclosure_pb2.RecipientReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "frequency", b"frequency", "grant_time", b"grant_time", "last_disclosure_time", b"last_disclosure_time", "legal_basis", b"legal_basis", "pause_time", b"pause_time", "revoke_time", b"revoke_time", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "frequency", b"frequency", "grant_time", b"grant_time", "last_disclosure_time", b"last_disclosure_time", "last_report", b"last_report", "legal_basis", b"legal_basis", "pause_time", b"pause_time", "revoke_time", b"revoke_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_id", b"consent_id", "consent_request_id", b"consent_request_id", "decision_form", b"decision_form", "disclosure_count", b"disclosure_count", "end_time", b"end_time", "frequency", b"frequency", "grant_time", b"grant_time", "jurisdiction", b"jurisdiction", "language", b"language", "largest_age_days", b"largest_age_days", "last_disclosure_time", b"last_disclosure_time", "legal_basis", b"legal_basis", "method", b"method", "notice_hash", b"notice_hash", "one_time", b"one_time", "organisation_id", b"organisation_id", "pause_time", b"pause_time", "purpose", b"purpose", "retention_days", b"retention_days", "revoke_time", b"revoke_time", "scope", b"scope", "service_id", b"service_id", "start_time", b"start_time", "state", b"state", "storage", b"storage", "subject_id", b"subject_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_id", b"consent_id", "consent_request_id", b"consent_request_id", "decision_form", b"decision_form", "disclosure_count", b"disclosure_count", "end_time", b"end_time", "frequency", b"frequency", "grant_time", b"grant_time", "jurisdiction", b"jurisdiction", "language", b"language", "largest_age_days", b"largest_age_days", "last_disclosure_time", b"last_disclosure_time", "last_report", b"last_report", "legal_basis", b"legal_basis", "method", b"method", "notice_hash", b"notice_hash", "one_time", b"one_time", "organisation_id", b"organisation_id", "pause_time", b"pause_time", "purpose", b"purpose", "retention_days", b"retention_days", "revoke_time", b"revoke_time", "scope", b"scope", "service_id", b"service_id", "start_time", b"start_time", "state", b"state", "storage", b"storage", "subject_id", b"subject_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -67,7 +67,7 @@ class RequestConsentRequest(_message.Message):
     case_ref: _builtins.str
     """Optional. The service's case."""
     staff_ref: _builtins.str
-    """Optional. The member of staff who asks."""
+    """Optional. The member of staff who asks. Whoever signed in herself names no other."""
     subject_id: _builtins.str
     """Optional. Whom it asks, as the service knows her; empty: whoever claims it. UUID."""
     with_short_code: _builtins.bool
@@ -492,10 +492,15 @@ class PreviewConsentRequest(_message.Message):
     CONSENT_REQUEST_ID_FIELD_NUMBER: _builtins.int
     CHOICE_FIELD_NUMBER: _builtins.int
     POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    WITHOUT_VALUES_FIELD_NUMBER: _builtins.int
     consent_request_id: _builtins.str
     """Required. The request. UUID."""
     position_token: _builtins.str
     """Optional. Wait until this place in history is visible, within the deadline."""
+    without_values: _builtins.bool
+    """Optional. Leave out what would be sent: what else a choice of protected evidence comes to is shown
+    at any time.
+    """
     @_builtins.property
     def acting(self) -> _vault_pb2.Acting:
         """Optional. For whom and how the caller acts."""
@@ -511,10 +516,11 @@ class PreviewConsentRequest(_message.Message):
         consent_request_id: _builtins.str = ...,
         choice: _consent_pb2.ConsentChoice | None = ...,
         position_token: _builtins.str = ...,
+        without_values: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "choice", b"choice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "choice", b"choice", "consent_request_id", b"consent_request_id", "position_token", b"position_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "choice", b"choice", "consent_request_id", b"consent_request_id", "position_token", b"position_token", "without_values", b"without_values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -535,7 +541,8 @@ class PreviewConsentResponse(_message.Message):
     """Output only. The canonical JSON `[terms,items]`, exactly as hashed."""
     bundle: _builtins.bytes
     """Output only. What would be sent now if everything were fetched at once: canonical JSON, made as a
-    disclosure's bundle is. Empty if it is too large for one answer.
+    disclosure's bundle is. Empty if it is too large for one answer, `without_values`, or if an official
+    asks and a piece is protected.
     """
     @_builtins.property
     def consent(self) -> _consent_pb2.Consent:

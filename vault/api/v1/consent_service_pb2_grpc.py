@@ -129,7 +129,7 @@ class ConsentServiceServicer:
     def RequestConsent(self, request, context):
         """Asks a citizen for evidence.
 
-        Services only. Reaches her in one of three ways: by a hand-off link to show her, by a short code
+        Services and their staff only. Reaches her in one of three ways: by a hand-off link to show her, by a short code
         that she gives to an official who helps her, or at once if the service knows her `subject_id`.
         Refused before she is disturbed with PURPOSE_NOT_ALLOWED, PURPOSE_EXCEEDED, FIELD_UNKNOWN,
         SERVICE_SUSPENDED; also NOT_FOUND (the subject), LIMIT_EXCEEDED (20 of a service's requests wait
@@ -142,7 +142,7 @@ class ConsentServiceServicer:
     def CancelRequest(self, request, context):
         """Takes a service's own request back, as long as she has not decided.
 
-        Services only. Fails with NOT_FOUND, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
+        Services and their staff only. Fails with NOT_FOUND, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
         REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -164,7 +164,7 @@ class ConsentServiceServicer:
     def RedeemCode(self, request, context):
         """Redeems the code of a claimed request for the id of the subject.
 
-        Services only, for their own requests. The verifier must fit the `code_challenge` of the
+        Services and their staff only, for their own requests. The verifier must fit the `code_challenge` of the
         request (RFC 7636, S256). Fails with NOT_FOUND, CODE_ALREADY_REDEEMED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -195,7 +195,8 @@ class ConsentServiceServicer:
         """Returns what a choice would come to, and exactly what would be sent, to be shown before deciding.
 
         Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
-        CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED.
+        CHOICE_NOT_OFFERED, FRESH_SIGN_IN_REQUIRED (a piece is protected; ask `without_values`, or sign in
+        again), REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -206,7 +207,8 @@ class ConsentServiceServicer:
 
         Citizens, and officials with her agreement. Fails with NOT_FOUND, SHOWN_DIFFERS,
         CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
-        PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
+        PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, SIGN_IN_TOO_NEW, APPROVAL_REQUIRED, APPROVAL_INVALID,
+        REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -240,7 +242,7 @@ class ConsentServiceServicer:
         first: the answer holds what must be shown, and the `shown` to send with the decision. Fails with
         NOT_FOUND, PURPOSE_EXCEEDED, SHOWN_DIFFERS, CONSENT_REVOKED, CONSENT_EXPIRED,
         FREQUENCY_EXHAUSTED (it was for one disclosure, which was made), PURPOSE_NOT_ALLOWED,
-        SERVICE_SUSPENDED, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
+        SERVICE_SUSPENDED, SIGN_IN_TOO_NEW, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -263,7 +265,7 @@ class ConsentServiceServicer:
         Citizens, and officials with her agreement. To show that it is hers, call it with `validate_only`
         first: the answer holds what must be shown and signed. Fails with NOT_FOUND, CONSENT_NOT_PAUSED,
         CONSENT_REVOKED, CONSENT_EXPIRED, PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, SHOWN_DIFFERS,
-        APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
+        SIGN_IN_TOO_NEW, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

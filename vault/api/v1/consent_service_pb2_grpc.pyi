@@ -36,7 +36,7 @@ class ConsentServiceStub:
     RequestConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.RequestConsentRequest, _consent_service_pb2.RequestConsentResponse]
     """Asks a citizen for evidence.
 
-    Services only. Reaches her in one of three ways: by a hand-off link to show her, by a short code
+    Services and their staff only. Reaches her in one of three ways: by a hand-off link to show her, by a short code
     that she gives to an official who helps her, or at once if the service knows her `subject_id`.
     Refused before she is disturbed with PURPOSE_NOT_ALLOWED, PURPOSE_EXCEEDED, FIELD_UNKNOWN,
     SERVICE_SUSPENDED; also NOT_FOUND (the subject), LIMIT_EXCEEDED (20 of a service's requests wait
@@ -45,7 +45,7 @@ class ConsentServiceStub:
     CancelRequest: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.CancelRequestRequest, _consent_service_pb2.CancelRequestResponse]
     """Takes a service's own request back, as long as she has not decided.
 
-    Services only. Fails with NOT_FOUND, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
+    Services and their staff only. Fails with NOT_FOUND, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
     REQUEST_ID_REUSED.
     """
     ClaimRequest: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.ClaimRequestRequest, _consent_service_pb2.ClaimRequestResponse]
@@ -59,7 +59,7 @@ class ConsentServiceStub:
     RedeemCode: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.RedeemCodeRequest, _consent_service_pb2.RedeemCodeResponse]
     """Redeems the code of a claimed request for the id of the subject.
 
-    Services only, for their own requests. The verifier must fit the `code_challenge` of the
+    Services and their staff only, for their own requests. The verifier must fit the `code_challenge` of the
     request (RFC 7636, S256). Fails with NOT_FOUND, CODE_ALREADY_REDEEMED.
     """
     GetRequest: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.GetRequestRequest, _consent_service_pb2.GetRequestResponse]
@@ -78,14 +78,16 @@ class ConsentServiceStub:
     """Returns what a choice would come to, and exactly what would be sent, to be shown before deciding.
 
     Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
-    CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED.
+    CHOICE_NOT_OFFERED, FRESH_SIGN_IN_REQUIRED (a piece is protected; ask `without_values`, or sign in
+    again), REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED.
     """
     GrantConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.GrantConsentRequest, _consent_service_pb2.GrantConsentResponse]
     """Grants a consent, exactly as it was shown.
 
     Citizens, and officials with her agreement. Fails with NOT_FOUND, SHOWN_DIFFERS,
     CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
-    PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
+    PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, SIGN_IN_TOO_NEW, APPROVAL_REQUIRED, APPROVAL_INVALID,
+    REQUEST_ID_REUSED.
     """
     RefuseConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.RefuseConsentRequest, _consent_service_pb2.RefuseConsentResponse]
     """Says no to a request. The service learns it, and nothing else.
@@ -107,7 +109,7 @@ class ConsentServiceStub:
     first: the answer holds what must be shown, and the `shown` to send with the decision. Fails with
     NOT_FOUND, PURPOSE_EXCEEDED, SHOWN_DIFFERS, CONSENT_REVOKED, CONSENT_EXPIRED,
     FREQUENCY_EXHAUSTED (it was for one disclosure, which was made), PURPOSE_NOT_ALLOWED,
-    SERVICE_SUSPENDED, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
+    SERVICE_SUSPENDED, SIGN_IN_TOO_NEW, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
     """
     PauseConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.PauseConsentRequest, _consent_service_pb2.PauseConsentResponse]
     """Pauses a consent: nothing is disclosed until it is resumed.
@@ -122,7 +124,7 @@ class ConsentServiceStub:
     Citizens, and officials with her agreement. To show that it is hers, call it with `validate_only`
     first: the answer holds what must be shown and signed. Fails with NOT_FOUND, CONSENT_NOT_PAUSED,
     CONSENT_REVOKED, CONSENT_EXPIRED, PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, SHOWN_DIFFERS,
-    APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
+    SIGN_IN_TOO_NEW, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
     """
     RevokeConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.RevokeConsentRequest, _consent_service_pb2.RevokeConsentResponse]
     """Revokes a consent. Once this is answered, no later disclosure is recorded and none still leaves.
@@ -160,7 +162,7 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     RequestConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.RequestConsentRequest, _consent_service_pb2.RequestConsentResponse]  # type: ignore[assignment]
     """Asks a citizen for evidence.
 
-    Services only. Reaches her in one of three ways: by a hand-off link to show her, by a short code
+    Services and their staff only. Reaches her in one of three ways: by a hand-off link to show her, by a short code
     that she gives to an official who helps her, or at once if the service knows her `subject_id`.
     Refused before she is disturbed with PURPOSE_NOT_ALLOWED, PURPOSE_EXCEEDED, FIELD_UNKNOWN,
     SERVICE_SUSPENDED; also NOT_FOUND (the subject), LIMIT_EXCEEDED (20 of a service's requests wait
@@ -169,7 +171,7 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     CancelRequest: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.CancelRequestRequest, _consent_service_pb2.CancelRequestResponse]  # type: ignore[assignment]
     """Takes a service's own request back, as long as she has not decided.
 
-    Services only. Fails with NOT_FOUND, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
+    Services and their staff only. Fails with NOT_FOUND, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
     REQUEST_ID_REUSED.
     """
     ClaimRequest: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.ClaimRequestRequest, _consent_service_pb2.ClaimRequestResponse]  # type: ignore[assignment]
@@ -183,7 +185,7 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     RedeemCode: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.RedeemCodeRequest, _consent_service_pb2.RedeemCodeResponse]  # type: ignore[assignment]
     """Redeems the code of a claimed request for the id of the subject.
 
-    Services only, for their own requests. The verifier must fit the `code_challenge` of the
+    Services and their staff only, for their own requests. The verifier must fit the `code_challenge` of the
     request (RFC 7636, S256). Fails with NOT_FOUND, CODE_ALREADY_REDEEMED.
     """
     GetRequest: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.GetRequestRequest, _consent_service_pb2.GetRequestResponse]  # type: ignore[assignment]
@@ -202,14 +204,16 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     """Returns what a choice would come to, and exactly what would be sent, to be shown before deciding.
 
     Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
-    CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED.
+    CHOICE_NOT_OFFERED, FRESH_SIGN_IN_REQUIRED (a piece is protected; ask `without_values`, or sign in
+    again), REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED.
     """
     GrantConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.GrantConsentRequest, _consent_service_pb2.GrantConsentResponse]  # type: ignore[assignment]
     """Grants a consent, exactly as it was shown.
 
     Citizens, and officials with her agreement. Fails with NOT_FOUND, SHOWN_DIFFERS,
     CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
-    PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
+    PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, SIGN_IN_TOO_NEW, APPROVAL_REQUIRED, APPROVAL_INVALID,
+    REQUEST_ID_REUSED.
     """
     RefuseConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.RefuseConsentRequest, _consent_service_pb2.RefuseConsentResponse]  # type: ignore[assignment]
     """Says no to a request. The service learns it, and nothing else.
@@ -231,7 +235,7 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     first: the answer holds what must be shown, and the `shown` to send with the decision. Fails with
     NOT_FOUND, PURPOSE_EXCEEDED, SHOWN_DIFFERS, CONSENT_REVOKED, CONSENT_EXPIRED,
     FREQUENCY_EXHAUSTED (it was for one disclosure, which was made), PURPOSE_NOT_ALLOWED,
-    SERVICE_SUSPENDED, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
+    SERVICE_SUSPENDED, SIGN_IN_TOO_NEW, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
     """
     PauseConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.PauseConsentRequest, _consent_service_pb2.PauseConsentResponse]  # type: ignore[assignment]
     """Pauses a consent: nothing is disclosed until it is resumed.
@@ -246,7 +250,7 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     Citizens, and officials with her agreement. To show that it is hers, call it with `validate_only`
     first: the answer holds what must be shown and signed. Fails with NOT_FOUND, CONSENT_NOT_PAUSED,
     CONSENT_REVOKED, CONSENT_EXPIRED, PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, SHOWN_DIFFERS,
-    APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
+    SIGN_IN_TOO_NEW, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
     """
     RevokeConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.RevokeConsentRequest, _consent_service_pb2.RevokeConsentResponse]  # type: ignore[assignment]
     """Revokes a consent. Once this is answered, no later disclosure is recorded and none still leaves.
@@ -287,7 +291,7 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_consent_service_pb2.RequestConsentResponse, _abc.Awaitable[_consent_service_pb2.RequestConsentResponse]]:
         """Asks a citizen for evidence.
 
-        Services only. Reaches her in one of three ways: by a hand-off link to show her, by a short code
+        Services and their staff only. Reaches her in one of three ways: by a hand-off link to show her, by a short code
         that she gives to an official who helps her, or at once if the service knows her `subject_id`.
         Refused before she is disturbed with PURPOSE_NOT_ALLOWED, PURPOSE_EXCEEDED, FIELD_UNKNOWN,
         SERVICE_SUSPENDED; also NOT_FOUND (the subject), LIMIT_EXCEEDED (20 of a service's requests wait
@@ -302,7 +306,7 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_consent_service_pb2.CancelRequestResponse, _abc.Awaitable[_consent_service_pb2.CancelRequestResponse]]:
         """Takes a service's own request back, as long as she has not decided.
 
-        Services only. Fails with NOT_FOUND, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
+        Services and their staff only. Fails with NOT_FOUND, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
         REQUEST_ID_REUSED.
         """
 
@@ -328,7 +332,7 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_consent_service_pb2.RedeemCodeResponse, _abc.Awaitable[_consent_service_pb2.RedeemCodeResponse]]:
         """Redeems the code of a claimed request for the id of the subject.
 
-        Services only, for their own requests. The verifier must fit the `code_challenge` of the
+        Services and their staff only, for their own requests. The verifier must fit the `code_challenge` of the
         request (RFC 7636, S256). Fails with NOT_FOUND, CODE_ALREADY_REDEEMED.
         """
 
@@ -365,7 +369,8 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns what a choice would come to, and exactly what would be sent, to be shown before deciding.
 
         Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
-        CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED.
+        CHOICE_NOT_OFFERED, FRESH_SIGN_IN_REQUIRED (a piece is protected; ask `without_values`, or sign in
+        again), REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED.
         """
 
     @_abc_1.abstractmethod
@@ -378,7 +383,8 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Citizens, and officials with her agreement. Fails with NOT_FOUND, SHOWN_DIFFERS,
         CHOICE_NOT_OFFERED, REQUEST_ALREADY_DECIDED, REQUEST_CANCELLED, REQUEST_EXPIRED,
-        PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
+        PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, SIGN_IN_TOO_NEW, APPROVAL_REQUIRED, APPROVAL_INVALID,
+        REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -418,7 +424,7 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         first: the answer holds what must be shown, and the `shown` to send with the decision. Fails with
         NOT_FOUND, PURPOSE_EXCEEDED, SHOWN_DIFFERS, CONSENT_REVOKED, CONSENT_EXPIRED,
         FREQUENCY_EXHAUSTED (it was for one disclosure, which was made), PURPOSE_NOT_ALLOWED,
-        SERVICE_SUSPENDED, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
+        SERVICE_SUSPENDED, SIGN_IN_TOO_NEW, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -445,7 +451,7 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         Citizens, and officials with her agreement. To show that it is hers, call it with `validate_only`
         first: the answer holds what must be shown and signed. Fails with NOT_FOUND, CONSENT_NOT_PAUSED,
         CONSENT_REVOKED, CONSENT_EXPIRED, PURPOSE_NOT_ALLOWED, SERVICE_SUSPENDED, SHOWN_DIFFERS,
-        APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
+        SIGN_IN_TOO_NEW, APPROVAL_REQUIRED, APPROVAL_INVALID, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from vault.api.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dvault/api/v1/disclosure.proto\x12\x0cvault.api.v1\x1a\x1b\x62uf/validate/validate.proto\"?\n\tAuthority\x12\x1e\n\nconsent_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x42\x12\n\tauthority\x12\x05\xbaH\x02\x08\x01\"\x92\x01\n\x0e\x46ieldSelection\x12\x0c\n\x04item\x18\x01 \x01(\r\x12\x34\n\revidence_type\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12<\n\x05names\x18\x03 \x03(\tB-\xbaH*\x92\x01\'\x08\x01\x10@\x18\x01\"\x1fr\x1d\x32\x1b^[A-Za-z][A-Za-z0-9]{0,63}$b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dvault/api/v1/disclosure.proto\x12\x0cvault.api.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"?\n\tAuthority\x12\x1e\n\nconsent_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x42\x12\n\tauthority\x12\x05\xbaH\x02\x08\x01\"\x92\x01\n\x0e\x46ieldSelection\x12\x0c\n\x04item\x18\x01 \x01(\r\x12\x34\n\revidence_type\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12<\n\x05names\x18\x03 \x03(\tB-\xbaH*\x92\x01\'\x08\x01\x10@\x18\x01\"\x1fr\x1d\x32\x1b^[A-Za-z][A-Za-z0-9]{0,63}$\"\x96\x01\n\x0fRecipientReport\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.vault.api.v1.ReportKind\x12*\n\x06status\x18\x02 \x01(\x0e\x32\x1a.vault.api.v1.ReportStatus\x12/\n\x0breport_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\\\n\nReportKind\x12\x1b\n\x17REPORT_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14REPORT_KIND_PROGRESS\x10\x01\x12\x17\n\x13REPORT_KIND_OUTCOME\x10\x02*\xf2\x01\n\x0cReportStatus\x12\x1d\n\x19REPORT_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16REPORT_STATUS_RECEIVED\x10\x01\x12\x1d\n\x19REPORT_STATUS_IN_PROGRESS\x10\x02\x12\x1d\n\x19REPORT_STATUS_MORE_NEEDED\x10\x03\x12\x19\n\x15REPORT_STATUS_GRANTED\x10\x04\x12\x19\n\x15REPORT_STATUS_REFUSED\x10\x05\x12\x1b\n\x17REPORT_STATUS_WITHDRAWN\x10\x06\x12\x16\n\x12REPORT_STATUS_DONE\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,8 +41,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FIELDSELECTION'].fields_by_name['evidence_type']._serialized_options = b'\272H\032r\0302\026^[a-z][a-z0-9_]{0,63}$'
   _globals['_FIELDSELECTION'].fields_by_name['names']._loaded_options = None
   _globals['_FIELDSELECTION'].fields_by_name['names']._serialized_options = b'\272H*\222\001\'\010\001\020@\030\001\"\037r\0352\033^[A-Za-z][A-Za-z0-9]{0,63}$'
-  _globals['_AUTHORITY']._serialized_start=76
-  _globals['_AUTHORITY']._serialized_end=139
-  _globals['_FIELDSELECTION']._serialized_start=142
-  _globals['_FIELDSELECTION']._serialized_end=288
+  _globals['_REPORTKIND']._serialized_start=476
+  _globals['_REPORTKIND']._serialized_end=568
+  _globals['_REPORTSTATUS']._serialized_start=571
+  _globals['_REPORTSTATUS']._serialized_end=813
+  _globals['_AUTHORITY']._serialized_start=109
+  _globals['_AUTHORITY']._serialized_end=172
+  _globals['_FIELDSELECTION']._serialized_start=175
+  _globals['_FIELDSELECTION']._serialized_end=321
+  _globals['_RECIPIENTREPORT']._serialized_start=324
+  _globals['_RECIPIENTREPORT']._serialized_end=474
 # @@protoc_insertion_point(module_scope)

@@ -6,7 +6,9 @@ SPDX-License-Identifier: Apache-2.0"""
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -17,6 +19,78 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ReportKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReportKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReportKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REPORT_KIND_UNSPECIFIED: _ReportKind.ValueType  # 0
+    """Is never sent."""
+    REPORT_KIND_PROGRESS: _ReportKind.ValueType  # 1
+    """It goes on."""
+    REPORT_KIND_OUTCOME: _ReportKind.ValueType  # 2
+    """It is decided or done."""
+
+class ReportKind(_ReportKind, metaclass=_ReportKindEnumTypeWrapper):
+    """Whether a matter goes on."""
+
+REPORT_KIND_UNSPECIFIED: ReportKind.ValueType  # 0
+"""Is never sent."""
+REPORT_KIND_PROGRESS: ReportKind.ValueType  # 1
+"""It goes on."""
+REPORT_KIND_OUTCOME: ReportKind.ValueType  # 2
+"""It is decided or done."""
+Global___ReportKind: _TypeAlias = ReportKind  # noqa: Y015
+
+class _ReportStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReportStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReportStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REPORT_STATUS_UNSPECIFIED: _ReportStatus.ValueType  # 0
+    """Is never sent."""
+    REPORT_STATUS_RECEIVED: _ReportStatus.ValueType  # 1
+    """Progress: it was received."""
+    REPORT_STATUS_IN_PROGRESS: _ReportStatus.ValueType  # 2
+    """Progress: somebody works on it."""
+    REPORT_STATUS_MORE_NEEDED: _ReportStatus.ValueType  # 3
+    """Progress: it cannot go on without something more from her, which the service asks for by a
+    request or on its own ways.
+    """
+    REPORT_STATUS_GRANTED: _ReportStatus.ValueType  # 4
+    """Outcome: it was decided as she applied."""
+    REPORT_STATUS_REFUSED: _ReportStatus.ValueType  # 5
+    """Outcome: it was decided against her."""
+    REPORT_STATUS_WITHDRAWN: _ReportStatus.ValueType  # 6
+    """Outcome: it was withdrawn before it was decided."""
+    REPORT_STATUS_DONE: _ReportStatus.ValueType  # 7
+    """Outcome: it is done; there was nothing to decide."""
+
+class ReportStatus(_ReportStatus, metaclass=_ReportStatusEnumTypeWrapper):
+    """How far a matter is."""
+
+REPORT_STATUS_UNSPECIFIED: ReportStatus.ValueType  # 0
+"""Is never sent."""
+REPORT_STATUS_RECEIVED: ReportStatus.ValueType  # 1
+"""Progress: it was received."""
+REPORT_STATUS_IN_PROGRESS: ReportStatus.ValueType  # 2
+"""Progress: somebody works on it."""
+REPORT_STATUS_MORE_NEEDED: ReportStatus.ValueType  # 3
+"""Progress: it cannot go on without something more from her, which the service asks for by a
+request or on its own ways.
+"""
+REPORT_STATUS_GRANTED: ReportStatus.ValueType  # 4
+"""Outcome: it was decided as she applied."""
+REPORT_STATUS_REFUSED: ReportStatus.ValueType  # 5
+"""Outcome: it was decided against her."""
+REPORT_STATUS_WITHDRAWN: ReportStatus.ValueType  # 6
+"""Outcome: it was withdrawn before it was decided."""
+REPORT_STATUS_DONE: ReportStatus.ValueType  # 7
+"""Outcome: it is done; there was nothing to decide."""
+Global___ReportStatus: _TypeAlias = ReportStatus  # noqa: Y015
 
 @_typing.final
 class Authority(_message.Message):
@@ -73,3 +147,35 @@ class FieldSelection(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FieldSelection: _TypeAlias = FieldSelection  # noqa: Y015
+
+@_typing.final
+class RecipientReport(_message.Message):
+    """What a recipient told her of the matter for which it fetches."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    REPORT_TIME_FIELD_NUMBER: _builtins.int
+    kind: Global___ReportKind.ValueType
+    """Output only. Whether the matter goes on or is decided; it follows from the status."""
+    status: Global___ReportStatus.ValueType
+    """Output only. How far it is."""
+    @_builtins.property
+    def report_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it was reported."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___ReportKind.ValueType = ...,
+        status: Global___ReportStatus.ValueType = ...,
+        report_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["report_time", b"report_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "report_time", b"report_time", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecipientReport: _TypeAlias = RecipientReport  # noqa: Y015

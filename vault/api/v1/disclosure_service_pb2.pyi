@@ -92,9 +92,9 @@ class DiscloseEvidenceRequest(_message.Message):
     purpose_code: _builtins.str
     """Required. The purpose's code; it must be the authority's."""
     case_ref: _builtins.str
-    """Optional. The service's case."""
+    """Optional. The service's case. Required of a member of staff."""
     staff_ref: _builtins.str
-    """Optional. The member of staff who looks."""
+    """Optional. The member of staff who looks. Whoever signed in herself names no other."""
     external_reference: _builtins.str
     """Optional. The service's own reference, which comes back."""
     @_builtins.property
@@ -270,9 +270,9 @@ class DiscloseDocumentRequest(_message.Message):
     purpose_code: _builtins.str
     """Required. The purpose's code; it must be the authority's."""
     case_ref: _builtins.str
-    """Optional. The service's case."""
+    """Optional. The service's case. Required of a member of staff."""
     staff_ref: _builtins.str
-    """Optional. The member of staff who looks."""
+    """Optional. The member of staff who looks. Whoever signed in herself names no other."""
     external_reference: _builtins.str
     """Optional. The service's own reference, which comes back."""
     @_builtins.property
@@ -448,6 +448,84 @@ class DisclosureCheckResult(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DisclosureCheckResult: _TypeAlias = DisclosureCheckResult  # noqa: Y015
+
+@_typing.final
+class ReportOutcomeRequest(_message.Message):
+    """Tells her how far a matter is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SUBJECT_ID_FIELD_NUMBER: _builtins.int
+    AUTHORITY_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    CASE_REF_FIELD_NUMBER: _builtins.int
+    STAFF_REF_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
+    subject_id: _builtins.str
+    """Required. The service's id of the subject. UUID."""
+    status: _disclosure_pb2.ReportStatus.ValueType
+    """Required. How far it is."""
+    case_ref: _builtins.str
+    """Optional. The service's case."""
+    staff_ref: _builtins.str
+    """Optional. The member of staff who reports. Whoever signed in herself names no other."""
+    @_builtins.property
+    def authority(self) -> _disclosure_pb2.Authority:
+        """Required. What permitted the service to fetch for it."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        subject_id: _builtins.str = ...,
+        authority: _disclosure_pb2.Authority | None = ...,
+        status: _disclosure_pb2.ReportStatus.ValueType = ...,
+        case_ref: _builtins.str = ...,
+        staff_ref: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "case_ref", b"case_ref", "request_id", b"request_id", "staff_ref", b"staff_ref", "status", b"status", "subject_id", b"subject_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportOutcomeRequest: _TypeAlias = ReportOutcomeRequest  # noqa: Y015
+
+@_typing.final
+class ReportOutcomeResponse(_message.Message):
+    """Returns what was reported."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    position_token: _builtins.str
+    """Output only. The place in history after this write; reads accept it."""
+    @_builtins.property
+    def report(self) -> _disclosure_pb2.RecipientReport:
+        """Output only. The report."""
+
+    @_builtins.property
+    def receipt(self) -> _log_pb2.Receipt:
+        """Output only. The signed receipt of its record."""
+
+    def __init__(
+        self,
+        *,
+        report: _disclosure_pb2.RecipientReport | None = ...,
+        receipt: _log_pb2.Receipt | None = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position_token", b"position_token", "receipt", b"receipt", "report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportOutcomeResponse: _TypeAlias = ReportOutcomeResponse  # noqa: Y015
 
 @_typing.final
 class ListChangesRequest(_message.Message):

@@ -27,6 +27,9 @@ if _version_not_supported:
 
 class DisclosureServiceStub:
     """Hands evidence to services, each act recorded before any data leaves.
+
+    Where services may call, a member of a service's staff may too (role `staff`), except for batches
+    and changes: as if the service called. Each act then carries her as its `staff_ref`.
     """
 
     def __init__(self, channel):
@@ -55,6 +58,11 @@ class DisclosureServiceStub:
                 request_serializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.CheckDisclosuresRequest.SerializeToString,
                 response_deserializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.CheckDisclosuresResponse.FromString,
                 _registered_method=True)
+        self.ReportOutcome = channel.unary_unary(
+                '/vault.api.v1.DisclosureService/ReportOutcome',
+                request_serializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.ReportOutcomeRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.ReportOutcomeResponse.FromString,
+                _registered_method=True)
         self.ListChanges = channel.unary_unary(
                 '/vault.api.v1.DisclosureService/ListChanges',
                 request_serializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.ListChangesRequest.SerializeToString,
@@ -64,6 +72,9 @@ class DisclosureServiceStub:
 
 class DisclosureServiceServicer:
     """Hands evidence to services, each act recorded before any data leaves.
+
+    Where services may call, a member of a service's staff may too (role `staff`), except for batches
+    and changes: as if the service called. Each act then carries her as its `staff_ref`.
     """
 
     def DiscloseEvidence(self, request, context):
@@ -116,6 +127,19 @@ class DisclosureServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportOutcome(self, request, context):
+        """Tells her how far the matter is for which the service fetches, or how it was decided.
+
+        Services only. Under a consent of theirs that was used or has not ended; at most five times for
+        one consent and UTC day. It stands in her history, and the last one on the consent. The status
+        is one of a closed list: what else there is to say goes on the service's own ways. Fails with
+        NOT_FOUND, CONSENT_REVOKED, CONSENT_EXPIRED (never used), SERVICE_SUSPENDED, LIMIT_EXCEEDED,
+        CONCURRENT_CHANGE, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListChanges(self, request, context):
         """Lists what became of the service's requests and consents, oldest first, from the first ever.
 
@@ -149,6 +173,11 @@ def add_DisclosureServiceServicer_to_server(servicer, server):
                     request_deserializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.CheckDisclosuresRequest.FromString,
                     response_serializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.CheckDisclosuresResponse.SerializeToString,
             ),
+            'ReportOutcome': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportOutcome,
+                    request_deserializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.ReportOutcomeRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.ReportOutcomeResponse.SerializeToString,
+            ),
             'ListChanges': grpc.unary_unary_rpc_method_handler(
                     servicer.ListChanges,
                     request_deserializer=vault_dot_api_dot_v1_dot_disclosure__service__pb2.ListChangesRequest.FromString,
@@ -164,6 +193,9 @@ def add_DisclosureServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class DisclosureService:
     """Hands evidence to services, each act recorded before any data leaves.
+
+    Where services may call, a member of a service's staff may too (role `staff`), except for batches
+    and changes: as if the service called. Each act then carries her as its `staff_ref`.
     """
 
     @staticmethod
@@ -264,6 +296,33 @@ class DisclosureService:
             '/vault.api.v1.DisclosureService/CheckDisclosures',
             vault_dot_api_dot_v1_dot_disclosure__service__pb2.CheckDisclosuresRequest.SerializeToString,
             vault_dot_api_dot_v1_dot_disclosure__service__pb2.CheckDisclosuresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportOutcome(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.DisclosureService/ReportOutcome',
+            vault_dot_api_dot_v1_dot_disclosure__service__pb2.ReportOutcomeRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_disclosure__service__pb2.ReportOutcomeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,11 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class DisclosureServiceStub:
-    """Hands evidence to services, each act recorded before any data leaves."""
+    """Hands evidence to services, each act recorded before any data leaves.
+
+    Where services may call, a member of a service's staff may too (role `staff`), except for batches
+    and changes: as if the service called. Each act then carries her as its `staff_ref`.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -67,6 +71,15 @@ class DisclosureServiceStub:
     Services only, for their own consents. Promises nothing: each disclosure is decided anew. Fails
     with NOT_FOUND if it knows one of the subjects or consents not at all.
     """
+    ReportOutcome: _grpc.UnaryUnaryMultiCallable[_disclosure_service_pb2.ReportOutcomeRequest, _disclosure_service_pb2.ReportOutcomeResponse]
+    """Tells her how far the matter is for which the service fetches, or how it was decided.
+
+    Services only. Under a consent of theirs that was used or has not ended; at most five times for
+    one consent and UTC day. It stands in her history, and the last one on the consent. The status
+    is one of a closed list: what else there is to say goes on the service's own ways. Fails with
+    NOT_FOUND, CONSENT_REVOKED, CONSENT_EXPIRED (never used), SERVICE_SUSPENDED, LIMIT_EXCEEDED,
+    CONCURRENT_CHANGE, REQUEST_ID_REUSED.
+    """
     ListChanges: _grpc.UnaryUnaryMultiCallable[_disclosure_service_pb2.ListChangesRequest, _disclosure_service_pb2.ListChangesResponse]
     """Lists what became of the service's requests and consents, oldest first, from the first ever.
 
@@ -76,7 +89,11 @@ class DisclosureServiceStub:
 
 @_typing.type_check_only
 class DisclosureServiceAsyncStub(DisclosureServiceStub):
-    """Hands evidence to services, each act recorded before any data leaves."""
+    """Hands evidence to services, each act recorded before any data leaves.
+
+    Where services may call, a member of a service's staff may too (role `staff`), except for batches
+    and changes: as if the service called. Each act then carries her as its `staff_ref`.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     DiscloseEvidence: _aio.UnaryUnaryMultiCallable[_disclosure_service_pb2.DiscloseEvidenceRequest, _disclosure_service_pb2.DiscloseEvidenceResponse]  # type: ignore[assignment]
@@ -113,6 +130,15 @@ class DisclosureServiceAsyncStub(DisclosureServiceStub):
     Services only, for their own consents. Promises nothing: each disclosure is decided anew. Fails
     with NOT_FOUND if it knows one of the subjects or consents not at all.
     """
+    ReportOutcome: _aio.UnaryUnaryMultiCallable[_disclosure_service_pb2.ReportOutcomeRequest, _disclosure_service_pb2.ReportOutcomeResponse]  # type: ignore[assignment]
+    """Tells her how far the matter is for which the service fetches, or how it was decided.
+
+    Services only. Under a consent of theirs that was used or has not ended; at most five times for
+    one consent and UTC day. It stands in her history, and the last one on the consent. The status
+    is one of a closed list: what else there is to say goes on the service's own ways. Fails with
+    NOT_FOUND, CONSENT_REVOKED, CONSENT_EXPIRED (never used), SERVICE_SUSPENDED, LIMIT_EXCEEDED,
+    CONCURRENT_CHANGE, REQUEST_ID_REUSED.
+    """
     ListChanges: _aio.UnaryUnaryMultiCallable[_disclosure_service_pb2.ListChangesRequest, _disclosure_service_pb2.ListChangesResponse]  # type: ignore[assignment]
     """Lists what became of the service's requests and consents, oldest first, from the first ever.
 
@@ -121,7 +147,11 @@ class DisclosureServiceAsyncStub(DisclosureServiceStub):
     """
 
 class DisclosureServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Hands evidence to services, each act recorded before any data leaves."""
+    """Hands evidence to services, each act recorded before any data leaves.
+
+    Where services may call, a member of a service's staff may too (role `staff`), except for batches
+    and changes: as if the service called. Each act then carries her as its `staff_ref`.
+    """
 
     @_abc_1.abstractmethod
     def DiscloseEvidence(
@@ -179,6 +209,21 @@ class DisclosureServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Services only, for their own consents. Promises nothing: each disclosure is decided anew. Fails
         with NOT_FOUND if it knows one of the subjects or consents not at all.
+        """
+
+    @_abc_1.abstractmethod
+    def ReportOutcome(
+        self,
+        request: _disclosure_service_pb2.ReportOutcomeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_disclosure_service_pb2.ReportOutcomeResponse, _abc.Awaitable[_disclosure_service_pb2.ReportOutcomeResponse]]:
+        """Tells her how far the matter is for which the service fetches, or how it was decided.
+
+        Services only. Under a consent of theirs that was used or has not ended; at most five times for
+        one consent and UTC day. It stands in her history, and the last one on the consent. The status
+        is one of a closed list: what else there is to say goes on the service's own ways. Fails with
+        NOT_FOUND, CONSENT_REVOKED, CONSENT_EXPIRED (never used), SERVICE_SUSPENDED, LIMIT_EXCEEDED,
+        CONCURRENT_CHANGE, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

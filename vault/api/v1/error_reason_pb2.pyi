@@ -194,6 +194,33 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     somebody else's, too old, or not signed as it must be. Have what is shown now approved.
     Example: `{"reason": "APPROVAL_INVALID", "domain": "vault.api.v1"}`.
     """
+    ERROR_REASON_SIGNED_OUT: _ErrorReason.ValueType  # 100
+    """UNAUTHENTICATED. She signed out everywhere after this access token was issued. Sign in again.
+    Example: `{"reason": "SIGNED_OUT", "domain": "vault.api.v1"}`.
+    """
+    ERROR_REASON_FRESH_SIGN_IN_REQUIRED: _ErrorReason.ValueType  # 101
+    """UNAUTHENTICATED. The evidence is protected: she has to sign in again now, and the access token must
+    say so in `auth_time` (RFC 9470, `insufficient_user_authentication`).
+    Example: `{"reason": "FRESH_SIGN_IN_REQUIRED", "domain": "vault.api.v1"}`.
+    """
+    ERROR_REASON_SIGN_IN_TOO_NEW: _ErrorReason.ValueType  # 102
+    """FAILED_PRECONDITION. The sign-in was linked too short a time ago: until then it may not share, take
+    away, or let others in.
+    Example: `{"reason": "SIGN_IN_TOO_NEW", "domain": "vault.api.v1", "metadata": {"until":
+    "2026-11-25T12:00:00.000000Z"}}`.
+    """
+    ERROR_REASON_SIGN_IN_HAS_VAULT: _ErrorReason.ValueType  # 103
+    """FAILED_PRECONDITION. The sign-in leads to a vault already.
+    Example: `{"reason": "SIGN_IN_HAS_VAULT", "domain": "vault.api.v1"}`.
+    """
+    ERROR_REASON_LAST_SIGN_IN: _ErrorReason.ValueType  # 104
+    """FAILED_PRECONDITION. It is the only way to the vault that is left. Link another first.
+    Example: `{"reason": "LAST_SIGN_IN", "domain": "vault.api.v1"}`.
+    """
+    ERROR_REASON_LINK_CODE_ENDED: _ErrorReason.ValueType  # 105
+    """FAILED_PRECONDITION. The code was used, or is too old. Make another.
+    Example: `{"reason": "LINK_CODE_ENDED", "domain": "vault.api.v1"}`.
+    """
     ERROR_REASON_CONCURRENT_CHANGE: _ErrorReason.ValueType  # 60
     """ABORTED. Another change came first, again and again. Retry with the same `request_id`.
     Example: `{"reason": "CONCURRENT_CHANGE", "domain": "vault.api.v1"}`.
@@ -421,6 +448,33 @@ ERROR_REASON_APPROVAL_INVALID: ErrorReason.ValueType  # 78
 """FAILED_PRECONDITION. The proof does not show that this decision is hers: another challenge,
 somebody else's, too old, or not signed as it must be. Have what is shown now approved.
 Example: `{"reason": "APPROVAL_INVALID", "domain": "vault.api.v1"}`.
+"""
+ERROR_REASON_SIGNED_OUT: ErrorReason.ValueType  # 100
+"""UNAUTHENTICATED. She signed out everywhere after this access token was issued. Sign in again.
+Example: `{"reason": "SIGNED_OUT", "domain": "vault.api.v1"}`.
+"""
+ERROR_REASON_FRESH_SIGN_IN_REQUIRED: ErrorReason.ValueType  # 101
+"""UNAUTHENTICATED. The evidence is protected: she has to sign in again now, and the access token must
+say so in `auth_time` (RFC 9470, `insufficient_user_authentication`).
+Example: `{"reason": "FRESH_SIGN_IN_REQUIRED", "domain": "vault.api.v1"}`.
+"""
+ERROR_REASON_SIGN_IN_TOO_NEW: ErrorReason.ValueType  # 102
+"""FAILED_PRECONDITION. The sign-in was linked too short a time ago: until then it may not share, take
+away, or let others in.
+Example: `{"reason": "SIGN_IN_TOO_NEW", "domain": "vault.api.v1", "metadata": {"until":
+"2026-11-25T12:00:00.000000Z"}}`.
+"""
+ERROR_REASON_SIGN_IN_HAS_VAULT: ErrorReason.ValueType  # 103
+"""FAILED_PRECONDITION. The sign-in leads to a vault already.
+Example: `{"reason": "SIGN_IN_HAS_VAULT", "domain": "vault.api.v1"}`.
+"""
+ERROR_REASON_LAST_SIGN_IN: ErrorReason.ValueType  # 104
+"""FAILED_PRECONDITION. It is the only way to the vault that is left. Link another first.
+Example: `{"reason": "LAST_SIGN_IN", "domain": "vault.api.v1"}`.
+"""
+ERROR_REASON_LINK_CODE_ENDED: ErrorReason.ValueType  # 105
+"""FAILED_PRECONDITION. The code was used, or is too old. Make another.
+Example: `{"reason": "LINK_CODE_ENDED", "domain": "vault.api.v1"}`.
 """
 ERROR_REASON_CONCURRENT_CHANGE: ErrorReason.ValueType  # 60
 """ABORTED. Another change came first, again and again. Retry with the same `request_id`.

@@ -25,25 +25,25 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bvault/api/v1/evidence.proto\x12\x0cvault.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xec\x02\n\x08\x45vidence\x12\x13\n\x0b\x65vidence_id\x18\x01 \x01(\t\x12\x15\n\revidence_type\x18\x02 \x01(\t\x12\x16\n\x0eschema_version\x18\x03 \x01(\r\x12\x10\n\x08revision\x18\x04 \x01(\r\x12\x30\n\x0cprovide_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bissued_date\x18\x07 \x01(\t\x12,\n\x06source\x18\x08 \x01(\x0e\x32\x1c.vault.api.v1.EvidenceSource\x12+\n\x06\x66ields\x18\t \x03(\x0b\x32\x1b.vault.api.v1.EvidenceField\x12\x0e\n\x06values\x18\n \x01(\x0c\x12\'\n\x08\x64isputes\x18\x0b \x03(\x0b\x32\x15.vault.api.v1.Dispute\"\xc1\x01\n\rEvidenceField\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x0bsensitivity\x18\x02 \x01(\x0e\x32\x19.vault.api.v1.Sensitivity\x12,\n\x06source\x18\x03 \x01(\x0e\x32\x1c.vault.api.v1.EvidenceSource\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bis_disputed\x18\x05 \x01(\x08\"\xb6\x01\n\x07\x44ispute\x12\x12\n\ndispute_id\x18\x01 \x01(\t\x12\r\n\x05names\x18\x02 \x03(\t\x12\x30\n\x0c\x64ispute_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tstatement\x18\x04 \x01(\t\x12\x11\n\tis_shared\x18\x05 \x01(\x08\x12\x30\n\x0cresolve_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb8\x01\n\x0e\x45videnceHolder\x12\x12\n\nservice_id\x18\x01 \x01(\t\x12\x12\n\nconsent_id\x18\x02 \x01(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\r\x12\r\n\x05names\x18\x05 \x03(\t\x12\x38\n\x14last_disclosure_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nis_current\x18\x07 \x01(\x08*\x8e\x01\n\x0e\x45videnceSource\x12\x1f\n\x1b\x45VIDENCE_SOURCE_UNSPECIFIED\x10\x00\x12!\n\x1d\x45VIDENCE_SOURCE_SELF_DECLARED\x10\x01\x12\x1c\n\x18\x45VIDENCE_SOURCE_DOCUMENT\x10\x02\x12\x1a\n\x16\x45VIDENCE_SOURCE_ISSUER\x10\x03*o\n\x0e\x44isputeOutcome\x12\x1f\n\x1b\x44ISPUTE_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x44ISPUTE_OUTCOME_WITHDRAWN\x10\x01\x12\x1d\n\x19\x44ISPUTE_OUTCOME_CORRECTED\x10\x02*x\n\x0bSensitivity\x12\x1b\n\x17SENSITIVITY_UNSPECIFIED\x10\x00\x12\x18\n\x14SENSITIVITY_ORDINARY\x10\x01\x12\x19\n\x15SENSITIVITY_SENSITIVE\x10\x02\x12\x17\n\x13SENSITIVITY_SPECIAL\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bvault/api/v1/evidence.proto\x12\x0cvault.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x82\x03\n\x08\x45vidence\x12\x13\n\x0b\x65vidence_id\x18\x01 \x01(\t\x12\x15\n\revidence_type\x18\x02 \x01(\t\x12\x16\n\x0eschema_version\x18\x03 \x01(\r\x12\x10\n\x08revision\x18\x04 \x01(\r\x12\x30\n\x0cprovide_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bissued_date\x18\x07 \x01(\t\x12,\n\x06source\x18\x08 \x01(\x0e\x32\x1c.vault.api.v1.EvidenceSource\x12+\n\x06\x66ields\x18\t \x03(\x0b\x32\x1b.vault.api.v1.EvidenceField\x12\x0e\n\x06values\x18\n \x01(\x0c\x12\'\n\x08\x64isputes\x18\x0b \x03(\x0b\x32\x15.vault.api.v1.Dispute\x12\x14\n\x0cis_protected\x18\x0c \x01(\x08\"\xc1\x01\n\rEvidenceField\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x0bsensitivity\x18\x02 \x01(\x0e\x32\x19.vault.api.v1.Sensitivity\x12,\n\x06source\x18\x03 \x01(\x0e\x32\x1c.vault.api.v1.EvidenceSource\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bis_disputed\x18\x05 \x01(\x08\"\xb6\x01\n\x07\x44ispute\x12\x12\n\ndispute_id\x18\x01 \x01(\t\x12\r\n\x05names\x18\x02 \x03(\t\x12\x30\n\x0c\x64ispute_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tstatement\x18\x04 \x01(\t\x12\x11\n\tis_shared\x18\x05 \x01(\x08\x12\x30\n\x0cresolve_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb8\x01\n\x0e\x45videnceHolder\x12\x12\n\nservice_id\x18\x01 \x01(\t\x12\x12\n\nconsent_id\x18\x02 \x01(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\r\x12\r\n\x05names\x18\x05 \x03(\t\x12\x38\n\x14last_disclosure_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nis_current\x18\x07 \x01(\x08*\x8e\x01\n\x0e\x45videnceSource\x12\x1f\n\x1b\x45VIDENCE_SOURCE_UNSPECIFIED\x10\x00\x12!\n\x1d\x45VIDENCE_SOURCE_SELF_DECLARED\x10\x01\x12\x1c\n\x18\x45VIDENCE_SOURCE_DOCUMENT\x10\x02\x12\x1a\n\x16\x45VIDENCE_SOURCE_ISSUER\x10\x03*o\n\x0e\x44isputeOutcome\x12\x1f\n\x1b\x44ISPUTE_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x44ISPUTE_OUTCOME_WITHDRAWN\x10\x01\x12\x1d\n\x19\x44ISPUTE_OUTCOME_CORRECTED\x10\x02*x\n\x0bSensitivity\x12\x1b\n\x17SENSITIVITY_UNSPECIFIED\x10\x00\x12\x18\n\x14SENSITIVITY_ORDINARY\x10\x01\x12\x19\n\x15SENSITIVITY_SENSITIVE\x10\x02\x12\x17\n\x13SENSITIVITY_SPECIAL\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vault.api.v1.evidence_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVIDENCESOURCE']._serialized_start=1014
-  _globals['_EVIDENCESOURCE']._serialized_end=1156
-  _globals['_DISPUTEOUTCOME']._serialized_start=1158
-  _globals['_DISPUTEOUTCOME']._serialized_end=1269
-  _globals['_SENSITIVITY']._serialized_start=1271
-  _globals['_SENSITIVITY']._serialized_end=1391
+  _globals['_EVIDENCESOURCE']._serialized_start=1036
+  _globals['_EVIDENCESOURCE']._serialized_end=1178
+  _globals['_DISPUTEOUTCOME']._serialized_start=1180
+  _globals['_DISPUTEOUTCOME']._serialized_end=1291
+  _globals['_SENSITIVITY']._serialized_start=1293
+  _globals['_SENSITIVITY']._serialized_end=1413
   _globals['_EVIDENCE']._serialized_start=79
-  _globals['_EVIDENCE']._serialized_end=443
-  _globals['_EVIDENCEFIELD']._serialized_start=446
-  _globals['_EVIDENCEFIELD']._serialized_end=639
-  _globals['_DISPUTE']._serialized_start=642
-  _globals['_DISPUTE']._serialized_end=824
-  _globals['_EVIDENCEHOLDER']._serialized_start=827
-  _globals['_EVIDENCEHOLDER']._serialized_end=1011
+  _globals['_EVIDENCE']._serialized_end=465
+  _globals['_EVIDENCEFIELD']._serialized_start=468
+  _globals['_EVIDENCEFIELD']._serialized_end=661
+  _globals['_DISPUTE']._serialized_start=664
+  _globals['_DISPUTE']._serialized_end=846
+  _globals['_EVIDENCEHOLDER']._serialized_start=849
+  _globals['_EVIDENCEHOLDER']._serialized_end=1033
 # @@protoc_insertion_point(module_scope)

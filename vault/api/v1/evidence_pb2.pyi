@@ -117,6 +117,7 @@ class Evidence(_message.Message):
     FIELDS_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
     DISPUTES_FIELD_NUMBER: _builtins.int
+    IS_PROTECTED_FIELD_NUMBER: _builtins.int
     evidence_id: _builtins.str
     """Output only. The piece of evidence, whichever revision. UUID."""
     evidence_type: _builtins.str
@@ -131,6 +132,10 @@ class Evidence(_message.Message):
     """Output only. Where it comes from."""
     values: _builtins.bytes
     """Output only. The values: a JSON object in canonical form, UTF-8. Empty in lists."""
+    is_protected: _builtins.bool
+    """Output only. Whether it is protected: its values are shown to nobody but herself, and to her only
+    after she signed in just now. Whom she shares it with receives them as before.
+    """
     @_builtins.property
     def provide_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When she first provided it."""
@@ -161,10 +166,11 @@ class Evidence(_message.Message):
         fields: _abc.Iterable[Global___EvidenceField] | None = ...,
         values: _builtins.bytes = ...,
         disputes: _abc.Iterable[Global___Dispute] | None = ...,
+        is_protected: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["provide_time", b"provide_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["disputes", b"disputes", "evidence_id", b"evidence_id", "evidence_type", b"evidence_type", "fields", b"fields", "issued_date", b"issued_date", "provide_time", b"provide_time", "revision", b"revision", "schema_version", b"schema_version", "source", b"source", "update_time", b"update_time", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disputes", b"disputes", "evidence_id", b"evidence_id", "evidence_type", b"evidence_type", "fields", b"fields", "is_protected", b"is_protected", "issued_date", b"issued_date", "provide_time", b"provide_time", "revision", b"revision", "schema_version", b"schema_version", "source", b"source", "update_time", b"update_time", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

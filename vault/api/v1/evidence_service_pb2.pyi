@@ -534,6 +534,76 @@ class ResolveDisputeResponse(_message.Message):
 Global___ResolveDisputeResponse: _TypeAlias = ResolveDisputeResponse  # noqa: Y015
 
 @_typing.final
+class ProtectEvidenceRequest(_message.Message):
+    """Asks to protect a piece of evidence, or to protect it no more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTING_FIELD_NUMBER: _builtins.int
+    EVIDENCE_ID_FIELD_NUMBER: _builtins.int
+    IS_PROTECTED_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
+    evidence_id: _builtins.str
+    """Required. The piece of evidence. UUID."""
+    is_protected: _builtins.bool
+    """Required. Whether it is protected from now on."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        acting: _vault_pb2.Acting | None = ...,
+        evidence_id: _builtins.str = ...,
+        is_protected: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "evidence_id", b"evidence_id", "is_protected", b"is_protected", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProtectEvidenceRequest: _TypeAlias = ProtectEvidenceRequest  # noqa: Y015
+
+@_typing.final
+class ProtectEvidenceResponse(_message.Message):
+    """Returns the piece of evidence."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    position_token: _builtins.str
+    """Output only. The place in history after this write; reads accept it."""
+    @_builtins.property
+    def evidence(self) -> _evidence_pb2.Evidence:
+        """Output only. The piece of evidence, without its values."""
+
+    @_builtins.property
+    def receipt(self) -> _log_pb2.Receipt:
+        """Output only. The signed receipt."""
+
+    def __init__(
+        self,
+        *,
+        evidence: _evidence_pb2.Evidence | None = ...,
+        receipt: _log_pb2.Receipt | None = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "position_token", b"position_token", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProtectEvidenceResponse: _TypeAlias = ProtectEvidenceResponse  # noqa: Y015
+
+@_typing.final
 class GetEvidenceRequest(_message.Message):
     """Asks for one piece of evidence."""
 
@@ -543,12 +613,17 @@ class GetEvidenceRequest(_message.Message):
     EVIDENCE_ID_FIELD_NUMBER: _builtins.int
     POSITION_TOKEN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    WITHOUT_VALUES_FIELD_NUMBER: _builtins.int
     evidence_id: _builtins.str
     """Required. The piece of evidence. UUID."""
     position_token: _builtins.str
     """Optional. Wait until this place in history is visible, within the deadline."""
     revision: _builtins.int
     """Optional. Which revision; 0: the current one."""
+    without_values: _builtins.bool
+    """Optional. Leave out its values, and what she says is wrong in them: what else is known of a
+    protected piece is shown at any time.
+    """
     @_builtins.property
     def acting(self) -> _vault_pb2.Acting:
         """Optional. For whom and how the caller acts."""
@@ -560,10 +635,11 @@ class GetEvidenceRequest(_message.Message):
         evidence_id: _builtins.str = ...,
         position_token: _builtins.str = ...,
         revision: _builtins.int = ...,
+        without_values: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "evidence_id", b"evidence_id", "position_token", b"position_token", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "evidence_id", b"evidence_id", "position_token", b"position_token", "revision", b"revision", "without_values", b"without_values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

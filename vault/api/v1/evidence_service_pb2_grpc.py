@@ -65,6 +65,11 @@ class EvidenceServiceStub:
                 request_serializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.ResolveDisputeRequest.SerializeToString,
                 response_deserializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.ResolveDisputeResponse.FromString,
                 _registered_method=True)
+        self.ProtectEvidence = channel.unary_unary(
+                '/vault.api.v1.EvidenceService/ProtectEvidence',
+                request_serializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.ProtectEvidenceRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.ProtectEvidenceResponse.FromString,
+                _registered_method=True)
         self.GetEvidence = channel.unary_unary(
                 '/vault.api.v1.EvidenceService/GetEvidence',
                 request_serializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.GetEvidenceRequest.SerializeToString,
@@ -117,6 +122,7 @@ class EvidenceServiceServicer:
         """Downloads a document. The first message is its header, all others are chunks.
 
         Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
+        FRESH_SIGN_IN_REQUIRED (it is protected), CAPACITY_NOT_ALLOWED (an official, likewise),
         VAULT_NOT_OPEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -144,10 +150,24 @@ class EvidenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ProtectEvidence(self, request, context):
+        """Protects a piece of evidence, or protects it no more: the values of one that is protected are shown
+        to nobody but herself, and to her only after she signed in within the last five minutes, as the
+        `auth_time` of her access token says (RFC 9470). Whom she shares it with receives them as before.
+
+        Protecting: citizens, and officials who act for one. Lifting it: citizens only. Fails with NOT_FOUND,
+        FRESH_SIGN_IN_REQUIRED (lifting), CAPACITY_NOT_ALLOWED (an official, likewise), VAULT_NOT_OPEN,
+        REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetEvidence(self, request, context):
         """Returns one piece of evidence with its values, and which services hold which revision.
 
         Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
+        FRESH_SIGN_IN_REQUIRED (it is protected), CAPACITY_NOT_ALLOWED (an official, likewise),
         VAULT_NOT_OPEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -195,6 +215,11 @@ def add_EvidenceServiceServicer_to_server(servicer, server):
                     servicer.ResolveDispute,
                     request_deserializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.ResolveDisputeRequest.FromString,
                     response_serializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.ResolveDisputeResponse.SerializeToString,
+            ),
+            'ProtectEvidence': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProtectEvidence,
+                    request_deserializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.ProtectEvidenceRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_evidence__service__pb2.ProtectEvidenceResponse.SerializeToString,
             ),
             'GetEvidence': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEvidence,
@@ -370,6 +395,33 @@ class EvidenceService:
             '/vault.api.v1.EvidenceService/ResolveDispute',
             vault_dot_api_dot_v1_dot_evidence__service__pb2.ResolveDisputeRequest.SerializeToString,
             vault_dot_api_dot_v1_dot_evidence__service__pb2.ResolveDisputeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProtectEvidence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.EvidenceService/ProtectEvidence',
+            vault_dot_api_dot_v1_dot_evidence__service__pb2.ProtectEvidenceRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_evidence__service__pb2.ProtectEvidenceResponse.FromString,
             options,
             channel_credentials,
             insecure,

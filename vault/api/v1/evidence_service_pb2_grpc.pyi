@@ -57,6 +57,7 @@ class EvidenceServiceStub:
     """Downloads a document. The first message is its header, all others are chunks.
 
     Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
+    FRESH_SIGN_IN_REQUIRED (it is protected), CAPACITY_NOT_ALLOWED (an official, likewise),
     VAULT_NOT_OPEN.
     """
     DisputeEvidence: _grpc.UnaryUnaryMultiCallable[_evidence_service_pb2.DisputeEvidenceRequest, _evidence_service_pb2.DisputeEvidenceResponse]
@@ -72,10 +73,20 @@ class EvidenceServiceStub:
     Citizens, and officials who act for one. Fails with NOT_FOUND, DISPUTE_RESOLVED, VAULT_NOT_OPEN,
     REQUEST_ID_REUSED.
     """
+    ProtectEvidence: _grpc.UnaryUnaryMultiCallable[_evidence_service_pb2.ProtectEvidenceRequest, _evidence_service_pb2.ProtectEvidenceResponse]
+    """Protects a piece of evidence, or protects it no more: the values of one that is protected are shown
+    to nobody but herself, and to her only after she signed in within the last five minutes, as the
+    `auth_time` of her access token says (RFC 9470). Whom she shares it with receives them as before.
+
+    Protecting: citizens, and officials who act for one. Lifting it: citizens only. Fails with NOT_FOUND,
+    FRESH_SIGN_IN_REQUIRED (lifting), CAPACITY_NOT_ALLOWED (an official, likewise), VAULT_NOT_OPEN,
+    REQUEST_ID_REUSED.
+    """
     GetEvidence: _grpc.UnaryUnaryMultiCallable[_evidence_service_pb2.GetEvidenceRequest, _evidence_service_pb2.GetEvidenceResponse]
     """Returns one piece of evidence with its values, and which services hold which revision.
 
     Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
+    FRESH_SIGN_IN_REQUIRED (it is protected), CAPACITY_NOT_ALLOWED (an official, likewise),
     VAULT_NOT_OPEN.
     """
     ListEvidence: _grpc.UnaryUnaryMultiCallable[_evidence_service_pb2.ListEvidenceRequest, _evidence_service_pb2.ListEvidenceResponse]
@@ -113,6 +124,7 @@ class EvidenceServiceAsyncStub(EvidenceServiceStub):
     """Downloads a document. The first message is its header, all others are chunks.
 
     Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
+    FRESH_SIGN_IN_REQUIRED (it is protected), CAPACITY_NOT_ALLOWED (an official, likewise),
     VAULT_NOT_OPEN.
     """
     DisputeEvidence: _aio.UnaryUnaryMultiCallable[_evidence_service_pb2.DisputeEvidenceRequest, _evidence_service_pb2.DisputeEvidenceResponse]  # type: ignore[assignment]
@@ -128,10 +140,20 @@ class EvidenceServiceAsyncStub(EvidenceServiceStub):
     Citizens, and officials who act for one. Fails with NOT_FOUND, DISPUTE_RESOLVED, VAULT_NOT_OPEN,
     REQUEST_ID_REUSED.
     """
+    ProtectEvidence: _aio.UnaryUnaryMultiCallable[_evidence_service_pb2.ProtectEvidenceRequest, _evidence_service_pb2.ProtectEvidenceResponse]  # type: ignore[assignment]
+    """Protects a piece of evidence, or protects it no more: the values of one that is protected are shown
+    to nobody but herself, and to her only after she signed in within the last five minutes, as the
+    `auth_time` of her access token says (RFC 9470). Whom she shares it with receives them as before.
+
+    Protecting: citizens, and officials who act for one. Lifting it: citizens only. Fails with NOT_FOUND,
+    FRESH_SIGN_IN_REQUIRED (lifting), CAPACITY_NOT_ALLOWED (an official, likewise), VAULT_NOT_OPEN,
+    REQUEST_ID_REUSED.
+    """
     GetEvidence: _aio.UnaryUnaryMultiCallable[_evidence_service_pb2.GetEvidenceRequest, _evidence_service_pb2.GetEvidenceResponse]  # type: ignore[assignment]
     """Returns one piece of evidence with its values, and which services hold which revision.
 
     Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
+    FRESH_SIGN_IN_REQUIRED (it is protected), CAPACITY_NOT_ALLOWED (an official, likewise),
     VAULT_NOT_OPEN.
     """
     ListEvidence: _aio.UnaryUnaryMultiCallable[_evidence_service_pb2.ListEvidenceRequest, _evidence_service_pb2.ListEvidenceResponse]  # type: ignore[assignment]
@@ -190,6 +212,7 @@ class EvidenceServiceServicer(metaclass=_abc_1.ABCMeta):
         """Downloads a document. The first message is its header, all others are chunks.
 
         Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
+        FRESH_SIGN_IN_REQUIRED (it is protected), CAPACITY_NOT_ALLOWED (an official, likewise),
         VAULT_NOT_OPEN.
         """
 
@@ -219,6 +242,21 @@ class EvidenceServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def ProtectEvidence(
+        self,
+        request: _evidence_service_pb2.ProtectEvidenceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evidence_service_pb2.ProtectEvidenceResponse, _abc.Awaitable[_evidence_service_pb2.ProtectEvidenceResponse]]:
+        """Protects a piece of evidence, or protects it no more: the values of one that is protected are shown
+        to nobody but herself, and to her only after she signed in within the last five minutes, as the
+        `auth_time` of her access token says (RFC 9470). Whom she shares it with receives them as before.
+
+        Protecting: citizens, and officials who act for one. Lifting it: citizens only. Fails with NOT_FOUND,
+        FRESH_SIGN_IN_REQUIRED (lifting), CAPACITY_NOT_ALLOWED (an official, likewise), VAULT_NOT_OPEN,
+        REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
     def GetEvidence(
         self,
         request: _evidence_service_pb2.GetEvidenceRequest,
@@ -227,6 +265,7 @@ class EvidenceServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns one piece of evidence with its values, and which services hold which revision.
 
         Citizens, and officials who act for one; their look is recorded. Fails with NOT_FOUND,
+        FRESH_SIGN_IN_REQUIRED (it is protected), CAPACITY_NOT_ALLOWED (an official, likewise),
         VAULT_NOT_OPEN.
         """
 

@@ -145,8 +145,8 @@ class RegistryServiceServicer:
     def PublishPurpose(self, request, context):
         """Publishes a purpose, or its next version; consents keep the version that they name.
 
-        Operators only. Fails with NOT_FOUND (a service), FIELD_UNKNOWN, REGISTRY_CONFLICT,
-        REQUEST_ID_REUSED.
+        Operators only; a member of staff with `validate_only`, for services of her own organisation.
+        Fails with NOT_FOUND (a service), FIELD_UNKNOWN, REGISTRY_CONFLICT, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -56,8 +56,8 @@ class RegistryServiceStub:
     PublishPurpose: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.PublishPurposeRequest, _registry_service_pb2.PublishPurposeResponse]
     """Publishes a purpose, or its next version; consents keep the version that they name.
 
-    Operators only. Fails with NOT_FOUND (a service), FIELD_UNKNOWN, REGISTRY_CONFLICT,
-    REQUEST_ID_REUSED.
+    Operators only; a member of staff with `validate_only`, for services of her own organisation.
+    Fails with NOT_FOUND (a service), FIELD_UNKNOWN, REGISTRY_CONFLICT, REQUEST_ID_REUSED.
     """
     WithdrawPurpose: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.WithdrawPurposeRequest, _registry_service_pb2.WithdrawPurposeResponse]
     """Withdraws a purpose: within one second nothing is disclosed for it any more.
@@ -129,8 +129,8 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     PublishPurpose: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.PublishPurposeRequest, _registry_service_pb2.PublishPurposeResponse]  # type: ignore[assignment]
     """Publishes a purpose, or its next version; consents keep the version that they name.
 
-    Operators only. Fails with NOT_FOUND (a service), FIELD_UNKNOWN, REGISTRY_CONFLICT,
-    REQUEST_ID_REUSED.
+    Operators only; a member of staff with `validate_only`, for services of her own organisation.
+    Fails with NOT_FOUND (a service), FIELD_UNKNOWN, REGISTRY_CONFLICT, REQUEST_ID_REUSED.
     """
     WithdrawPurpose: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.WithdrawPurposeRequest, _registry_service_pb2.WithdrawPurposeResponse]  # type: ignore[assignment]
     """Withdraws a purpose: within one second nothing is disclosed for it any more.
@@ -229,8 +229,8 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_registry_service_pb2.PublishPurposeResponse, _abc.Awaitable[_registry_service_pb2.PublishPurposeResponse]]:
         """Publishes a purpose, or its next version; consents keep the version that they name.
 
-        Operators only. Fails with NOT_FOUND (a service), FIELD_UNKNOWN, REGISTRY_CONFLICT,
-        REQUEST_ID_REUSED.
+        Operators only; a member of staff with `validate_only`, for services of her own organisation.
+        Fails with NOT_FOUND (a service), FIELD_UNKNOWN, REGISTRY_CONFLICT, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

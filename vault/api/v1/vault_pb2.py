@@ -25,11 +25,12 @@ _sym_db = _symbol_database.Default()
 from vault.api.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from vault.api.v1 import consent_pb2 as vault_dot_api_dot_v1_dot_consent__pb2
+from vault.api.v1 import disclosure_pb2 as vault_dot_api_dot_v1_dot_disclosure__pb2
 from vault.api.v1 import log_pb2 as vault_dot_api_dot_v1_dot_log__pb2
 from vault.api.v1 import operation_pb2 as vault_dot_api_dot_v1_dot_operation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18vault/api/v1/vault.proto\x12\x0cvault.api.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1avault/api/v1/consent.proto\x1a\x16vault/api/v1/log.proto\x1a\x1cvault/api/v1/operation.proto\"\xd0\x01\n\x06\x41\x63ting\x12\x1d\n\x08vault_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x32\n\x08\x63\x61pacity\x18\x02 \x01(\x0e\x32\x16.vault.api.v1.CapacityB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1f\n\nmandate_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x30\n\x07\x63hannel\x18\x04 \x01(\x0e\x32\x15.vault.api.v1.ChannelB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12 \n\x0f\x61ssistance_code\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18<\"\x8b\x01\n\x08\x41pproval\x12\x32\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.vault.api.v1.ApprovalKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x18\n\x05proof\x18\x02 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x01\x12\x31\n\tassertion\x18\x03 \x01(\x0b\x32\x1e.vault.api.v1.PasskeyAssertion\"\x97\x01\n\x10PasskeyAssertion\x12\x1c\n\ncredential\x18\x01 \x01(\x0c\x42\x08\xbaH\x05z\x03\x18\xff\x07\x12$\n\x12\x61uthenticator_data\x18\x02 \x01(\x0c\x42\x08\xbaH\x05z\x03\x18\x80 \x12\"\n\x10\x63lient_data_json\x18\x03 \x01(\x0c\x42\x08\xbaH\x05z\x03\x18\x80 \x12\x1b\n\tsignature\x18\x04 \x01(\x0c\x42\x08\xbaH\x05z\x03\x18\x80\x08\"\xde\x01\n\x11\x41pprovalChallenge\x12\x11\n\tchallenge\x18\x01 \x01(\x0c\x12\x32\n\x0e\x61\x63\x63\x65pted_kinds\x18\x02 \x03(\x0e\x32\x1a.vault.api.v1.ApprovalKind\x12\x19\n\x11step_up_client_id\x18\x03 \x01(\t\x12\x1a\n\x12step_up_acr_values\x18\x04 \x03(\t\x12\x1f\n\x17step_up_max_age_seconds\x18\x05 \x01(\r\x12\x15\n\rpasskey_rp_id\x18\x06 \x01(\t\x12\x13\n\x0b\x63redentials\x18\x07 \x03(\x0c\"\xe6\x01\n\x07Passkey\x12\x12\n\npasskey_id\x18\x01 \x01(\t\x12\x12\n\ncredential\x18\x02 \x01(\x0c\x12\x31\n\talgorithm\x18\x03 \x01(\x0e\x32\x1e.vault.api.v1.PasskeyAlgorithm\x12\x12\n\npublic_key\x18\x04 \x01(\x0c\x12\r\n\x05rp_id\x18\x05 \x01(\t\x12,\n\x08\x61\x64\x64_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bremove_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x81\x01\n\x05Vault\x12\x10\n\x08vault_id\x18\x01 \x01(\t\x12-\n\topen_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12&\n\x08sign_ins\x18\x04 \x03(\x0b\x32\x14.vault.api.v1.SignIn\"\xa6\x01\n\x06SignIn\x12\x12\n\nsign_in_id\x18\x01 \x01(\t\x12(\n\x05means\x18\x02 \x01(\x0e\x32\x19.vault.api.v1.SignInMeans\x12-\n\tlink_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bunlink_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x82\x04\n\x0cHistoryEntry\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04type\x18\x03 \x01(\t\x12$\n\x06\x61\x63ting\x18\x04 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x12\n\nservice_id\x18\x05 \x01(\t\x12\x0f\n\x07purpose\x18\x06 \x01(\t\x12\x1a\n\x12\x63onsent_request_id\x18\x07 \x01(\t\x12\x12\n\nconsent_id\x18\x08 \x01(\t\x12(\n\x05items\x18\t \x03(\x0b\x32\x19.vault.api.v1.HistoryItem\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x10\n\x08repeated\x18\x0b \x01(\x08\x12\x10\n\x08\x63\x61se_ref\x18\x0c \x01(\t\x12\x11\n\tstaff_ref\x18\r \x01(\t\x12&\n\x07receipt\x18\x0e \x01(\x0b\x32\x15.vault.api.v1.Receipt\x12\x33\n\ndifference\x18\x0f \x01(\x0b\x32\x1f.vault.api.v1.ConsentDifference\x12\x31\n\rapproval_kind\x18\x10 \x01(\x0e\x32\x1a.vault.api.v1.ApprovalKind\x12-\n\x0bknown_fault\x18\x11 \x01(\x0b\x32\x18.vault.api.v1.KnownFault\"H\n\x0bHistoryItem\x12\x13\n\x0b\x65vidence_id\x18\x01 \x01(\t\x12\x15\n\revidence_type\x18\x02 \x01(\t\x12\r\n\x05names\x18\x03 \x03(\t*O\n\x0bSignInMeans\x12\x1d\n\x19SIGN_IN_MEANS_UNSPECIFIED\x10\x00\x12!\n\x1dSIGN_IN_MEANS_ASSISTANCE_CODE\x10\x01*\xff\x01\n\x08\x43\x61pacity\x12\x18\n\x14\x43\x41PACITY_UNSPECIFIED\x10\x00\x12\x11\n\rCAPACITY_SELF\x10\x01\x12\x13\n\x0f\x43\x41PACITY_HELPER\x10\x02\x12\x15\n\x11\x43\x41PACITY_ATTORNEY\x10\x03\x12\x13\n\x0f\x43\x41PACITY_DEPUTY\x10\x04\x12\x16\n\x12\x43\x41PACITY_APPOINTEE\x10\x05\x12\x13\n\x0f\x43\x41PACITY_PARENT\x10\x06\x12\x15\n\x11\x43\x41PACITY_OFFICIAL\x10\x07\x12\x14\n\x10\x43\x41PACITY_SERVICE\x10\x08\x12\x15\n\x11\x43\x41PACITY_OPERATOR\x10\t\x12\x14\n\x10\x43\x41PACITY_AUDITOR\x10\n*\x91\x01\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x43HANNEL_WEB\x10\x01\x12\x0f\n\x0b\x43HANNEL_CLI\x10\x02\x12\x0f\n\x0b\x43HANNEL_API\x10\x03\x12\x13\n\x0f\x43HANNEL_COUNTER\x10\x04\x12\x11\n\rCHANNEL_PHONE\x10\x05\x12\x12\n\x0e\x43HANNEL_LETTER\x10\x06*\x8c\x01\n\x10PasskeyAlgorithm\x12!\n\x1dPASSKEY_ALGORITHM_UNSPECIFIED\x10\x00\x12\x1b\n\x17PASSKEY_ALGORITHM_ES256\x10\x01\x12\x1b\n\x17PASSKEY_ALGORITHM_EDDSA\x10\x02\x12\x1b\n\x17PASSKEY_ALGORITHM_RS256\x10\x03*\xbf\x01\n\x0c\x41pprovalKind\x12\x1d\n\x19\x41PPROVAL_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41PPROVAL_KIND_SESSION\x10\x01\x12\x1e\n\x1a\x41PPROVAL_KIND_OIDC_STEP_UP\x10\x02\x12\x1a\n\x16\x41PPROVAL_KIND_WEBAUTHN\x10\x03\x12 \n\x1c\x41PPROVAL_KIND_STAFF_ASSISTED\x10\x04\x12\x17\n\x13\x41PPROVAL_KIND_PAPER\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18vault/api/v1/vault.proto\x12\x0cvault.api.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1avault/api/v1/consent.proto\x1a\x1dvault/api/v1/disclosure.proto\x1a\x16vault/api/v1/log.proto\x1a\x1cvault/api/v1/operation.proto\"\xd0\x01\n\x06\x41\x63ting\x12\x1d\n\x08vault_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x32\n\x08\x63\x61pacity\x18\x02 \x01(\x0e\x32\x16.vault.api.v1.CapacityB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1f\n\nmandate_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x30\n\x07\x63hannel\x18\x04 \x01(\x0e\x32\x15.vault.api.v1.ChannelB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12 \n\x0f\x61ssistance_code\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18<\"\x8b\x01\n\x08\x41pproval\x12\x32\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.vault.api.v1.ApprovalKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x18\n\x05proof\x18\x02 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x01\x12\x31\n\tassertion\x18\x03 \x01(\x0b\x32\x1e.vault.api.v1.PasskeyAssertion\"\x97\x01\n\x10PasskeyAssertion\x12\x1c\n\ncredential\x18\x01 \x01(\x0c\x42\x08\xbaH\x05z\x03\x18\xff\x07\x12$\n\x12\x61uthenticator_data\x18\x02 \x01(\x0c\x42\x08\xbaH\x05z\x03\x18\x80 \x12\"\n\x10\x63lient_data_json\x18\x03 \x01(\x0c\x42\x08\xbaH\x05z\x03\x18\x80 \x12\x1b\n\tsignature\x18\x04 \x01(\x0c\x42\x08\xbaH\x05z\x03\x18\x80\x08\"\xde\x01\n\x11\x41pprovalChallenge\x12\x11\n\tchallenge\x18\x01 \x01(\x0c\x12\x32\n\x0e\x61\x63\x63\x65pted_kinds\x18\x02 \x03(\x0e\x32\x1a.vault.api.v1.ApprovalKind\x12\x19\n\x11step_up_client_id\x18\x03 \x01(\t\x12\x1a\n\x12step_up_acr_values\x18\x04 \x03(\t\x12\x1f\n\x17step_up_max_age_seconds\x18\x05 \x01(\r\x12\x15\n\rpasskey_rp_id\x18\x06 \x01(\t\x12\x13\n\x0b\x63redentials\x18\x07 \x03(\x0c\"\xe6\x01\n\x07Passkey\x12\x12\n\npasskey_id\x18\x01 \x01(\t\x12\x12\n\ncredential\x18\x02 \x01(\x0c\x12\x31\n\talgorithm\x18\x03 \x01(\x0e\x32\x1e.vault.api.v1.PasskeyAlgorithm\x12\x12\n\npublic_key\x18\x04 \x01(\x0c\x12\r\n\x05rp_id\x18\x05 \x01(\t\x12,\n\x08\x61\x64\x64_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bremove_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc8\x01\n\x05Vault\x12\x10\n\x08vault_id\x18\x01 \x01(\t\x12-\n\topen_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12&\n\x08sign_ins\x18\x04 \x03(\x0b\x32\x14.vault.api.v1.SignIn\x12\x12\n\nsign_in_id\x18\x05 \x01(\t\x12\x31\n\rsign_out_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd9\x01\n\x06SignIn\x12\x12\n\nsign_in_id\x18\x01 \x01(\t\x12(\n\x05means\x18\x02 \x01(\x0e\x32\x19.vault.api.v1.SignInMeans\x12-\n\tlink_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bunlink_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rwait_end_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd8\x04\n\x0cHistoryEntry\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04type\x18\x03 \x01(\t\x12$\n\x06\x61\x63ting\x18\x04 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x12\n\nservice_id\x18\x05 \x01(\t\x12\x0f\n\x07purpose\x18\x06 \x01(\t\x12\x1a\n\x12\x63onsent_request_id\x18\x07 \x01(\t\x12\x12\n\nconsent_id\x18\x08 \x01(\t\x12(\n\x05items\x18\t \x03(\x0b\x32\x19.vault.api.v1.HistoryItem\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x10\n\x08repeated\x18\x0b \x01(\x08\x12\x10\n\x08\x63\x61se_ref\x18\x0c \x01(\t\x12\x11\n\tstaff_ref\x18\r \x01(\t\x12&\n\x07receipt\x18\x0e \x01(\x0b\x32\x15.vault.api.v1.Receipt\x12\x33\n\ndifference\x18\x0f \x01(\x0b\x32\x1f.vault.api.v1.ConsentDifference\x12\x31\n\rapproval_kind\x18\x10 \x01(\x0e\x32\x1a.vault.api.v1.ApprovalKind\x12-\n\x0bknown_fault\x18\x11 \x01(\x0b\x32\x18.vault.api.v1.KnownFault\x12-\n\x06report\x18\x12 \x01(\x0b\x32\x1d.vault.api.v1.RecipientReport\x12%\n\x07sign_in\x18\x13 \x01(\x0b\x32\x14.vault.api.v1.SignIn\"H\n\x0bHistoryItem\x12\x13\n\x0b\x65vidence_id\x18\x01 \x01(\t\x12\x15\n\revidence_type\x18\x02 \x01(\t\x12\r\n\x05names\x18\x03 \x03(\t*k\n\x0bSignInMeans\x12\x1d\n\x19SIGN_IN_MEANS_UNSPECIFIED\x10\x00\x12!\n\x1dSIGN_IN_MEANS_ASSISTANCE_CODE\x10\x01\x12\x1a\n\x16SIGN_IN_MEANS_PROVIDER\x10\x02*\xff\x01\n\x08\x43\x61pacity\x12\x18\n\x14\x43\x41PACITY_UNSPECIFIED\x10\x00\x12\x11\n\rCAPACITY_SELF\x10\x01\x12\x13\n\x0f\x43\x41PACITY_HELPER\x10\x02\x12\x15\n\x11\x43\x41PACITY_ATTORNEY\x10\x03\x12\x13\n\x0f\x43\x41PACITY_DEPUTY\x10\x04\x12\x16\n\x12\x43\x41PACITY_APPOINTEE\x10\x05\x12\x13\n\x0f\x43\x41PACITY_PARENT\x10\x06\x12\x15\n\x11\x43\x41PACITY_OFFICIAL\x10\x07\x12\x14\n\x10\x43\x41PACITY_SERVICE\x10\x08\x12\x15\n\x11\x43\x41PACITY_OPERATOR\x10\t\x12\x14\n\x10\x43\x41PACITY_AUDITOR\x10\n*\x91\x01\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x43HANNEL_WEB\x10\x01\x12\x0f\n\x0b\x43HANNEL_CLI\x10\x02\x12\x0f\n\x0b\x43HANNEL_API\x10\x03\x12\x13\n\x0f\x43HANNEL_COUNTER\x10\x04\x12\x11\n\rCHANNEL_PHONE\x10\x05\x12\x12\n\x0e\x43HANNEL_LETTER\x10\x06*\x8c\x01\n\x10PasskeyAlgorithm\x12!\n\x1dPASSKEY_ALGORITHM_UNSPECIFIED\x10\x00\x12\x1b\n\x17PASSKEY_ALGORITHM_ES256\x10\x01\x12\x1b\n\x17PASSKEY_ALGORITHM_EDDSA\x10\x02\x12\x1b\n\x17PASSKEY_ALGORITHM_RS256\x10\x03*\xbf\x01\n\x0c\x41pprovalKind\x12\x1d\n\x19\x41PPROVAL_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41PPROVAL_KIND_SESSION\x10\x01\x12\x1e\n\x1a\x41PPROVAL_KIND_OIDC_STEP_UP\x10\x02\x12\x1a\n\x16\x41PPROVAL_KIND_WEBAUTHN\x10\x03\x12 \n\x1c\x41PPROVAL_KIND_STAFF_ASSISTED\x10\x04\x12\x17\n\x13\x41PPROVAL_KIND_PAPER\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,32 +59,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PASSKEYASSERTION'].fields_by_name['client_data_json']._serialized_options = b'\272H\005z\003\030\200 '
   _globals['_PASSKEYASSERTION'].fields_by_name['signature']._loaded_options = None
   _globals['_PASSKEYASSERTION'].fields_by_name['signature']._serialized_options = b'\272H\005z\003\030\200\010'
-  _globals['_SIGNINMEANS']._serialized_start=2043
-  _globals['_SIGNINMEANS']._serialized_end=2122
-  _globals['_CAPACITY']._serialized_start=2125
-  _globals['_CAPACITY']._serialized_end=2380
-  _globals['_CHANNEL']._serialized_start=2383
-  _globals['_CHANNEL']._serialized_end=2528
-  _globals['_PASSKEYALGORITHM']._serialized_start=2531
-  _globals['_PASSKEYALGORITHM']._serialized_end=2671
-  _globals['_APPROVALKIND']._serialized_start=2674
-  _globals['_APPROVALKIND']._serialized_end=2865
-  _globals['_ACTING']._serialized_start=187
-  _globals['_ACTING']._serialized_end=395
-  _globals['_APPROVAL']._serialized_start=398
-  _globals['_APPROVAL']._serialized_end=537
-  _globals['_PASSKEYASSERTION']._serialized_start=540
-  _globals['_PASSKEYASSERTION']._serialized_end=691
-  _globals['_APPROVALCHALLENGE']._serialized_start=694
-  _globals['_APPROVALCHALLENGE']._serialized_end=916
-  _globals['_PASSKEY']._serialized_start=919
-  _globals['_PASSKEY']._serialized_end=1149
-  _globals['_VAULT']._serialized_start=1152
-  _globals['_VAULT']._serialized_end=1281
-  _globals['_SIGNIN']._serialized_start=1284
-  _globals['_SIGNIN']._serialized_end=1450
-  _globals['_HISTORYENTRY']._serialized_start=1453
-  _globals['_HISTORYENTRY']._serialized_end=1967
-  _globals['_HISTORYITEM']._serialized_start=1969
-  _globals['_HISTORYITEM']._serialized_end=2041
+  _globals['_SIGNINMEANS']._serialized_start=2282
+  _globals['_SIGNINMEANS']._serialized_end=2389
+  _globals['_CAPACITY']._serialized_start=2392
+  _globals['_CAPACITY']._serialized_end=2647
+  _globals['_CHANNEL']._serialized_start=2650
+  _globals['_CHANNEL']._serialized_end=2795
+  _globals['_PASSKEYALGORITHM']._serialized_start=2798
+  _globals['_PASSKEYALGORITHM']._serialized_end=2938
+  _globals['_APPROVALKIND']._serialized_start=2941
+  _globals['_APPROVALKIND']._serialized_end=3132
+  _globals['_ACTING']._serialized_start=218
+  _globals['_ACTING']._serialized_end=426
+  _globals['_APPROVAL']._serialized_start=429
+  _globals['_APPROVAL']._serialized_end=568
+  _globals['_PASSKEYASSERTION']._serialized_start=571
+  _globals['_PASSKEYASSERTION']._serialized_end=722
+  _globals['_APPROVALCHALLENGE']._serialized_start=725
+  _globals['_APPROVALCHALLENGE']._serialized_end=947
+  _globals['_PASSKEY']._serialized_start=950
+  _globals['_PASSKEY']._serialized_end=1180
+  _globals['_VAULT']._serialized_start=1183
+  _globals['_VAULT']._serialized_end=1383
+  _globals['_SIGNIN']._serialized_start=1386
+  _globals['_SIGNIN']._serialized_end=1603
+  _globals['_HISTORYENTRY']._serialized_start=1606
+  _globals['_HISTORYENTRY']._serialized_end=2206
+  _globals['_HISTORYITEM']._serialized_start=2208
+  _globals['_HISTORYITEM']._serialized_end=2280
 # @@protoc_insertion_point(module_scope)

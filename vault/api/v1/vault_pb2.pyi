@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from vault.api.v1 import consent_pb2 as _consent_pb2
+from vault.api.v1 import disclosure_pb2 as _disclosure_pb2
 from vault.api.v1 import log_pb2 as _log_pb2
 from vault.api.v1 import operation_pb2 as _operation_pb2
 import builtins as _builtins
@@ -33,6 +34,8 @@ class _SignInMeansEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SignInMea
     """Is never sent."""
     SIGN_IN_MEANS_ASSISTANCE_CODE: _SignInMeans.ValueType  # 1
     """A code on paper, which she gives to an official who helps her."""
+    SIGN_IN_MEANS_PROVIDER: _SignInMeans.ValueType  # 2
+    """A sign-in at the provider: that by which she opened the vault, or one that she linked later."""
 
 class SignInMeans(_SignInMeans, metaclass=_SignInMeansEnumTypeWrapper):
     """What a way to a vault is."""
@@ -41,6 +44,8 @@ SIGN_IN_MEANS_UNSPECIFIED: SignInMeans.ValueType  # 0
 """Is never sent."""
 SIGN_IN_MEANS_ASSISTANCE_CODE: SignInMeans.ValueType  # 1
 """A code on paper, which she gives to an official who helps her."""
+SIGN_IN_MEANS_PROVIDER: SignInMeans.ValueType  # 2
+"""A sign-in at the provider: that by which she opened the vault, or one that she linked later."""
 Global___SignInMeans: _TypeAlias = SignInMeans  # noqa: Y015
 
 class _Capacity:
@@ -427,17 +432,29 @@ class Vault(_message.Message):
     OPEN_TIME_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     SIGN_INS_FIELD_NUMBER: _builtins.int
+    SIGN_IN_ID_FIELD_NUMBER: _builtins.int
+    SIGN_OUT_TIME_FIELD_NUMBER: _builtins.int
     vault_id: _builtins.str
     """Output only. The vault's id, which is never told to a service. UUID."""
     version: _builtins.int
     """Output only. How many events its stream holds."""
+    sign_in_id: _builtins.str
+    """Output only. The way by which the caller came. UUID."""
     @_builtins.property
     def open_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When it was opened."""
 
     @_builtins.property
     def sign_ins(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignIn]:
-        """Output only. Ways to it besides the sign-in with which it was opened, oldest first."""
+        """Output only. Every way to it, oldest first, that by which it was opened and those that were closed
+        among them.
+        """
+
+    @_builtins.property
+    def sign_out_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When she last signed out everywhere: access tokens of hers that were issued before are
+        refused. Absent if she never did.
+        """
 
     def __init__(
         self,
@@ -446,10 +463,12 @@ class Vault(_message.Message):
         open_time: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
         sign_ins: _abc.Iterable[Global___SignIn] | None = ...,
+        sign_in_id: _builtins.str = ...,
+        sign_out_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["open_time", b"open_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["open_time", b"open_time", "sign_out_time", b"sign_out_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["open_time", b"open_time", "sign_ins", b"sign_ins", "vault_id", b"vault_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["open_time", b"open_time", "sign_in_id", b"sign_in_id", "sign_ins", b"sign_ins", "sign_out_time", b"sign_out_time", "vault_id", b"vault_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -457,7 +476,7 @@ Global___Vault: _TypeAlias = Vault  # noqa: Y015
 
 @_typing.final
 class SignIn(_message.Message):
-    """A way to a vault besides the sign-in with which it was opened."""
+    """A way to a vault."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -465,8 +484,9 @@ class SignIn(_message.Message):
     MEANS_FIELD_NUMBER: _builtins.int
     LINK_TIME_FIELD_NUMBER: _builtins.int
     UNLINK_TIME_FIELD_NUMBER: _builtins.int
+    WAIT_END_TIME_FIELD_NUMBER: _builtins.int
     sign_in_id: _builtins.str
-    """Output only. The way, as `mandate_id` names it in history. UUID."""
+    """Output only. The way; for an assistance code also what `mandate_id` names in history. UUID."""
     means: Global___SignInMeans.ValueType
     """Output only. What it is."""
     @_builtins.property
@@ -477,6 +497,12 @@ class SignIn(_message.Message):
     def unlink_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When it was closed; absent if it is open."""
 
+    @_builtins.property
+    def wait_end_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. Until when whoever comes by it may not share, take away, or let others in; absent if it
+        was not linked later by a code.
+        """
+
     def __init__(
         self,
         *,
@@ -484,10 +510,11 @@ class SignIn(_message.Message):
         means: Global___SignInMeans.ValueType = ...,
         link_time: _timestamp_pb2.Timestamp | None = ...,
         unlink_time: _timestamp_pb2.Timestamp | None = ...,
+        wait_end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["link_time", b"link_time", "unlink_time", b"unlink_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["link_time", b"link_time", "unlink_time", b"unlink_time", "wait_end_time", b"wait_end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["link_time", b"link_time", "means", b"means", "sign_in_id", b"sign_in_id", "unlink_time", b"unlink_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["link_time", b"link_time", "means", b"means", "sign_in_id", b"sign_in_id", "unlink_time", b"unlink_time", "wait_end_time", b"wait_end_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -516,6 +543,8 @@ class HistoryEntry(_message.Message):
     DIFFERENCE_FIELD_NUMBER: _builtins.int
     APPROVAL_KIND_FIELD_NUMBER: _builtins.int
     KNOWN_FAULT_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
+    SIGN_IN_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Output only. The place in her stream, from 1; 0 for what was recorded elsewhere: that an auditor
     read a range of the log in which records of hers lie.
@@ -564,6 +593,14 @@ class HistoryEntry(_message.Message):
     def known_fault(self) -> _operation_pb2.KnownFault:
         """Output only. What went wrong, where the line is a fault that touches entries of hers."""
 
+    @_builtins.property
+    def report(self) -> _disclosure_pb2.RecipientReport:
+        """Output only. How far the matter is, where the service told her."""
+
+    @_builtins.property
+    def sign_in(self) -> Global___SignIn:
+        """Output only. The way to the vault, as it is now, where one was opened or closed."""
+
     def __init__(
         self,
         *,
@@ -584,10 +621,12 @@ class HistoryEntry(_message.Message):
         difference: _consent_pb2.ConsentDifference | None = ...,
         approval_kind: Global___ApprovalKind.ValueType = ...,
         known_fault: _operation_pb2.KnownFault | None = ...,
+        report: _disclosure_pb2.RecipientReport | None = ...,
+        sign_in: Global___SignIn | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "difference", b"difference", "known_fault", b"known_fault", "receipt", b"receipt", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "difference", b"difference", "known_fault", b"known_fault", "receipt", b"receipt", "report", b"report", "sign_in", b"sign_in", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval_kind", b"approval_kind", "case_ref", b"case_ref", "consent_id", b"consent_id", "consent_request_id", b"consent_request_id", "difference", b"difference", "items", b"items", "known_fault", b"known_fault", "purpose", b"purpose", "reason", b"reason", "receipt", b"receipt", "repeated", b"repeated", "service_id", b"service_id", "staff_ref", b"staff_ref", "time", b"time", "type", b"type", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval_kind", b"approval_kind", "case_ref", b"case_ref", "consent_id", b"consent_id", "consent_request_id", b"consent_request_id", "difference", b"difference", "items", b"items", "known_fault", b"known_fault", "purpose", b"purpose", "reason", b"reason", "receipt", b"receipt", "repeated", b"repeated", "report", b"report", "service_id", b"service_id", "sign_in", b"sign_in", "staff_ref", b"staff_ref", "time", b"time", "type", b"type", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

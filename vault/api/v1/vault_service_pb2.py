@@ -23,13 +23,15 @@ _sym_db = _symbol_database.Default()
 
 
 from vault.api.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from vault.api.v1 import consent_pb2 as vault_dot_api_dot_v1_dot_consent__pb2
+from vault.api.v1 import contact_pb2 as vault_dot_api_dot_v1_dot_contact__pb2
 from vault.api.v1 import export_pb2 as vault_dot_api_dot_v1_dot_export__pb2
 from vault.api.v1 import log_pb2 as vault_dot_api_dot_v1_dot_log__pb2
 from vault.api.v1 import vault_pb2 as vault_dot_api_dot_v1_dot_vault__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n vault/api/v1/vault_service.proto\x12\x0cvault.api.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1avault/api/v1/consent.proto\x1a\x19vault/api/v1/export.proto\x1a\x16vault/api/v1/log.proto\x1a\x18vault/api/v1/vault.proto\"V\n\x10OpenVaultRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\"h\n\x11OpenVaultResponse\x12\"\n\x05vault\x18\x01 \x01(\x0b\x32\x13.vault.api.v1.Vault\x12\x16\n\x0eposition_token\x18\x02 \x01(\t\x12\x17\n\x0f\x61ssistance_code\x18\x03 \x01(\t\"a\n\x1b\x43reateAssistanceCodeRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\"s\n\x1c\x43reateAssistanceCodeResponse\x12\x17\n\x0f\x61ssistance_code\x18\x01 \x01(\t\x12\"\n\x05vault\x18\x02 \x01(\x0b\x32\x13.vault.api.v1.Vault\x12\x16\n\x0eposition_token\x18\x03 \x01(\t\"w\n\x13UnlinkSignInRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1c\n\nsign_in_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"R\n\x14UnlinkSignInResponse\x12\"\n\x05vault\x18\x01 \x01(\x0b\x32\x13.vault.api.v1.Vault\x12\x16\n\x0eposition_token\x18\x02 \x01(\t\"\x9a\x03\n\x11\x41\x64\x64PasskeyRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12(\n\x08\x61pproval\x18\x03 \x01(\x0b\x32\x16.vault.api.v1.Approval\x12\x1e\n\ncredential\x18\x04 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\xff\x07\x12=\n\talgorithm\x18\x05 \x01(\x0e\x32\x1e.vault.api.v1.PasskeyAlgorithmB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1e\n\npublic_key\x18\x06 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80\x08\x12\"\n\x05shown\x18\x07 \x01(\x0b\x32\x13.vault.api.v1.Shown\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08:]\xbaHZ\x1aX\n\x11\x61\x64\x64_passkey.shown\x12\x1cgive shown, or validate_only\x1a%has(this.shown) != this.validate_only\"\xca\x01\n\x12\x41\x64\x64PasskeyResponse\x12&\n\x07passkey\x18\x01 \x01(\x0b\x32\x15.vault.api.v1.Passkey\x12\"\n\x05shown\x18\x02 \x01(\x0b\x32\x13.vault.api.v1.Shown\x12\x13\n\x0bshown_bytes\x18\x03 \x01(\x0c\x12;\n\x12\x61pproval_challenge\x18\x04 \x01(\x0b\x32\x1f.vault.api.v1.ApprovalChallenge\x12\x16\n\x0eposition_token\x18\x05 \x01(\t\"x\n\x14RemovePasskeyRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1c\n\npasskey_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"W\n\x15RemovePasskeyResponse\x12&\n\x07passkey\x18\x01 \x01(\x0b\x32\x15.vault.api.v1.Passkey\x12\x16\n\x0eposition_token\x18\x02 \x01(\t\"\x98\x01\n\x13ListPasskeysRequest\x12$\n\x06\x61\x63ting\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12 \n\x0eposition_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"X\n\x14ListPasskeysResponse\x12\'\n\x08passkeys\x18\x01 \x03(\x0b\x32\x15.vault.api.v1.Passkey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Y\n\x0fGetVaultRequest\x12$\n\x06\x61\x63ting\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12 \n\x0eposition_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"N\n\x10GetVaultResponse\x12\"\n\x05vault\x18\x01 \x01(\x0b\x32\x13.vault.api.v1.Vault\x12\x16\n\x0eposition_token\x18\x02 \x01(\t\"\xb1\x01\n\x12ListHistoryRequest\x12$\n\x06\x61\x63ting\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12 \n\x0eposition_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x18\n\x10only_disclosures\x18\x05 \x01(\x08\"[\n\x13ListHistoryResponse\x12+\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1a.vault.api.v1.HistoryEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\\\n\x12\x45xportVaultRequest\x12$\n\x06\x61\x63ting\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12 \n\x0eposition_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xeb\x02\n\x13\x45xportVaultResponse\x12(\n\x04head\x18\x01 \x01(\x0b\x32\x18.vault.api.v1.ExportHeadH\x00\x12-\n\rpublic_record\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.RecordH\x00\x12&\n\x06record\x18\x03 \x01(\x0b\x32\x14.vault.api.v1.RecordH\x00\x12\x30\n\x07payload\x18\x04 \x01(\x0b\x32\x1d.vault.api.v1.ExportedPayloadH\x00\x12\x32\n\x08\x64ocument\x18\x05 \x01(\x0b\x32\x1e.vault.api.v1.ExportedDocumentH\x00\x12\x0f\n\x05\x63hunk\x18\x06 \x01(\x0cH\x00\x12,\n\x05proof\x18\x07 \x01(\x0b\x32\x1b.vault.api.v1.ExportedProofH\x00\x12&\n\x03\x65nd\x18\x08 \x01(\x0b\x32\x17.vault.api.v1.ExportEndH\x00\x42\x06\n\x04part\"\xfb\x01\n\x12ImportVaultRequest\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1a.vault.api.v1.ImportHeaderH\x00\x12&\n\x06record\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.RecordH\x00\x12\x30\n\x07payload\x18\x03 \x01(\x0b\x32\x1d.vault.api.v1.ExportedPayloadH\x00\x12\x32\n\x08\x64ocument\x18\x04 \x01(\x0b\x32\x1e.vault.api.v1.ExportedDocumentH\x00\x12\x1a\n\x05\x63hunk\x18\x05 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x08H\x00\x42\r\n\x04part\x12\x05\xbaH\x02\x08\x01\"\xc4\x01\n\x0cImportHeader\x12\x1c\n\nrequest_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1a\n\x08vault_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\x06origin\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x1c\n\x07version\x18\x04 \x01(\x04\x42\x0b\xbaH\x08\x32\x06\x18\xc0\x84=(\x01\x12\x1a\n\tleaf_hash\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"\xb6\x01\n\x13ImportVaultResponse\x12\x15\n\rcarried_count\x18\x01 \x01(\r\x12-\n\x0bleft_behind\x18\x02 \x03(\x0b\x32\x18.vault.api.v1.LeftBehind\x12&\n\x07receipt\x18\x03 \x01(\x0b\x32\x15.vault.api.v1.Receipt\x12\x16\n\x0eposition_token\x18\x04 \x01(\t\x12\x19\n\x11left_behind_count\x18\x05 \x01(\r\"z\n\nLeftBehind\x12\x13\n\x0b\x65vidence_id\x18\x01 \x01(\t\x12\x15\n\revidence_type\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\r\x12.\n\x06reason\x18\x04 \x01(\x0e\x32\x1e.vault.api.v1.LeftBehindReason*\xc0\x01\n\x10LeftBehindReason\x12\"\n\x1eLEFT_BEHIND_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17LEFT_BEHIND_REASON_GONE\x10\x01\x12#\n\x1fLEFT_BEHIND_REASON_TYPE_UNKNOWN\x10\x02\x12%\n!LEFT_BEHIND_REASON_SCHEMA_DIFFERS\x10\x03\x12\x1f\n\x1bLEFT_BEHIND_REASON_ATTESTED\x10\x04\x32\xef\x06\n\x0cVaultService\x12L\n\tOpenVault\x12\x1e.vault.api.v1.OpenVaultRequest\x1a\x1f.vault.api.v1.OpenVaultResponse\x12I\n\x08GetVault\x12\x1d.vault.api.v1.GetVaultRequest\x1a\x1e.vault.api.v1.GetVaultResponse\x12m\n\x14\x43reateAssistanceCode\x12).vault.api.v1.CreateAssistanceCodeRequest\x1a*.vault.api.v1.CreateAssistanceCodeResponse\x12U\n\x0cUnlinkSignIn\x12!.vault.api.v1.UnlinkSignInRequest\x1a\".vault.api.v1.UnlinkSignInResponse\x12O\n\nAddPasskey\x12\x1f.vault.api.v1.AddPasskeyRequest\x1a .vault.api.v1.AddPasskeyResponse\x12X\n\rRemovePasskey\x12\".vault.api.v1.RemovePasskeyRequest\x1a#.vault.api.v1.RemovePasskeyResponse\x12U\n\x0cListPasskeys\x12!.vault.api.v1.ListPasskeysRequest\x1a\".vault.api.v1.ListPasskeysResponse\x12R\n\x0bListHistory\x12 .vault.api.v1.ListHistoryRequest\x1a!.vault.api.v1.ListHistoryResponse\x12T\n\x0b\x45xportVault\x12 .vault.api.v1.ExportVaultRequest\x1a!.vault.api.v1.ExportVaultResponse0\x01\x12T\n\x0bImportVault\x12 .vault.api.v1.ImportVaultRequest\x1a!.vault.api.v1.ImportVaultResponse(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n vault/api/v1/vault_service.proto\x12\x0cvault.api.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1avault/api/v1/consent.proto\x1a\x1avault/api/v1/contact.proto\x1a\x19vault/api/v1/export.proto\x1a\x16vault/api/v1/log.proto\x1a\x18vault/api/v1/vault.proto\"V\n\x10OpenVaultRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\"h\n\x11OpenVaultResponse\x12\"\n\x05vault\x18\x01 \x01(\x0b\x32\x13.vault.api.v1.Vault\x12\x16\n\x0eposition_token\x18\x02 \x01(\t\x12\x17\n\x0f\x61ssistance_code\x18\x03 \x01(\t\"a\n\x1b\x43reateAssistanceCodeRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\"s\n\x1c\x43reateAssistanceCodeResponse\x12\x17\n\x0f\x61ssistance_code\x18\x01 \x01(\t\x12\"\n\x05vault\x18\x02 \x01(\x0b\x32\x13.vault.api.v1.Vault\x12\x16\n\x0eposition_token\x18\x03 \x01(\t\"w\n\x13UnlinkSignInRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1c\n\nsign_in_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"R\n\x14UnlinkSignInResponse\x12\"\n\x05vault\x18\x01 \x01(\x0b\x32\x13.vault.api.v1.Vault\x12\x16\n\x0eposition_token\x18\x02 \x01(\t\"\x9a\x03\n\x11\x41\x64\x64PasskeyRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12(\n\x08\x61pproval\x18\x03 \x01(\x0b\x32\x16.vault.api.v1.Approval\x12\x1e\n\ncredential\x18\x04 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\xff\x07\x12=\n\talgorithm\x18\x05 \x01(\x0e\x32\x1e.vault.api.v1.PasskeyAlgorithmB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1e\n\npublic_key\x18\x06 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80\x08\x12\"\n\x05shown\x18\x07 \x01(\x0b\x32\x13.vault.api.v1.Shown\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08:]\xbaHZ\x1aX\n\x11\x61\x64\x64_passkey.shown\x12\x1cgive shown, or validate_only\x1a%has(this.shown) != this.validate_only\"\xca\x01\n\x12\x41\x64\x64PasskeyResponse\x12&\n\x07passkey\x18\x01 \x01(\x0b\x32\x15.vault.api.v1.Passkey\x12\"\n\x05shown\x18\x02 \x01(\x0b\x32\x13.vault.api.v1.Shown\x12\x13\n\x0bshown_bytes\x18\x03 \x01(\x0c\x12;\n\x12\x61pproval_challenge\x18\x04 \x01(\x0b\x32\x1f.vault.api.v1.ApprovalChallenge\x12\x16\n\x0eposition_token\x18\x05 \x01(\t\"x\n\x14RemovePasskeyRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1c\n\npasskey_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"W\n\x15RemovePasskeyResponse\x12&\n\x07passkey\x18\x01 \x01(\x0b\x32\x15.vault.api.v1.Passkey\x12\x16\n\x0eposition_token\x18\x02 \x01(\t\"\x98\x01\n\x13ListPasskeysRequest\x12$\n\x06\x61\x63ting\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12 \n\x0eposition_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"X\n\x14ListPasskeysResponse\x12\'\n\x08passkeys\x18\x01 \x03(\x0b\x32\x15.vault.api.v1.Passkey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x87\x01\n\x11SetContactRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12.\n\x07\x63ontact\x18\x03 \x01(\x0b\x32\x15.vault.api.v1.ContactB\x06\xbaH\x03\xc8\x01\x01\"\x82\x01\n\x12SetContactResponse\x12&\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x15.vault.api.v1.Contact\x12,\n\x08set_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eposition_token\x18\x03 \x01(\t\"[\n\x11GetContactRequest\x12$\n\x06\x61\x63ting\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12 \n\x0eposition_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\x90\x01\n\x12GetContactResponse\x12&\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x15.vault.api.v1.Contact\x12,\n\x08set_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x06\x61\x63ting\x18\x03 \x01(\x0b\x32\x14.vault.api.v1.Acting\"\xa4\x02\n\x15\x43reateLinkCodeRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12(\n\x08\x61pproval\x18\x03 \x01(\x0b\x32\x16.vault.api.v1.Approval\x12\"\n\x05shown\x18\x04 \x01(\x0b\x32\x13.vault.api.v1.Shown\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08:b\xbaH_\x1a]\n\x16\x63reate_link_code.shown\x12\x1cgive shown, or validate_only\x1a%has(this.shown) != this.validate_only\"\x96\x02\n\x16\x43reateLinkCodeResponse\x12\x11\n\tlink_code\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cgood_seconds\x18\x03 \x01(\r\x12\x14\n\x0cwait_seconds\x18\x04 \x01(\r\x12\"\n\x05shown\x18\x05 \x01(\x0b\x32\x13.vault.api.v1.Shown\x12\x13\n\x0bshown_bytes\x18\x06 \x01(\x0c\x12;\n\x12\x61pproval_challenge\x18\x07 \x01(\x0b\x32\x1f.vault.api.v1.ApprovalChallenge\x12\x16\n\x0eposition_token\x18\x08 \x01(\t\"u\n\x11LinkSignInRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1c\n\tlink_code\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<\"P\n\x12LinkSignInResponse\x12\"\n\x05vault\x18\x01 \x01(\x0b\x32\x13.vault.api.v1.Vault\x12\x16\n\x0eposition_token\x18\x02 \x01(\t\"^\n\x18SignOutEverywhereRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.Acting\"f\n\x19SignOutEverywhereResponse\x12\x31\n\rsign_out_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eposition_token\x18\x02 \x01(\t\"Y\n\x0fGetVaultRequest\x12$\n\x06\x61\x63ting\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12 \n\x0eposition_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"N\n\x10GetVaultResponse\x12\"\n\x05vault\x18\x01 \x01(\x0b\x32\x13.vault.api.v1.Vault\x12\x16\n\x0eposition_token\x18\x02 \x01(\t\"\xb1\x01\n\x12ListHistoryRequest\x12$\n\x06\x61\x63ting\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12 \n\x0eposition_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x18\n\x10only_disclosures\x18\x05 \x01(\x08\"[\n\x13ListHistoryResponse\x12+\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1a.vault.api.v1.HistoryEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\\\n\x12\x45xportVaultRequest\x12$\n\x06\x61\x63ting\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12 \n\x0eposition_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xeb\x02\n\x13\x45xportVaultResponse\x12(\n\x04head\x18\x01 \x01(\x0b\x32\x18.vault.api.v1.ExportHeadH\x00\x12-\n\rpublic_record\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.RecordH\x00\x12&\n\x06record\x18\x03 \x01(\x0b\x32\x14.vault.api.v1.RecordH\x00\x12\x30\n\x07payload\x18\x04 \x01(\x0b\x32\x1d.vault.api.v1.ExportedPayloadH\x00\x12\x32\n\x08\x64ocument\x18\x05 \x01(\x0b\x32\x1e.vault.api.v1.ExportedDocumentH\x00\x12\x0f\n\x05\x63hunk\x18\x06 \x01(\x0cH\x00\x12,\n\x05proof\x18\x07 \x01(\x0b\x32\x1b.vault.api.v1.ExportedProofH\x00\x12&\n\x03\x65nd\x18\x08 \x01(\x0b\x32\x17.vault.api.v1.ExportEndH\x00\x42\x06\n\x04part\"\xfb\x01\n\x12ImportVaultRequest\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1a.vault.api.v1.ImportHeaderH\x00\x12&\n\x06record\x18\x02 \x01(\x0b\x32\x14.vault.api.v1.RecordH\x00\x12\x30\n\x07payload\x18\x03 \x01(\x0b\x32\x1d.vault.api.v1.ExportedPayloadH\x00\x12\x32\n\x08\x64ocument\x18\x04 \x01(\x0b\x32\x1e.vault.api.v1.ExportedDocumentH\x00\x12\x1a\n\x05\x63hunk\x18\x05 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x08H\x00\x42\r\n\x04part\x12\x05\xbaH\x02\x08\x01\"\xc4\x01\n\x0cImportHeader\x12\x1c\n\nrequest_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x06\x61\x63ting\x18\x01 \x01(\x0b\x32\x14.vault.api.v1.Acting\x12\x1a\n\x08vault_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\x06origin\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x1c\n\x07version\x18\x04 \x01(\x04\x42\x0b\xbaH\x08\x32\x06\x18\xc0\x84=(\x01\x12\x1a\n\tleaf_hash\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"\xb6\x01\n\x13ImportVaultResponse\x12\x15\n\rcarried_count\x18\x01 \x01(\r\x12-\n\x0bleft_behind\x18\x02 \x03(\x0b\x32\x18.vault.api.v1.LeftBehind\x12&\n\x07receipt\x18\x03 \x01(\x0b\x32\x15.vault.api.v1.Receipt\x12\x16\n\x0eposition_token\x18\x04 \x01(\t\x12\x19\n\x11left_behind_count\x18\x05 \x01(\r\"z\n\nLeftBehind\x12\x13\n\x0b\x65vidence_id\x18\x01 \x01(\t\x12\x15\n\revidence_type\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\r\x12.\n\x06reason\x18\x04 \x01(\x0e\x32\x1e.vault.api.v1.LeftBehindReason*\xc0\x01\n\x10LeftBehindReason\x12\"\n\x1eLEFT_BEHIND_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17LEFT_BEHIND_REASON_GONE\x10\x01\x12#\n\x1fLEFT_BEHIND_REASON_TYPE_UNKNOWN\x10\x02\x12%\n!LEFT_BEHIND_REASON_SCHEMA_DIFFERS\x10\x03\x12\x1f\n\x1bLEFT_BEHIND_REASON_ATTESTED\x10\x04\x32\xa5\n\n\x0cVaultService\x12L\n\tOpenVault\x12\x1e.vault.api.v1.OpenVaultRequest\x1a\x1f.vault.api.v1.OpenVaultResponse\x12I\n\x08GetVault\x12\x1d.vault.api.v1.GetVaultRequest\x1a\x1e.vault.api.v1.GetVaultResponse\x12m\n\x14\x43reateAssistanceCode\x12).vault.api.v1.CreateAssistanceCodeRequest\x1a*.vault.api.v1.CreateAssistanceCodeResponse\x12U\n\x0cUnlinkSignIn\x12!.vault.api.v1.UnlinkSignInRequest\x1a\".vault.api.v1.UnlinkSignInResponse\x12[\n\x0e\x43reateLinkCode\x12#.vault.api.v1.CreateLinkCodeRequest\x1a$.vault.api.v1.CreateLinkCodeResponse\x12O\n\nLinkSignIn\x12\x1f.vault.api.v1.LinkSignInRequest\x1a .vault.api.v1.LinkSignInResponse\x12\x64\n\x11SignOutEverywhere\x12&.vault.api.v1.SignOutEverywhereRequest\x1a\'.vault.api.v1.SignOutEverywhereResponse\x12O\n\nAddPasskey\x12\x1f.vault.api.v1.AddPasskeyRequest\x1a .vault.api.v1.AddPasskeyResponse\x12X\n\rRemovePasskey\x12\".vault.api.v1.RemovePasskeyRequest\x1a#.vault.api.v1.RemovePasskeyResponse\x12U\n\x0cListPasskeys\x12!.vault.api.v1.ListPasskeysRequest\x1a\".vault.api.v1.ListPasskeysResponse\x12O\n\nSetContact\x12\x1f.vault.api.v1.SetContactRequest\x1a .vault.api.v1.SetContactResponse\x12O\n\nGetContact\x12\x1f.vault.api.v1.GetContactRequest\x1a .vault.api.v1.GetContactResponse\x12R\n\x0bListHistory\x12 .vault.api.v1.ListHistoryRequest\x1a!.vault.api.v1.ListHistoryResponse\x12T\n\x0b\x45xportVault\x12 .vault.api.v1.ExportVaultRequest\x1a!.vault.api.v1.ExportVaultResponse0\x01\x12T\n\x0bImportVault\x12 .vault.api.v1.ImportVaultRequest\x1a!.vault.api.v1.ImportVaultResponse(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -64,6 +66,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPASSKEYSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_LISTPASSKEYSREQUEST'].fields_by_name['position_token']._loaded_options = None
   _globals['_LISTPASSKEYSREQUEST'].fields_by_name['position_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_SETCONTACTREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_SETCONTACTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_SETCONTACTREQUEST'].fields_by_name['contact']._loaded_options = None
+  _globals['_SETCONTACTREQUEST'].fields_by_name['contact']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_GETCONTACTREQUEST'].fields_by_name['position_token']._loaded_options = None
+  _globals['_GETCONTACTREQUEST'].fields_by_name['position_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_CREATELINKCODEREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_CREATELINKCODEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_CREATELINKCODEREQUEST']._loaded_options = None
+  _globals['_CREATELINKCODEREQUEST']._serialized_options = b'\272H_\032]\n\026create_link_code.shown\022\034give shown, or validate_only\032%has(this.shown) != this.validate_only'
+  _globals['_LINKSIGNINREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_LINKSIGNINREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_LINKSIGNINREQUEST'].fields_by_name['link_code']._loaded_options = None
+  _globals['_LINKSIGNINREQUEST'].fields_by_name['link_code']._serialized_options = b'\272H\006r\004\020\001\030<'
+  _globals['_SIGNOUTEVERYWHEREREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_SIGNOUTEVERYWHEREREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_GETVAULTREQUEST'].fields_by_name['position_token']._loaded_options = None
   _globals['_GETVAULTREQUEST'].fields_by_name['position_token']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_LISTHISTORYREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -88,52 +106,72 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMPORTHEADER'].fields_by_name['version']._serialized_options = b'\272H\0102\006\030\300\204=(\001'
   _globals['_IMPORTHEADER'].fields_by_name['leaf_hash']._loaded_options = None
   _globals['_IMPORTHEADER'].fields_by_name['leaf_hash']._serialized_options = b'\272H\004z\002h '
-  _globals['_LEFTBEHINDREASON']._serialized_start=3540
-  _globals['_LEFTBEHINDREASON']._serialized_end=3732
-  _globals['_OPENVAULTREQUEST']._serialized_start=184
-  _globals['_OPENVAULTREQUEST']._serialized_end=270
-  _globals['_OPENVAULTRESPONSE']._serialized_start=272
-  _globals['_OPENVAULTRESPONSE']._serialized_end=376
-  _globals['_CREATEASSISTANCECODEREQUEST']._serialized_start=378
-  _globals['_CREATEASSISTANCECODEREQUEST']._serialized_end=475
-  _globals['_CREATEASSISTANCECODERESPONSE']._serialized_start=477
-  _globals['_CREATEASSISTANCECODERESPONSE']._serialized_end=592
-  _globals['_UNLINKSIGNINREQUEST']._serialized_start=594
-  _globals['_UNLINKSIGNINREQUEST']._serialized_end=713
-  _globals['_UNLINKSIGNINRESPONSE']._serialized_start=715
-  _globals['_UNLINKSIGNINRESPONSE']._serialized_end=797
-  _globals['_ADDPASSKEYREQUEST']._serialized_start=800
-  _globals['_ADDPASSKEYREQUEST']._serialized_end=1210
-  _globals['_ADDPASSKEYRESPONSE']._serialized_start=1213
-  _globals['_ADDPASSKEYRESPONSE']._serialized_end=1415
-  _globals['_REMOVEPASSKEYREQUEST']._serialized_start=1417
-  _globals['_REMOVEPASSKEYREQUEST']._serialized_end=1537
-  _globals['_REMOVEPASSKEYRESPONSE']._serialized_start=1539
-  _globals['_REMOVEPASSKEYRESPONSE']._serialized_end=1626
-  _globals['_LISTPASSKEYSREQUEST']._serialized_start=1629
-  _globals['_LISTPASSKEYSREQUEST']._serialized_end=1781
-  _globals['_LISTPASSKEYSRESPONSE']._serialized_start=1783
-  _globals['_LISTPASSKEYSRESPONSE']._serialized_end=1871
-  _globals['_GETVAULTREQUEST']._serialized_start=1873
-  _globals['_GETVAULTREQUEST']._serialized_end=1962
-  _globals['_GETVAULTRESPONSE']._serialized_start=1964
-  _globals['_GETVAULTRESPONSE']._serialized_end=2042
-  _globals['_LISTHISTORYREQUEST']._serialized_start=2045
-  _globals['_LISTHISTORYREQUEST']._serialized_end=2222
-  _globals['_LISTHISTORYRESPONSE']._serialized_start=2224
-  _globals['_LISTHISTORYRESPONSE']._serialized_end=2315
-  _globals['_EXPORTVAULTREQUEST']._serialized_start=2317
-  _globals['_EXPORTVAULTREQUEST']._serialized_end=2409
-  _globals['_EXPORTVAULTRESPONSE']._serialized_start=2412
-  _globals['_EXPORTVAULTRESPONSE']._serialized_end=2775
-  _globals['_IMPORTVAULTREQUEST']._serialized_start=2778
-  _globals['_IMPORTVAULTREQUEST']._serialized_end=3029
-  _globals['_IMPORTHEADER']._serialized_start=3032
-  _globals['_IMPORTHEADER']._serialized_end=3228
-  _globals['_IMPORTVAULTRESPONSE']._serialized_start=3231
-  _globals['_IMPORTVAULTRESPONSE']._serialized_end=3413
-  _globals['_LEFTBEHIND']._serialized_start=3415
-  _globals['_LEFTBEHIND']._serialized_end=3537
-  _globals['_VAULTSERVICE']._serialized_start=3735
-  _globals['_VAULTSERVICE']._serialized_end=4614
+  _globals['_LEFTBEHINDREASON']._serialized_start=5089
+  _globals['_LEFTBEHINDREASON']._serialized_end=5281
+  _globals['_OPENVAULTREQUEST']._serialized_start=245
+  _globals['_OPENVAULTREQUEST']._serialized_end=331
+  _globals['_OPENVAULTRESPONSE']._serialized_start=333
+  _globals['_OPENVAULTRESPONSE']._serialized_end=437
+  _globals['_CREATEASSISTANCECODEREQUEST']._serialized_start=439
+  _globals['_CREATEASSISTANCECODEREQUEST']._serialized_end=536
+  _globals['_CREATEASSISTANCECODERESPONSE']._serialized_start=538
+  _globals['_CREATEASSISTANCECODERESPONSE']._serialized_end=653
+  _globals['_UNLINKSIGNINREQUEST']._serialized_start=655
+  _globals['_UNLINKSIGNINREQUEST']._serialized_end=774
+  _globals['_UNLINKSIGNINRESPONSE']._serialized_start=776
+  _globals['_UNLINKSIGNINRESPONSE']._serialized_end=858
+  _globals['_ADDPASSKEYREQUEST']._serialized_start=861
+  _globals['_ADDPASSKEYREQUEST']._serialized_end=1271
+  _globals['_ADDPASSKEYRESPONSE']._serialized_start=1274
+  _globals['_ADDPASSKEYRESPONSE']._serialized_end=1476
+  _globals['_REMOVEPASSKEYREQUEST']._serialized_start=1478
+  _globals['_REMOVEPASSKEYREQUEST']._serialized_end=1598
+  _globals['_REMOVEPASSKEYRESPONSE']._serialized_start=1600
+  _globals['_REMOVEPASSKEYRESPONSE']._serialized_end=1687
+  _globals['_LISTPASSKEYSREQUEST']._serialized_start=1690
+  _globals['_LISTPASSKEYSREQUEST']._serialized_end=1842
+  _globals['_LISTPASSKEYSRESPONSE']._serialized_start=1844
+  _globals['_LISTPASSKEYSRESPONSE']._serialized_end=1932
+  _globals['_SETCONTACTREQUEST']._serialized_start=1935
+  _globals['_SETCONTACTREQUEST']._serialized_end=2070
+  _globals['_SETCONTACTRESPONSE']._serialized_start=2073
+  _globals['_SETCONTACTRESPONSE']._serialized_end=2203
+  _globals['_GETCONTACTREQUEST']._serialized_start=2205
+  _globals['_GETCONTACTREQUEST']._serialized_end=2296
+  _globals['_GETCONTACTRESPONSE']._serialized_start=2299
+  _globals['_GETCONTACTRESPONSE']._serialized_end=2443
+  _globals['_CREATELINKCODEREQUEST']._serialized_start=2446
+  _globals['_CREATELINKCODEREQUEST']._serialized_end=2738
+  _globals['_CREATELINKCODERESPONSE']._serialized_start=2741
+  _globals['_CREATELINKCODERESPONSE']._serialized_end=3019
+  _globals['_LINKSIGNINREQUEST']._serialized_start=3021
+  _globals['_LINKSIGNINREQUEST']._serialized_end=3138
+  _globals['_LINKSIGNINRESPONSE']._serialized_start=3140
+  _globals['_LINKSIGNINRESPONSE']._serialized_end=3220
+  _globals['_SIGNOUTEVERYWHEREREQUEST']._serialized_start=3222
+  _globals['_SIGNOUTEVERYWHEREREQUEST']._serialized_end=3316
+  _globals['_SIGNOUTEVERYWHERERESPONSE']._serialized_start=3318
+  _globals['_SIGNOUTEVERYWHERERESPONSE']._serialized_end=3420
+  _globals['_GETVAULTREQUEST']._serialized_start=3422
+  _globals['_GETVAULTREQUEST']._serialized_end=3511
+  _globals['_GETVAULTRESPONSE']._serialized_start=3513
+  _globals['_GETVAULTRESPONSE']._serialized_end=3591
+  _globals['_LISTHISTORYREQUEST']._serialized_start=3594
+  _globals['_LISTHISTORYREQUEST']._serialized_end=3771
+  _globals['_LISTHISTORYRESPONSE']._serialized_start=3773
+  _globals['_LISTHISTORYRESPONSE']._serialized_end=3864
+  _globals['_EXPORTVAULTREQUEST']._serialized_start=3866
+  _globals['_EXPORTVAULTREQUEST']._serialized_end=3958
+  _globals['_EXPORTVAULTRESPONSE']._serialized_start=3961
+  _globals['_EXPORTVAULTRESPONSE']._serialized_end=4324
+  _globals['_IMPORTVAULTREQUEST']._serialized_start=4327
+  _globals['_IMPORTVAULTREQUEST']._serialized_end=4578
+  _globals['_IMPORTHEADER']._serialized_start=4581
+  _globals['_IMPORTHEADER']._serialized_end=4777
+  _globals['_IMPORTVAULTRESPONSE']._serialized_start=4780
+  _globals['_IMPORTVAULTRESPONSE']._serialized_end=4962
+  _globals['_LEFTBEHIND']._serialized_start=4964
+  _globals['_LEFTBEHIND']._serialized_end=5086
+  _globals['_VAULTSERVICE']._serialized_start=5284
+  _globals['_VAULTSERVICE']._serialized_end=6601
 # @@protoc_insertion_point(module_scope)

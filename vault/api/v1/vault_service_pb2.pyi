@@ -6,9 +6,11 @@ SPDX-License-Identifier: Apache-2.0"""
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from vault.api.v1 import consent_pb2 as _consent_pb2
+from vault.api.v1 import contact_pb2 as _contact_pb2
 from vault.api.v1 import export_pb2 as _export_pb2
 from vault.api.v1 import log_pb2 as _log_pb2
 from vault.api.v1 import vault_pb2 as _vault_pb2
@@ -462,6 +464,358 @@ class ListPasskeysResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPasskeysResponse: _TypeAlias = ListPasskeysResponse  # noqa: Y015
+
+@_typing.final
+class SetContactRequest(_message.Message):
+    """Says how the caller is reached."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTING_FIELD_NUMBER: _builtins.int
+    CONTACT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    @_builtins.property
+    def contact(self) -> _contact_pb2.Contact:
+        """Required. How she is reached, whole; without an address she is told nothing."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        acting: _vault_pb2.Acting | None = ...,
+        contact: _contact_pb2.Contact | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "contact", b"contact"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "contact", b"contact", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetContactRequest: _TypeAlias = SetContactRequest  # noqa: Y015
+
+@_typing.final
+class SetContactResponse(_message.Message):
+    """Returns how the caller is reached from now on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_FIELD_NUMBER: _builtins.int
+    SET_TIME_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    position_token: _builtins.str
+    """Output only. The place in history after this write; reads accept it."""
+    @_builtins.property
+    def contact(self) -> _contact_pb2.Contact:
+        """Output only. The contact."""
+
+    @_builtins.property
+    def set_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it was set."""
+
+    def __init__(
+        self,
+        *,
+        contact: _contact_pb2.Contact | None = ...,
+        set_time: _timestamp_pb2.Timestamp | None = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "set_time", b"set_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "position_token", b"position_token", "set_time", b"set_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetContactResponse: _TypeAlias = SetContactResponse  # noqa: Y015
+
+@_typing.final
+class GetContactRequest(_message.Message):
+    """Asks how the caller is reached."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTING_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    position_token: _builtins.str
+    """Optional. Wait until this place in history is visible, within the deadline."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    def __init__(
+        self,
+        *,
+        acting: _vault_pb2.Acting | None = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "position_token", b"position_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetContactRequest: _TypeAlias = GetContactRequest  # noqa: Y015
+
+@_typing.final
+class GetContactResponse(_message.Message):
+    """Returns how the caller is reached."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_FIELD_NUMBER: _builtins.int
+    SET_TIME_FIELD_NUMBER: _builtins.int
+    ACTING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def contact(self) -> _contact_pb2.Contact:
+        """Output only. The contact; absent if she never set one."""
+
+    @_builtins.property
+    def set_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it was set; absent if it never was."""
+
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Output only. Who set it: herself, or an official for her; absent if nobody did. `vault_id` is empty
+        here.
+        """
+
+    def __init__(
+        self,
+        *,
+        contact: _contact_pb2.Contact | None = ...,
+        set_time: _timestamp_pb2.Timestamp | None = ...,
+        acting: _vault_pb2.Acting | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "contact", b"contact", "set_time", b"set_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "contact", b"contact", "set_time", b"set_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetContactResponse: _TypeAlias = GetContactResponse  # noqa: Y015
+
+@_typing.final
+class CreateLinkCodeRequest(_message.Message):
+    """Asks for a code with which another sign-in is linked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTING_FIELD_NUMBER: _builtins.int
+    APPROVAL_FIELD_NUMBER: _builtins.int
+    SHOWN_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
+    validate_only: _builtins.bool
+    """Optional. Only return what would have to be shown and signed; nothing is recorded."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    @_builtins.property
+    def approval(self) -> _vault_pb2.Approval:
+        """Required unless `validate_only`. Proof that the decision is hers."""
+
+    @_builtins.property
+    def shown(self) -> _consent_pb2.Shown:
+        """Required unless `validate_only`. What was shown, as the call with `validate_only` returned it, at
+        most a day ago.
+        """
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        acting: _vault_pb2.Acting | None = ...,
+        approval: _vault_pb2.Approval | None = ...,
+        shown: _consent_pb2.Shown | None = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval", b"approval", "shown", b"shown"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "approval", b"approval", "request_id", b"request_id", "shown", b"shown", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateLinkCodeRequest: _TypeAlias = CreateLinkCodeRequest  # noqa: Y015
+
+@_typing.final
+class CreateLinkCodeResponse(_message.Message):
+    """Returns the code, or what would be shown before it is made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINK_CODE_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    GOOD_SECONDS_FIELD_NUMBER: _builtins.int
+    WAIT_SECONDS_FIELD_NUMBER: _builtins.int
+    SHOWN_FIELD_NUMBER: _builtins.int
+    SHOWN_BYTES_FIELD_NUMBER: _builtins.int
+    APPROVAL_CHALLENGE_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    link_code: _builtins.str
+    """Output only. The code, as `XXXXX-XXXXX-XXXXX-XXXXX`; empty with `validate_only`."""
+    good_seconds: _builtins.int
+    """Output only. For so many seconds it is good."""
+    wait_seconds: _builtins.int
+    """Output only. For so many seconds the sign-in that is linked with it waits."""
+    shown_bytes: _builtins.bytes
+    """Output only. With `validate_only`: the canonical JSON that was shown, exactly as hashed."""
+    position_token: _builtins.str
+    """Output only. The place in history after this write; reads accept it."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. Until when it is good; absent with `validate_only`."""
+
+    @_builtins.property
+    def shown(self) -> _consent_pb2.Shown:
+        """Output only. With `validate_only`: what the decision must be given back."""
+
+    @_builtins.property
+    def approval_challenge(self) -> _vault_pb2.ApprovalChallenge:
+        """Output only. With `validate_only`: what has to be signed."""
+
+    def __init__(
+        self,
+        *,
+        link_code: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        good_seconds: _builtins.int = ...,
+        wait_seconds: _builtins.int = ...,
+        shown: _consent_pb2.Shown | None = ...,
+        shown_bytes: _builtins.bytes = ...,
+        approval_challenge: _vault_pb2.ApprovalChallenge | None = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval_challenge", b"approval_challenge", "expire_time", b"expire_time", "shown", b"shown"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_challenge", b"approval_challenge", "expire_time", b"expire_time", "good_seconds", b"good_seconds", "link_code", b"link_code", "position_token", b"position_token", "shown", b"shown", "shown_bytes", b"shown_bytes", "wait_seconds", b"wait_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateLinkCodeResponse: _TypeAlias = CreateLinkCodeResponse  # noqa: Y015
+
+@_typing.final
+class LinkSignInRequest(_message.Message):
+    """Asks to link the caller's sign-in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTING_FIELD_NUMBER: _builtins.int
+    LINK_CODE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
+    link_code: _builtins.str
+    """Required. The code. Case, spaces and hyphens do not matter. 1 to 60 characters."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. How the caller acts: as herself."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        acting: _vault_pb2.Acting | None = ...,
+        link_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "link_code", b"link_code", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkSignInRequest: _TypeAlias = LinkSignInRequest  # noqa: Y015
+
+@_typing.final
+class LinkSignInResponse(_message.Message):
+    """Returns the vault to which the sign-in leads from now on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VAULT_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    position_token: _builtins.str
+    """Output only. The place in history after this write; reads accept it."""
+    @_builtins.property
+    def vault(self) -> _vault_pb2.Vault:
+        """Output only. The vault, with its new way."""
+
+    def __init__(
+        self,
+        *,
+        vault: _vault_pb2.Vault | None = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["vault", b"vault"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position_token", b"position_token", "vault", b"vault"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkSignInResponse: _TypeAlias = LinkSignInResponse  # noqa: Y015
+
+@_typing.final
+class SignOutEverywhereRequest(_message.Message):
+    """Asks to sign the citizen out everywhere."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACTING_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe: the same id and command get the recorded answer. UUID."""
+    @_builtins.property
+    def acting(self) -> _vault_pb2.Acting:
+        """Optional. For whom and how the caller acts."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        acting: _vault_pb2.Acting | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acting", b"acting", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignOutEverywhereRequest: _TypeAlias = SignOutEverywhereRequest  # noqa: Y015
+
+@_typing.final
+class SignOutEverywhereResponse(_message.Message):
+    """Returns since when earlier access tokens are refused."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGN_OUT_TIME_FIELD_NUMBER: _builtins.int
+    POSITION_TOKEN_FIELD_NUMBER: _builtins.int
+    position_token: _builtins.str
+    """Output only. The place in history after this write; reads accept it."""
+    @_builtins.property
+    def sign_out_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. Access tokens that were issued before it are refused."""
+
+    def __init__(
+        self,
+        *,
+        sign_out_time: _timestamp_pb2.Timestamp | None = ...,
+        position_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sign_out_time", b"sign_out_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position_token", b"position_token", "sign_out_time", b"sign_out_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignOutEverywhereResponse: _TypeAlias = SignOutEverywhereResponse  # noqa: Y015
 
 @_typing.final
 class GetVaultRequest(_message.Message):

@@ -55,6 +55,21 @@ class VaultServiceStub:
                 request_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.UnlinkSignInRequest.SerializeToString,
                 response_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.UnlinkSignInResponse.FromString,
                 _registered_method=True)
+        self.CreateLinkCode = channel.unary_unary(
+                '/vault.api.v1.VaultService/CreateLinkCode',
+                request_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.CreateLinkCodeRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.CreateLinkCodeResponse.FromString,
+                _registered_method=True)
+        self.LinkSignIn = channel.unary_unary(
+                '/vault.api.v1.VaultService/LinkSignIn',
+                request_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.LinkSignInRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.LinkSignInResponse.FromString,
+                _registered_method=True)
+        self.SignOutEverywhere = channel.unary_unary(
+                '/vault.api.v1.VaultService/SignOutEverywhere',
+                request_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.SignOutEverywhereRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.SignOutEverywhereResponse.FromString,
+                _registered_method=True)
         self.AddPasskey = channel.unary_unary(
                 '/vault.api.v1.VaultService/AddPasskey',
                 request_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.AddPasskeyRequest.SerializeToString,
@@ -69,6 +84,16 @@ class VaultServiceStub:
                 '/vault.api.v1.VaultService/ListPasskeys',
                 request_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.ListPasskeysRequest.SerializeToString,
                 response_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.ListPasskeysResponse.FromString,
+                _registered_method=True)
+        self.SetContact = channel.unary_unary(
+                '/vault.api.v1.VaultService/SetContact',
+                request_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.SetContactRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.SetContactResponse.FromString,
+                _registered_method=True)
+        self.GetContact = channel.unary_unary(
+                '/vault.api.v1.VaultService/GetContact',
+                request_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.GetContactRequest.SerializeToString,
+                response_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.GetContactResponse.FromString,
                 _registered_method=True)
         self.ListHistory = channel.unary_unary(
                 '/vault.api.v1.VaultService/ListHistory',
@@ -114,7 +139,7 @@ class VaultServiceServicer:
     def CreateAssistanceCode(self, request, context):
         """Makes an assistance code, with which officials can act for her when she gives it to them.
 
-        Citizens only. Fails with VAULT_NOT_OPEN, REQUEST_ID_REUSED.
+        Citizens only. Fails with VAULT_NOT_OPEN, SIGN_IN_TOO_NEW, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,7 +148,45 @@ class VaultServiceServicer:
     def UnlinkSignIn(self, request, context):
         """Closes a way to the caller's vault: whoever comes by it is not admitted any more.
 
-        Citizens, and officials with her agreement. Fails with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
+        Citizens, and officials with her agreement. A sign-in that still waits closes none but itself. Fails
+        with VAULT_NOT_OPEN, NOT_FOUND, LAST_SIGN_IN, SIGN_IN_TOO_NEW, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateLinkCode(self, request, context):
+        """Makes a code with which another sign-in is linked to the caller's vault: good once, for 15 minutes.
+
+        Citizens, with an approval that is a proof (OIDC_STEP_UP or WEBAUTHN); and officials at a counter who
+        checked her identity again, where she lost her sign-in. Call it with `validate_only` first: the answer
+        holds the challenge, and the `shown` to send with the decision. Fails with VAULT_NOT_OPEN, NOT_FOUND,
+        CAPACITY_NOT_ALLOWED (an official elsewhere than at a counter), LIMIT_EXCEEDED (20 ways are enough),
+        SIGN_IN_TOO_NEW, APPROVAL_REQUIRED, APPROVAL_INVALID, SHOWN_DIFFERS, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LinkSignIn(self, request, context):
+        """Links the caller's sign-in to the vault whose owner made the code: it leads there from then on. Until
+        `wait_end_time` whoever comes by it may read and stop everything, but not share, take away, or let
+        others in.
+
+        Citizens whose sign-in leads to no vault; one that leads to this vault already changes nothing. Fails
+        with NOT_FOUND (the code), LINK_CODE_ENDED, LIMIT_EXCEEDED, SIGN_IN_HAS_VAULT (another), SIGNED_OUT,
+        REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignOutEverywhere(self, request, context):
+        """Signs the citizen out everywhere: every access token of hers that was issued before is refused from
+        now on, with SIGNED_OUT, that of this call among them.
+
+        Citizens, and officials with her agreement. A stop: needs no proof. Assistance codes stay good. Fails
+        with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -135,7 +198,7 @@ class VaultServiceServicer:
         Citizens only, with an approval of kind OIDC_STEP_UP: her provider signs that she adds this very
         key. Call it with `validate_only` first: the answer holds the challenge, and the `shown` to send
         with the decision. Fails with VAULT_NOT_OPEN, FIELD_INVALID (the key, or it was added before),
-        LIMIT_EXCEEDED (20 are enough), APPROVAL_REQUIRED, APPROVAL_INVALID, SHOWN_DIFFERS,
+        LIMIT_EXCEEDED (20 are enough), SIGN_IN_TOO_NEW, APPROVAL_REQUIRED, APPROVAL_INVALID, SHOWN_DIFFERS,
         REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -162,6 +225,27 @@ class VaultServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetContact(self, request, context):
+        """Says how the caller is reached, and what she is told; it takes the place of what was said before. To
+        the addresses before, if any, a change of addresses is always told.
+
+        Citizens, and officials with her agreement. Fails with VAULT_NOT_OPEN, NOT_FOUND (the code),
+        REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetContact(self, request, context):
+        """Returns how the caller is reached, and what she is told.
+
+        Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, NOT_FOUND
+        (the code).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListHistory(self, request, context):
         """Lists everything that happened in the caller's vault, newest first: each use, each refused
         attempt, each decision, each look by anybody else.
@@ -178,7 +262,8 @@ class VaultServiceServicer:
         from the log for each record.
 
         Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, NOT_FOUND
-        (the code), HISTORY_BROKEN (a document that is not as recorded). A stream that breaks off is asked for
+        (the code), SIGN_IN_TOO_NEW, FRESH_SIGN_IN_REQUIRED (a piece is protected), CAPACITY_NOT_ALLOWED (an
+        official, likewise), HISTORY_BROKEN (a document that is not as recorded). A stream that breaks off is asked for
         again from its beginning.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -222,6 +307,21 @@ def add_VaultServiceServicer_to_server(servicer, server):
                     request_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.UnlinkSignInRequest.FromString,
                     response_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.UnlinkSignInResponse.SerializeToString,
             ),
+            'CreateLinkCode': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateLinkCode,
+                    request_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.CreateLinkCodeRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.CreateLinkCodeResponse.SerializeToString,
+            ),
+            'LinkSignIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.LinkSignIn,
+                    request_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.LinkSignInRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.LinkSignInResponse.SerializeToString,
+            ),
+            'SignOutEverywhere': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignOutEverywhere,
+                    request_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.SignOutEverywhereRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.SignOutEverywhereResponse.SerializeToString,
+            ),
             'AddPasskey': grpc.unary_unary_rpc_method_handler(
                     servicer.AddPasskey,
                     request_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.AddPasskeyRequest.FromString,
@@ -236,6 +336,16 @@ def add_VaultServiceServicer_to_server(servicer, server):
                     servicer.ListPasskeys,
                     request_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.ListPasskeysRequest.FromString,
                     response_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.ListPasskeysResponse.SerializeToString,
+            ),
+            'SetContact': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetContact,
+                    request_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.SetContactRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.SetContactResponse.SerializeToString,
+            ),
+            'GetContact': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetContact,
+                    request_deserializer=vault_dot_api_dot_v1_dot_vault__service__pb2.GetContactRequest.FromString,
+                    response_serializer=vault_dot_api_dot_v1_dot_vault__service__pb2.GetContactResponse.SerializeToString,
             ),
             'ListHistory': grpc.unary_unary_rpc_method_handler(
                     servicer.ListHistory,
@@ -373,6 +483,87 @@ class VaultService:
             _registered_method=True)
 
     @staticmethod
+    def CreateLinkCode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.VaultService/CreateLinkCode',
+            vault_dot_api_dot_v1_dot_vault__service__pb2.CreateLinkCodeRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_vault__service__pb2.CreateLinkCodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LinkSignIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.VaultService/LinkSignIn',
+            vault_dot_api_dot_v1_dot_vault__service__pb2.LinkSignInRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_vault__service__pb2.LinkSignInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignOutEverywhere(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.VaultService/SignOutEverywhere',
+            vault_dot_api_dot_v1_dot_vault__service__pb2.SignOutEverywhereRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_vault__service__pb2.SignOutEverywhereResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def AddPasskey(request,
             target,
             options=(),
@@ -443,6 +634,60 @@ class VaultService:
             '/vault.api.v1.VaultService/ListPasskeys',
             vault_dot_api_dot_v1_dot_vault__service__pb2.ListPasskeysRequest.SerializeToString,
             vault_dot_api_dot_v1_dot_vault__service__pb2.ListPasskeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetContact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.VaultService/SetContact',
+            vault_dot_api_dot_v1_dot_vault__service__pb2.SetContactRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_vault__service__pb2.SetContactResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetContact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.api.v1.VaultService/GetContact',
+            vault_dot_api_dot_v1_dot_vault__service__pb2.GetContactRequest.SerializeToString,
+            vault_dot_api_dot_v1_dot_vault__service__pb2.GetContactResponse.FromString,
             options,
             channel_credentials,
             insecure,

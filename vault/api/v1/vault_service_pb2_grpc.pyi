@@ -48,12 +48,38 @@ class VaultServiceStub:
     CreateAssistanceCode: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.CreateAssistanceCodeRequest, _vault_service_pb2.CreateAssistanceCodeResponse]
     """Makes an assistance code, with which officials can act for her when she gives it to them.
 
-    Citizens only. Fails with VAULT_NOT_OPEN, REQUEST_ID_REUSED.
+    Citizens only. Fails with VAULT_NOT_OPEN, SIGN_IN_TOO_NEW, REQUEST_ID_REUSED.
     """
     UnlinkSignIn: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.UnlinkSignInRequest, _vault_service_pb2.UnlinkSignInResponse]
     """Closes a way to the caller's vault: whoever comes by it is not admitted any more.
 
-    Citizens, and officials with her agreement. Fails with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
+    Citizens, and officials with her agreement. A sign-in that still waits closes none but itself. Fails
+    with VAULT_NOT_OPEN, NOT_FOUND, LAST_SIGN_IN, SIGN_IN_TOO_NEW, REQUEST_ID_REUSED.
+    """
+    CreateLinkCode: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.CreateLinkCodeRequest, _vault_service_pb2.CreateLinkCodeResponse]
+    """Makes a code with which another sign-in is linked to the caller's vault: good once, for 15 minutes.
+
+    Citizens, with an approval that is a proof (OIDC_STEP_UP or WEBAUTHN); and officials at a counter who
+    checked her identity again, where she lost her sign-in. Call it with `validate_only` first: the answer
+    holds the challenge, and the `shown` to send with the decision. Fails with VAULT_NOT_OPEN, NOT_FOUND,
+    CAPACITY_NOT_ALLOWED (an official elsewhere than at a counter), LIMIT_EXCEEDED (20 ways are enough),
+    SIGN_IN_TOO_NEW, APPROVAL_REQUIRED, APPROVAL_INVALID, SHOWN_DIFFERS, REQUEST_ID_REUSED.
+    """
+    LinkSignIn: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.LinkSignInRequest, _vault_service_pb2.LinkSignInResponse]
+    """Links the caller's sign-in to the vault whose owner made the code: it leads there from then on. Until
+    `wait_end_time` whoever comes by it may read and stop everything, but not share, take away, or let
+    others in.
+
+    Citizens whose sign-in leads to no vault; one that leads to this vault already changes nothing. Fails
+    with NOT_FOUND (the code), LINK_CODE_ENDED, LIMIT_EXCEEDED, SIGN_IN_HAS_VAULT (another), SIGNED_OUT,
+    REQUEST_ID_REUSED.
+    """
+    SignOutEverywhere: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.SignOutEverywhereRequest, _vault_service_pb2.SignOutEverywhereResponse]
+    """Signs the citizen out everywhere: every access token of hers that was issued before is refused from
+    now on, with SIGNED_OUT, that of this call among them.
+
+    Citizens, and officials with her agreement. A stop: needs no proof. Assistance codes stay good. Fails
+    with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
     """
     AddPasskey: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.AddPasskeyRequest, _vault_service_pb2.AddPasskeyResponse]
     """Adds a passkey, with which the citizen approves decisions from then on.
@@ -61,7 +87,7 @@ class VaultServiceStub:
     Citizens only, with an approval of kind OIDC_STEP_UP: her provider signs that she adds this very
     key. Call it with `validate_only` first: the answer holds the challenge, and the `shown` to send
     with the decision. Fails with VAULT_NOT_OPEN, FIELD_INVALID (the key, or it was added before),
-    LIMIT_EXCEEDED (20 are enough), APPROVAL_REQUIRED, APPROVAL_INVALID, SHOWN_DIFFERS,
+    LIMIT_EXCEEDED (20 are enough), SIGN_IN_TOO_NEW, APPROVAL_REQUIRED, APPROVAL_INVALID, SHOWN_DIFFERS,
     REQUEST_ID_REUSED.
     """
     RemovePasskey: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.RemovePasskeyRequest, _vault_service_pb2.RemovePasskeyResponse]
@@ -76,6 +102,19 @@ class VaultServiceStub:
     Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN,
     TOKEN_INVALID.
     """
+    SetContact: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.SetContactRequest, _vault_service_pb2.SetContactResponse]
+    """Says how the caller is reached, and what she is told; it takes the place of what was said before. To
+    the addresses before, if any, a change of addresses is always told.
+
+    Citizens, and officials with her agreement. Fails with VAULT_NOT_OPEN, NOT_FOUND (the code),
+    REQUEST_ID_REUSED.
+    """
+    GetContact: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.GetContactRequest, _vault_service_pb2.GetContactResponse]
+    """Returns how the caller is reached, and what she is told.
+
+    Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, NOT_FOUND
+    (the code).
+    """
     ListHistory: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.ListHistoryRequest, _vault_service_pb2.ListHistoryResponse]
     """Lists everything that happened in the caller's vault, newest first: each use, each refused
     attempt, each decision, each look by anybody else.
@@ -88,7 +127,8 @@ class VaultServiceStub:
     from the log for each record.
 
     Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, NOT_FOUND
-    (the code), HISTORY_BROKEN (a document that is not as recorded). A stream that breaks off is asked for
+    (the code), SIGN_IN_TOO_NEW, FRESH_SIGN_IN_REQUIRED (a piece is protected), CAPACITY_NOT_ALLOWED (an
+    official, likewise), HISTORY_BROKEN (a document that is not as recorded). A stream that breaks off is asked for
     again from its beginning.
     """
     ImportVault: _grpc.StreamUnaryMultiCallable[_vault_service_pb2.ImportVaultRequest, _vault_service_pb2.ImportVaultResponse]
@@ -122,12 +162,38 @@ class VaultServiceAsyncStub(VaultServiceStub):
     CreateAssistanceCode: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.CreateAssistanceCodeRequest, _vault_service_pb2.CreateAssistanceCodeResponse]  # type: ignore[assignment]
     """Makes an assistance code, with which officials can act for her when she gives it to them.
 
-    Citizens only. Fails with VAULT_NOT_OPEN, REQUEST_ID_REUSED.
+    Citizens only. Fails with VAULT_NOT_OPEN, SIGN_IN_TOO_NEW, REQUEST_ID_REUSED.
     """
     UnlinkSignIn: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.UnlinkSignInRequest, _vault_service_pb2.UnlinkSignInResponse]  # type: ignore[assignment]
     """Closes a way to the caller's vault: whoever comes by it is not admitted any more.
 
-    Citizens, and officials with her agreement. Fails with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
+    Citizens, and officials with her agreement. A sign-in that still waits closes none but itself. Fails
+    with VAULT_NOT_OPEN, NOT_FOUND, LAST_SIGN_IN, SIGN_IN_TOO_NEW, REQUEST_ID_REUSED.
+    """
+    CreateLinkCode: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.CreateLinkCodeRequest, _vault_service_pb2.CreateLinkCodeResponse]  # type: ignore[assignment]
+    """Makes a code with which another sign-in is linked to the caller's vault: good once, for 15 minutes.
+
+    Citizens, with an approval that is a proof (OIDC_STEP_UP or WEBAUTHN); and officials at a counter who
+    checked her identity again, where she lost her sign-in. Call it with `validate_only` first: the answer
+    holds the challenge, and the `shown` to send with the decision. Fails with VAULT_NOT_OPEN, NOT_FOUND,
+    CAPACITY_NOT_ALLOWED (an official elsewhere than at a counter), LIMIT_EXCEEDED (20 ways are enough),
+    SIGN_IN_TOO_NEW, APPROVAL_REQUIRED, APPROVAL_INVALID, SHOWN_DIFFERS, REQUEST_ID_REUSED.
+    """
+    LinkSignIn: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.LinkSignInRequest, _vault_service_pb2.LinkSignInResponse]  # type: ignore[assignment]
+    """Links the caller's sign-in to the vault whose owner made the code: it leads there from then on. Until
+    `wait_end_time` whoever comes by it may read and stop everything, but not share, take away, or let
+    others in.
+
+    Citizens whose sign-in leads to no vault; one that leads to this vault already changes nothing. Fails
+    with NOT_FOUND (the code), LINK_CODE_ENDED, LIMIT_EXCEEDED, SIGN_IN_HAS_VAULT (another), SIGNED_OUT,
+    REQUEST_ID_REUSED.
+    """
+    SignOutEverywhere: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.SignOutEverywhereRequest, _vault_service_pb2.SignOutEverywhereResponse]  # type: ignore[assignment]
+    """Signs the citizen out everywhere: every access token of hers that was issued before is refused from
+    now on, with SIGNED_OUT, that of this call among them.
+
+    Citizens, and officials with her agreement. A stop: needs no proof. Assistance codes stay good. Fails
+    with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
     """
     AddPasskey: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.AddPasskeyRequest, _vault_service_pb2.AddPasskeyResponse]  # type: ignore[assignment]
     """Adds a passkey, with which the citizen approves decisions from then on.
@@ -135,7 +201,7 @@ class VaultServiceAsyncStub(VaultServiceStub):
     Citizens only, with an approval of kind OIDC_STEP_UP: her provider signs that she adds this very
     key. Call it with `validate_only` first: the answer holds the challenge, and the `shown` to send
     with the decision. Fails with VAULT_NOT_OPEN, FIELD_INVALID (the key, or it was added before),
-    LIMIT_EXCEEDED (20 are enough), APPROVAL_REQUIRED, APPROVAL_INVALID, SHOWN_DIFFERS,
+    LIMIT_EXCEEDED (20 are enough), SIGN_IN_TOO_NEW, APPROVAL_REQUIRED, APPROVAL_INVALID, SHOWN_DIFFERS,
     REQUEST_ID_REUSED.
     """
     RemovePasskey: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.RemovePasskeyRequest, _vault_service_pb2.RemovePasskeyResponse]  # type: ignore[assignment]
@@ -150,6 +216,19 @@ class VaultServiceAsyncStub(VaultServiceStub):
     Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN,
     TOKEN_INVALID.
     """
+    SetContact: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.SetContactRequest, _vault_service_pb2.SetContactResponse]  # type: ignore[assignment]
+    """Says how the caller is reached, and what she is told; it takes the place of what was said before. To
+    the addresses before, if any, a change of addresses is always told.
+
+    Citizens, and officials with her agreement. Fails with VAULT_NOT_OPEN, NOT_FOUND (the code),
+    REQUEST_ID_REUSED.
+    """
+    GetContact: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.GetContactRequest, _vault_service_pb2.GetContactResponse]  # type: ignore[assignment]
+    """Returns how the caller is reached, and what she is told.
+
+    Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, NOT_FOUND
+    (the code).
+    """
     ListHistory: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.ListHistoryRequest, _vault_service_pb2.ListHistoryResponse]  # type: ignore[assignment]
     """Lists everything that happened in the caller's vault, newest first: each use, each refused
     attempt, each decision, each look by anybody else.
@@ -162,7 +241,8 @@ class VaultServiceAsyncStub(VaultServiceStub):
     from the log for each record.
 
     Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, NOT_FOUND
-    (the code), HISTORY_BROKEN (a document that is not as recorded). A stream that breaks off is asked for
+    (the code), SIGN_IN_TOO_NEW, FRESH_SIGN_IN_REQUIRED (a piece is protected), CAPACITY_NOT_ALLOWED (an
+    official, likewise), HISTORY_BROKEN (a document that is not as recorded). A stream that breaks off is asked for
     again from its beginning.
     """
     ImportVault: _aio.StreamUnaryMultiCallable[_vault_service_pb2.ImportVaultRequest, _vault_service_pb2.ImportVaultResponse]  # type: ignore[assignment]
@@ -211,7 +291,7 @@ class VaultServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_vault_service_pb2.CreateAssistanceCodeResponse, _abc.Awaitable[_vault_service_pb2.CreateAssistanceCodeResponse]]:
         """Makes an assistance code, with which officials can act for her when she gives it to them.
 
-        Citizens only. Fails with VAULT_NOT_OPEN, REQUEST_ID_REUSED.
+        Citizens only. Fails with VAULT_NOT_OPEN, SIGN_IN_TOO_NEW, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -222,7 +302,51 @@ class VaultServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_vault_service_pb2.UnlinkSignInResponse, _abc.Awaitable[_vault_service_pb2.UnlinkSignInResponse]]:
         """Closes a way to the caller's vault: whoever comes by it is not admitted any more.
 
-        Citizens, and officials with her agreement. Fails with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
+        Citizens, and officials with her agreement. A sign-in that still waits closes none but itself. Fails
+        with VAULT_NOT_OPEN, NOT_FOUND, LAST_SIGN_IN, SIGN_IN_TOO_NEW, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateLinkCode(
+        self,
+        request: _vault_service_pb2.CreateLinkCodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vault_service_pb2.CreateLinkCodeResponse, _abc.Awaitable[_vault_service_pb2.CreateLinkCodeResponse]]:
+        """Makes a code with which another sign-in is linked to the caller's vault: good once, for 15 minutes.
+
+        Citizens, with an approval that is a proof (OIDC_STEP_UP or WEBAUTHN); and officials at a counter who
+        checked her identity again, where she lost her sign-in. Call it with `validate_only` first: the answer
+        holds the challenge, and the `shown` to send with the decision. Fails with VAULT_NOT_OPEN, NOT_FOUND,
+        CAPACITY_NOT_ALLOWED (an official elsewhere than at a counter), LIMIT_EXCEEDED (20 ways are enough),
+        SIGN_IN_TOO_NEW, APPROVAL_REQUIRED, APPROVAL_INVALID, SHOWN_DIFFERS, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def LinkSignIn(
+        self,
+        request: _vault_service_pb2.LinkSignInRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vault_service_pb2.LinkSignInResponse, _abc.Awaitable[_vault_service_pb2.LinkSignInResponse]]:
+        """Links the caller's sign-in to the vault whose owner made the code: it leads there from then on. Until
+        `wait_end_time` whoever comes by it may read and stop everything, but not share, take away, or let
+        others in.
+
+        Citizens whose sign-in leads to no vault; one that leads to this vault already changes nothing. Fails
+        with NOT_FOUND (the code), LINK_CODE_ENDED, LIMIT_EXCEEDED, SIGN_IN_HAS_VAULT (another), SIGNED_OUT,
+        REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def SignOutEverywhere(
+        self,
+        request: _vault_service_pb2.SignOutEverywhereRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vault_service_pb2.SignOutEverywhereResponse, _abc.Awaitable[_vault_service_pb2.SignOutEverywhereResponse]]:
+        """Signs the citizen out everywhere: every access token of hers that was issued before is refused from
+        now on, with SIGNED_OUT, that of this call among them.
+
+        Citizens, and officials with her agreement. A stop: needs no proof. Assistance codes stay good. Fails
+        with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -236,7 +360,7 @@ class VaultServiceServicer(metaclass=_abc_1.ABCMeta):
         Citizens only, with an approval of kind OIDC_STEP_UP: her provider signs that she adds this very
         key. Call it with `validate_only` first: the answer holds the challenge, and the `shown` to send
         with the decision. Fails with VAULT_NOT_OPEN, FIELD_INVALID (the key, or it was added before),
-        LIMIT_EXCEEDED (20 are enough), APPROVAL_REQUIRED, APPROVAL_INVALID, SHOWN_DIFFERS,
+        LIMIT_EXCEEDED (20 are enough), SIGN_IN_TOO_NEW, APPROVAL_REQUIRED, APPROVAL_INVALID, SHOWN_DIFFERS,
         REQUEST_ID_REUSED.
         """
 
@@ -265,6 +389,31 @@ class VaultServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def SetContact(
+        self,
+        request: _vault_service_pb2.SetContactRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vault_service_pb2.SetContactResponse, _abc.Awaitable[_vault_service_pb2.SetContactResponse]]:
+        """Says how the caller is reached, and what she is told; it takes the place of what was said before. To
+        the addresses before, if any, a change of addresses is always told.
+
+        Citizens, and officials with her agreement. Fails with VAULT_NOT_OPEN, NOT_FOUND (the code),
+        REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def GetContact(
+        self,
+        request: _vault_service_pb2.GetContactRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vault_service_pb2.GetContactResponse, _abc.Awaitable[_vault_service_pb2.GetContactResponse]]:
+        """Returns how the caller is reached, and what she is told.
+
+        Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, NOT_FOUND
+        (the code).
+        """
+
+    @_abc_1.abstractmethod
     def ListHistory(
         self,
         request: _vault_service_pb2.ListHistoryRequest,
@@ -287,7 +436,8 @@ class VaultServiceServicer(metaclass=_abc_1.ABCMeta):
         from the log for each record.
 
         Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, NOT_FOUND
-        (the code), HISTORY_BROKEN (a document that is not as recorded). A stream that breaks off is asked for
+        (the code), SIGN_IN_TOO_NEW, FRESH_SIGN_IN_REQUIRED (a piece is protected), CAPACITY_NOT_ALLOWED (an
+        official, likewise), HISTORY_BROKEN (a document that is not as recorded). A stream that breaks off is asked for
         again from its beginning.
         """
 

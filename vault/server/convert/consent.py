@@ -26,6 +26,7 @@ from vault.domain.values import (
     who_decides,
 )
 from vault.server.convert.registry import DECISION_FORMS, METHOD_VALUES, basis_message
+from vault.server.convert.report import report_message
 from vault.server.convert.times import time_from, timestamp
 
 MODES: Final[Mapping[pb.EvidenceMode.ValueType, Mode]] = {
@@ -242,6 +243,9 @@ def _consent(
         disclosure_count=consent.disclosures,
         consent_request_id=consent.consent_request_id,
         pause_time=timestamp(consent.paused),
+        last_report=(
+            report_message(told.kind, told.status, told.time) if (told := consent.report) else None
+        ),
     )
     message.MergeFrom(became)
     return message

@@ -84,6 +84,7 @@ def evidence_message(view: View) -> pb.Evidence:
             )
             for dispute in piece.disputes
         ],
+        is_protected=piece.is_protected,
     )
 
 

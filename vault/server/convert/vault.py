@@ -13,13 +13,16 @@ from vault.domain.amendment import ConsentExtended, ConsentNarrowed
 from vault.domain.consent import ConsentGranted
 from vault.domain.disclosure import DisclosureRefused, EvidenceDisclosed
 from vault.domain.events import Facts
+from vault.domain.report import RecipientReported
 from vault.domain.request import ConsentRequested
+from vault.domain.sign_in import SignIn
 from vault.domain.state import VaultState
 from vault.domain.values import Acting, Capacity, Channel, Means
 from vault.server.convert.approval import APPROVAL_VALUES
 from vault.server.convert.consent import difference_message
 from vault.server.convert.log import receipt_message
 from vault.server.convert.operation import fault_message
+from vault.server.convert.report import report_message
 from vault.server.convert.times import timestamp
 
 CAPACITIES: Final[Mapping[pb.Capacity.ValueType, Capacity]] = {
@@ -44,6 +47,7 @@ CHANNELS: Final[Mapping[pb.Channel.ValueType, Channel]] = {
 }
 MEANS: Final[Mapping[Means, pb.SignInMeans.ValueType]] = {
     "assistance-code": pb.SIGN_IN_MEANS_ASSISTANCE_CODE,
+    "provider": pb.SIGN_IN_MEANS_PROVIDER,
 }
 
 _CAPACITY_VALUES: Final = {value: key for key, value in CAPACITIES.items()}
@@ -61,21 +65,25 @@ def acting_from(acting: pb.Acting) -> ActingFor:
     )
 
 
-def vault_message(state: VaultState) -> pb.Vault:
-    """Return a vault."""
+def vault_message(state: VaultState, way: str) -> pb.Vault:
+    """Return a vault, to whoever came by a way to it."""
     return pb.Vault(
         vault_id=state.stream,
         open_time=timestamp(state.open_time),
         version=state.version,
-        sign_ins=[
-            pb.SignIn(
-                sign_in_id=way.sign_in,
-                means=MEANS[way.means],
-                link_time=timestamp(way.linked),
-                unlink_time=timestamp(way.unlinked),
-            )
-            for way in state.sign_ins.values()
-        ],
+        sign_ins=[_sign_in_message(known) for known in state.sign_ins.values()],
+        sign_in_id=way,
+        sign_out_time=timestamp(state.signed_out),
+    )
+
+
+def _sign_in_message(known: SignIn) -> pb.SignIn:
+    return pb.SignIn(
+        sign_in_id=known.sign_in,
+        means=MEANS[known.means],
+        link_time=timestamp(known.linked),
+        unlink_time=timestamp(known.unlinked),
+        wait_end_time=timestamp(known.wait_end),
     )
 
 
@@ -86,7 +94,7 @@ def line_message(line: Line) -> pb.HistoryEntry:
         version=0 if line.is_elsewhere else event.link.version,
         time=timestamp(facts.time),
         type=str(facts.__struct_config__.tag),
-        acting=_acting_message(event.link.acting),
+        acting=acting_message(event.link.acting),
         service_id=getattr(facts, "service", ""),
         purpose=_purpose(facts),
         consent_request_id=getattr(facts, "consent_request_id", ""),
@@ -104,11 +112,18 @@ def line_message(line: Line) -> pb.HistoryEntry:
         receipt=receipt_message(line.receipt),
         difference=difference_message(line.difference) if line.difference else None,
         known_fault=fault_message(line.fault) if line.fault else None,
+        report=(
+            report_message(facts.kind, facts.status, facts.time)
+            if isinstance(facts, RecipientReported)
+            else None
+        ),
+        sign_in=_sign_in_message(line.way) if line.way else None,
         approval_kind=APPROVAL_VALUES.get(event.link.approval.kind, pb.APPROVAL_KIND_UNSPECIFIED),
     )
 
 
-def _acting_message(acting: Acting) -> pb.Acting:
+def acting_message(acting: Acting) -> pb.Acting:
+    """Return who acted, without the vault."""
     return pb.Acting(
         capacity=_CAPACITY_VALUES[acting.capacity],
         mandate_id=acting.mandate,
@@ -119,7 +134,7 @@ def _acting_message(acting: Acting) -> pb.Acting:
 def _purpose(facts: Facts) -> str:
     facts = facts.upcast()
     match facts:
-        case EvidenceDisclosed() | DisclosureRefused():
+        case EvidenceDisclosed() | DisclosureRefused() | RecipientReported():
             return facts.purpose
         case ConsentGranted() | ConsentNarrowed() | ConsentExtended():
             return facts.terms.purpose.name

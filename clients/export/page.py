@@ -14,17 +14,16 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from clients.cli.sharings import state_key, state_of
 from clients.wording.entries import attempts, happened, lines, what, who
-from clients.wording.terms import parts_of, terms_of
+from clients.wording.terms import parts_of, state_key, state_of, terms_of
 from clients.wording.times import day, exact, moment
 from clients.wording.values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from clients.cli.export_copy import Copy, Piece
-    from clients.cli.session import Session
+    from clients.export.copy import Copy, Piece
+    from clients.wording.reader import Reader
     from clients.wording.words import Words
     from vault.api.v1.consent_pb2 import Consent
 
@@ -33,19 +32,19 @@ _MOST_TOUCHED = 100
 _SOURCES = {"self-declared": "self", "document": "document", "issuer": "issuer"}
 
 
-def page_of(session: Session, copy: Copy) -> str:
-    """Return the page. The session speaks the language, and names things as they were published."""
-    words = session.words
+def page_of(reader: Reader, copy: Copy) -> str:
+    """Return the page. The reader names things as they were published, in a language."""
+    words = reader.words
     sections = [
-        _Section("seen", words("seen"), _seen(session, copy)),
-        _Section("sharing", words("sharing"), _sharings(session, copy)),
-        _Section("information", words("export.information"), _pieces(session, copy)),
-        _Section("history", words("history"), _history(session, copy)),
+        _Section("seen", words("seen"), _seen(reader, copy)),
+        _Section("sharing", words("sharing"), _sharings(reader, copy)),
+        _Section("information", words("export.information"), _pieces(reader, copy)),
+        _Section("history", words("history"), _history(reader, copy)),
         _Section("check", words("export.check"), _check(words, copy)),
     ]
     if copy.faults:
-        sections.insert(0, _Section("faults", words("export.faults"), _faults(session, copy)))
-    style = files(__package__).joinpath("export_page.css").read_text("ascii")
+        sections.insert(0, _Section("faults", words("export.faults"), _faults(reader, copy)))
+    style = files(__package__).joinpath("page.css").read_text("ascii")
     contents = "".join(
         f'<li><a href="#{one.anchor}">{escape(one.title)}</a></li>' for one in sections
     )
@@ -81,52 +80,52 @@ class _Section:
         )
 
 
-def _seen(session: Session, copy: Copy) -> str:
-    words = session.words
+def _seen(reader: Reader, copy: Copy) -> str:
+    words = reader.words
     tried = [line for line in copy.lines if line.type.startswith(_ATTEMPTS)]
     if not tried:
         return _paragraphs(words("nobody.saw"))
-    return _table(words("seen"), *attempts(session, tried))
+    return _table(words("seen"), *attempts(reader, tried))
 
 
-def _sharings(session: Session, copy: Copy) -> str:
-    found = "".join(_sharing(session, one) for one in copy.sharings)
-    return found or _paragraphs(session.words("no.sharing"))
+def _sharings(reader: Reader, copy: Copy) -> str:
+    found = "".join(_sharing(reader, one) for one in copy.sharings)
+    return found or _paragraphs(reader.words("no.sharing"))
 
 
-def _sharing(session: Session, sharing: Consent) -> str:
-    words, published = session.words, session.published
+def _sharing(reader: Reader, sharing: Consent) -> str:
+    words, published = reader.words, reader.published
     state = state_key(sharing)
     stopped = exact(sharing.revoke_time, words) if state == "REVOKED" else ""
     paused = exact(sharing.pause_time, words) if state == "PAUSED" else ""
     facts = [
-        (words("column.state"), state_of(session, sharing)),
+        (words("column.state"), state_of(reader, sharing)),
         (words("stopped.on"), stopped),
         (words("paused.on"), paused),
         (words("for"), published.purpose_title(sharing.purpose)),
-        *terms_of(session, sharing),
+        *terms_of(reader, sharing),
         (words("used"), str(sharing.disclosure_count)),
-        *parts_of(session, sharing),
+        *parts_of(reader, sharing),
     ]
     title = escape(published.who(sharing.service_id))
     return f"<article>\n<h3>{title}</h3>\n{_list(facts)}</article>\n"
 
 
-def _pieces(session: Session, copy: Copy) -> str:
+def _pieces(reader: Reader, copy: Copy) -> str:
     by_id: dict[str, list[Piece]] = {}
     for piece in copy.pieces:
         by_id.setdefault(piece.evidence_id, []).append(piece)
     found = [
-        _piece(session, piece)
+        _piece(reader, piece)
         for revisions in by_id.values()
         for piece in sorted(revisions, key=lambda one: -one.revision)
     ]
-    return "".join(found) or _paragraphs(session.words("export.nothing"))
+    return "".join(found) or _paragraphs(reader.words("export.nothing"))
 
 
-def _piece(session: Session, piece: Piece) -> str:
-    words = session.words
-    kind = session.published.kind(piece.evidence_type)
+def _piece(reader: Reader, piece: Piece) -> str:
+    words = reader.words
+    kind = reader.published.kind(piece.evidence_type)
     title = f"{kind.title} ({words('version.number', number=piece.revision)})"
     facts = [
         (words("column.when"), _moment(piece.time, words)),
@@ -144,8 +143,8 @@ def _piece(session: Session, piece: Piece) -> str:
     return f"<article>\n<h3>{escape(title)}</h3>\n{_list(facts)}{link}{gone}</article>\n"
 
 
-def _history(session: Session, copy: Copy) -> str:
-    words = session.words
+def _history(reader: Reader, copy: Copy) -> str:
+    words = reader.words
     said = {place: words("quoted", text=text) for place, text in copy.statements.items()}
     return _table(
         words("history"),
@@ -159,9 +158,9 @@ def _history(session: Session, copy: Copy) -> str:
         [
             (
                 exact(line.time, words),
-                happened(session, line),
-                who(session, line),
-                lines(what(session, line), said.get(line.receipt.leaf_index, "")),
+                happened(reader, line),
+                who(reader, line),
+                lines(what(reader, line), said.get(line.receipt.leaf_index, "")),
                 str(line.receipt.leaf_index),
             )
             for line in copy.lines
@@ -169,11 +168,11 @@ def _history(session: Session, copy: Copy) -> str:
     )
 
 
-def _faults(session: Session, copy: Copy) -> str:
-    words = session.words
+def _faults(reader: Reader, copy: Copy) -> str:
+    words = reader.words
     found = ""
     for fault in copy.faults:
-        notice = session.published.notice(fault.notices)
+        notice = reader.published.notice(fault.notices)
         title = words("fault", title=notice.title, date=_moment(fault.time, words))
         named = ", ".join(map(str, fault.leaf_indexes[:_MOST_TOUCHED]))
         has_more = len(fault.leaf_indexes) > _MOST_TOUCHED

@@ -11,10 +11,10 @@ import dataclasses
 import datetime as dt
 import functools
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from clients.cli import export_folder as folder_form
-from clients.cli.sealed import Sealed, SealedError
+from clients.export import form
+from clients.export.sealed import Sealed, SealedError
 from clients.receipts import unb64
 from clients.wording.published import Kind, Published
 from vault.transparency.encoding import FormError
@@ -22,10 +22,10 @@ from vault.transparency.proof import InclusionProof
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from clients.wording.words import Words
     from vault.api.v1.consent_pb2 import Consent
+    from vault.api.v1.disclosure_pb2 import RecipientReport
     from vault.api.v1.operation_pb2 import FaultNotice
     from vault.api.v1.registry_pb2 import Organisation, Purpose, Service
     from vault.api.v1.vault_pb2 import HistoryEntry
@@ -41,6 +41,23 @@ _DECISION_FORMS: Final = {
 }
 _MODES: Final = {"pinned": 1, "following": 2}
 _METHODS: Final = {"view": 1, "store": 2}
+
+
+class File(Protocol):
+    """A file that was written, wherever it lies."""
+
+    def read_bytes(self) -> bytes:
+        """Return what it holds."""
+
+    def is_file(self) -> bool:
+        """Say whether it is there."""
+
+
+class Folder(Protocol):
+    """The files by their names: a `Path`, or what holds them in memory."""
+
+    def __truediv__(self, name: str, /) -> File:
+        """Return a file."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,10 +103,8 @@ class Fault:
 class Copy:
     """A folder that was exported."""
 
-    def __init__(self, folder: Path, words: Words) -> None:
-        self.description: Mapping[str, Any] = json.loads(
-            (folder / folder_form.DESCRIPTION).read_bytes()
-        )
+    def __init__(self, folder: Folder, words: Words) -> None:
+        self.description: Mapping[str, Any] = json.loads((folder / form.DESCRIPTION).read_bytes())
         self.entries = tuple(_entries(folder))
         self.published = PublishedCopy(folder, words)
         self._folder = folder
@@ -101,7 +116,7 @@ class Copy:
         Whether the signatures hold, and who they are that signed, the auditor's program says.
         """
         found: frozenset[str] | None = None
-        for line in _lines_of(self._folder / folder_form.PROOFS):
+        for line in _lines_of(self._folder / form.PROOFS):
             names = _signers(line["proof"])
             if line["origin"] not in names:
                 return None
@@ -154,7 +169,7 @@ class Copy:
 class PublishedCopy(Published):
     """What the registry published, out of the folder."""
 
-    def __init__(self, folder: Path, words: Words) -> None:
+    def __init__(self, folder: Folder, words: Words) -> None:
         self._words = words
         self.fell_back = False
         self._records = list(_public(folder))
@@ -219,16 +234,15 @@ class PublishedCopy(Published):
                 yield facts, payload
 
 
-def _lines_of(file: Path) -> Iterator[dict[str, Any]]:
-    with file.open("rb") as lines:
-        yield from map(json.loads, lines)
+def _lines_of(file: File) -> Iterator[dict[str, Any]]:
+    yield from map(json.loads, file.read_bytes().splitlines())
 
 
-def _entries(folder: Path) -> Iterator[Entry]:
+def _entries(folder: Folder) -> Iterator[Entry]:
     beside: dict[int, list[dict[str, Any]]] = {}
-    for line in _lines_of(folder / folder_form.PAYLOADS):
+    for line in _lines_of(folder / form.PAYLOADS):
         beside.setdefault(line["leaf_index"], []).append(line)
-    for line in _lines_of(folder / folder_form.HISTORY):
+    for line in _lines_of(folder / form.HISTORY):
         payloads = beside.get(line["leaf_index"], [])
         yield Entry(
             leaf_index=line["leaf_index"],
@@ -248,24 +262,24 @@ def _opened(line: Mapping[str, Any]) -> bytes:
         return b""
 
 
-def _public(folder: Path) -> Iterator[tuple[Mapping[str, Any], bytes]]:
+def _public(folder: Folder) -> Iterator[tuple[Mapping[str, Any], bytes]]:
     payloads = {
         line["leaf_index"]: unb64(line["sealed"])
-        for line in _lines_of(folder / folder_form.PUBLIC_PAYLOADS)
+        for line in _lines_of(folder / form.PUBLIC_PAYLOADS)
         if line["kind"] in {"texts", "definition"}
     }
-    for line in _lines_of(folder / folder_form.REGISTRY):
+    for line in _lines_of(folder / form.REGISTRY):
         yield json.loads(line["facts"] or "{}"), payloads.get(line["leaf_index"], b"")
 
 
-def _operated(folder: Path) -> Iterator[tuple[Mapping[str, Any], bytes]]:
+def _operated(folder: Folder) -> Iterator[tuple[Mapping[str, Any], bytes]]:
     """Yield the facts of every known fault, and its notices."""
-    file = folder / folder_form.OPERATIONS
-    if not file.exists():
+    file = folder / form.OPERATIONS
+    if not file.is_file():
         return
     notices = {
         (line["stream"], line["leaf_index"]): unb64(line["sealed"])
-        for line in _lines_of(folder / folder_form.PUBLIC_PAYLOADS)
+        for line in _lines_of(folder / form.PUBLIC_PAYLOADS)
         if line["kind"] == "notice"
     }
     for line in _lines_of(file):
@@ -334,6 +348,8 @@ def _line(entry: Entry, types: Mapping[str, str]) -> HistoryEntry:
     )
     line.time.FromJsonString(facts["time"])
     line.receipt.leaf_index = entry.leaf_index
+    if entry.kind == "recipient-reported":
+        line.report.CopyFrom(_report(facts))
     return line
 
 
@@ -379,11 +395,25 @@ def _share(found: dict[str, Consent], entry: Entry) -> None:
         case "evidence-disclosed" if not facts["repeats"]:
             sharing.disclosure_count += 1
             sharing.last_disclosure_time.FromJsonString(facts["time"])
+        case "recipient-reported":
+            sharing.last_report.CopyFrom(_report(facts))
+
+
+def _report(facts: Mapping[str, Any]) -> RecipientReport:
+    from vault.api.v1 import disclosure_pb2 as pb  # noqa: PLC0415
+
+    status = f"REPORT_STATUS_{facts['status'].upper().replace('-', '_')}"
+    told = pb.RecipientReport(
+        kind=pb.ReportKind.Value(f"REPORT_KIND_{facts['kind'].upper()}"),
+        status=pb.ReportStatus.Value(status),
+    )
+    told.report_time.FromJsonString(facts["time"])
+    return told
 
 
 def _keep(sharing: Consent, known: Consent) -> None:
     sharing.disclosure_count = known.disclosure_count
-    for name in ("pause_time", "revoke_time", "last_disclosure_time"):
+    for name in ("pause_time", "revoke_time", "last_disclosure_time", "last_report"):
         if known.HasField(name):
             getattr(sharing, name).CopyFrom(getattr(known, name))
 
