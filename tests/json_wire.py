@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
 from typing import Any, Final
@@ -59,9 +59,16 @@ class Reply:
 class JsonCaller:
     """Calls one server with one credential; "" sends none."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str | Callable[[], str]) -> None:
+        """Call by an address; a token that is made for each call was issued just before it."""
         self._at = str(urlsplit(url).netloc)
-        self.headers = {"authorization": f"Bearer {token}"} if token else {}
+        self._token = token
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the headers that say who calls."""
+        token = self._token if isinstance(self._token, str) else self._token()
+        return {"authorization": f"Bearer {token}"} if token else {}
 
     def send(
         self,

@@ -101,21 +101,16 @@ class Samples:
 
     def caller(self, role: str) -> Caller:
         """Return the caller of a role."""
-        match role:
-            case "citizen":
-                return self.citizen.caller
-            case "official":
-                return self.world.official
-            case "service":
-                return self.service.caller
-            case "staff":
-                return self.world.staff_of(self.service)
-            case "auditor":
-                return self.world.auditor
-            case "service-auditor":
-                return self.world.auditor_of(self.service)
-            case _:
-                return self.world.operator
+        of_service = {"staff": self.world.staff_of, "service-auditor": self.world.auditor_of}
+        if role in of_service:
+            return of_service[role](self.service)
+        return {
+            "citizen": self.citizen.caller,
+            "official": self.world.official,
+            "service": self.service.caller,
+            "auditor": self.world.auditor,
+            "operator": self.world.operator,
+        }[role]
 
     def ask(self, **changed: Any) -> Asked:
         """Have the service ask; now and then she says no to what waits for her."""
@@ -315,6 +310,15 @@ def _link(samples: Samples) -> Any:
     return vaults.LinkSignInRequest(request_id=new_id(), link_code=made.link_code)
 
 
+def _export(samples: Samples) -> Any:
+    # Another sample protects it, and an official takes nothing away that is protected.
+    lifting = evidence.ProtectEvidenceRequest(
+        request_id=new_id(), evidence_id=samples.citizen.evidence["income"]
+    )
+    samples.citizen.caller.ask("EvidenceService/ProtectEvidence", lifting)
+    return vaults.ExportVaultRequest()
+
+
 def _remove_passkey(samples: Samples) -> Any:
     added = samples.citizen.caller.ask("VaultService/AddPasskey", _add_passkey(samples))
     return vaults.RemovePasskeyRequest(request_id=new_id(), passkey_id=added.passkey.passkey_id)
@@ -499,7 +503,7 @@ _CITIZENS: Final[dict[str, Callable[[Samples], Any]]] = {
     "VaultService/ListPasskeys": lambda _: vaults.ListPasskeysRequest(page_size=2),
     "VaultService/ListHistory": lambda _: vaults.ListHistoryRequest(page_size=2),
     "VaultService/ImportVault": _import,
-    "VaultService/ExportVault": lambda _: vaults.ExportVaultRequest(),
+    "VaultService/ExportVault": _export,
     "EvidenceService/ProvideEvidence": lambda _: providing("postal_address", ADDRESS),
     "EvidenceService/ReplaceEvidence": _replace_evidence,
     "EvidenceService/UploadDocument": lambda _: uploading(pdf()),

@@ -80,12 +80,13 @@ def _tell_how_to_type(
     screen.blank()
     screen.facts(
         [
-            ("What they are told", f"{files.messages}, letters and e-mails as files"),
             ("The same as JSON", f"{server.url}, described at /openapi.json"),
             ("Access tokens", f"{server.issuer}, for everybody on this machine"),
         ]
     )
     screen.blank()
+    screen.say("What Mair is told of it, each message a file:")
+    screen.commands([f"ls {shlex.quote(str(files.messages))}"])
     screen.say("To type instead, sign everybody in, in another terminal:")
     screen.commands([f". {shlex.quote(str(files.shell_file))}"])
     for sentence, commands in walk(story, vault_id, server.url):

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import ConsoleMessage, Error, Page, Request, Response
@@ -29,6 +28,7 @@ _RUN_AXE: Final = """tags => axe.run(document, {
 _HEARD: Final = ("Content Security Policy", "Content-Security-Policy", "Trusted Type")
 _SCRIPT: Final = re.compile(r"<script\b.*?</script>|</?noscript>", re.DOTALL | re.IGNORECASE)
 _SERVER_ERROR: Final = 500
+_copies: WeakKeyDictionary[Page, Page] = WeakKeyDictionary()
 
 
 @dataclass
@@ -70,9 +70,9 @@ class Troubles:
 
 def axe_violations(page: Page) -> list[str]:
     """Return what breaks WCAG 2.2 A or AA on a page, a line for each rule."""
-    with _with_scripts(page) as shown:
-        shown.evaluate(AXE_SCRIPT)
-        violations: list[dict[str, Any]] = shown.evaluate(_RUN_AXE, list(WCAG))
+    shown = _with_scripts(page)
+    shown.evaluate(AXE_SCRIPT)
+    violations: list[dict[str, Any]] = shown.evaluate(_RUN_AXE, list(WCAG))
     return [
         f"{page.url}: {found['rule']}: {found['help']}: {' '.join(found['nodes'])[:300]}"
         for found in violations
@@ -114,20 +114,19 @@ def sideways(page: Page) -> int:
     return wider
 
 
-@contextmanager
-def _with_scripts(page: Page) -> Iterator[Page]:
-    """Give a page in which our scripts run: itself, or a copy if scripts are off in its browser."""
+def _with_scripts(page: Page) -> Page:
+    """Return a page in which our scripts run: itself, or a copy if its browser runs none."""
     if page.evaluate("() => document.body.classList.contains('js-enabled')"):
-        yield page
-        return
+        return page
     still = _SCRIPT.sub("", page.content())
+    copy = _copies.get(page) or _copies.setdefault(page, _another(page))
+    copy.unroute_all()
+    copy.route(page.url, lambda route: route.fulfill(body=still, content_type="text/html"))
+    copy.goto(page.url)
+    return copy
+
+
+def _another(page: Page) -> Page:
     browser = page.context.browser
     assert browser is not None
-    context = browser.new_context(viewport=page.viewport_size)
-    try:
-        copy = context.new_page()
-        copy.route(page.url, lambda route: route.fulfill(body=still, content_type="text/html"))
-        copy.goto(page.url)
-        yield copy
-    finally:
-        context.close()
+    return browser.new_context(viewport=page.viewport_size).new_page()

@@ -6,19 +6,27 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.authenticator import VirtualAuthenticator
-from tests.browser.kinds import DESKTOP, NO_JS, OpenPage, SignIn
+from tests.browser.kinds import DESKTOP, MOBILE, NO_JS, OpenPage, SignIn
+from tests.browser.looking import sideways
 from tests.browser.signing_in import say_who
 from tests.browser.site import Person, Site
-from vault.api.v1.vault_pb2 import APPROVAL_KIND_OIDC_STEP_UP, APPROVAL_KIND_WEBAUTHN
+from vault.api.v1.vault_pb2 import (
+    APPROVAL_KIND_OIDC_STEP_UP,
+    APPROVAL_KIND_STAFF_ASSISTED,
+    APPROVAL_KIND_WEBAUTHN,
+)
 from vault.api.v1.vault_service_pb2 import (
     GetContactRequest,
     GetVaultRequest,
     ListHistoryRequest,
     ListPasskeysRequest,
 )
+
+OFFICIAL = "Eleri Jones"
 
 Axe = Callable[[Page], None]
 
@@ -218,3 +226,49 @@ def test_what_is_somebody_elses_is_not_there(
         answer = page.goto(path)
         assert answer is not None
         assert answer.status == status, path
+
+
+def test_who_lost_her_sign_in_comes_back_by_a_counter(
+    open_page: OpenPage, signed_in: SignIn, site: Site, mair: Person, axe: Axe
+) -> None:
+    hers = signed_in(open_page(**NO_JS), mair)
+    hers.goto("/account/help-code")
+    press(hers, "Make a code")
+    paper = hers.locator("#code").inner_text()
+
+    counter = open_page(**DESKTOP)
+    counter.goto("/sign-in?as=official")
+    say_who(counter, OFFICIAL, "official")
+    counter.get_by_label("At a counter").check()
+    counter.get_by_label("Their code").fill(paper)
+    press(counter, "Begin to help")
+    counter.goto("/account/sign-ins/add")
+    axe(counter)
+    press(counter, "I have checked who it is: get the code")
+    code = counter.locator("#code").inner_text()
+    assert approvals(mair)[0] == APPROVAL_KIND_STAFF_ASSISTED
+    for path in ("passkeys/add", "help-code", "link", "device"):
+        answer = counter.goto(f"/account/{path}")
+        assert answer is not None
+        assert answer.status == 404, path
+
+    new = open_page(**NO_JS)
+    new.goto("/sign-in?back=/account/link")
+    say_who(new, site.newcomer())
+    new.get_by_label("Code", exact=True).fill(code)
+    press(new, "Go on")
+    expect(new.get_by_text("This sign-in now leads to your information.")).to_be_visible()
+
+
+@pytest.mark.parametrize("language", ["en", "cy"])
+def test_the_page_that_believes_everybody_is_for_everybody(
+    open_page: OpenPage, axe: Axe, language: str
+) -> None:
+    page = open_page(**MOBILE)
+    page.goto(f"/?language={language}")
+    page.goto("/sign-in")
+    page.locator("summary").click()
+
+    axe(page)
+    assert sideways(page) == 0
+    assert page.locator("html").get_attribute("lang") == language

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -19,9 +20,12 @@ from clients.export.page import page_of
 from clients.receipts import SignedRecord
 from clients.web.confirmations.archive import _Reader
 from clients.wording.words import Words
-from tests.browser.kinds import MOBILE, OpenPage, SignIn
+from tests.browser.kinds import MOBILE, NO_JS, OpenPage, SignIn
 from tests.browser.looking import sideways
+from tests.browser.signing_in import say_who
 from tests.browser.site import Person, Site
+from vault.api.v1.consent_pb2 import CONSENT_STATE_ACTIVE as ACTIVE
+from vault.api.v1.consent_service_pb2 import ListConsentsRequest
 from vault.api.v1.vault_service_pb2 import ExportVaultRequest, ListHistoryRequest
 
 Axe = Callable[[Page], None]
@@ -123,3 +127,34 @@ def test_nothing_of_it_lies_on_the_disk_of_the_pages(
 
     kept = site.folder / "web"
     assert {file.name.partition("-")[0] for file in kept.iterdir()} == {"sessions.db"}
+
+
+def test_a_new_sign_in_stops_but_neither_takes_away_nor_shares(
+    open_page: OpenPage, signed_in: SignIn, site: Site, mair: Person
+) -> None:
+    hers = signed_in(open_page(**NO_JS), mair)
+    hers.goto("/account/sign-ins/add")
+    hers.locator("main form button").last.click()
+    say_who(hers, mair.sub)
+    hers.wait_for_url("**/account/sign-ins/code")
+    code = hers.locator("#code").inner_text()
+    new = open_page(**NO_JS)
+    new.goto("/sign-in?back=/account/link")
+    say_who(new, site.newcomer())
+    new.get_by_label("Code", exact=True).fill(code)
+    new.locator("main form button").click()
+    expect(new.get_by_text("This sign-in now leads to your information.")).to_be_visible()
+
+    until = (dt.datetime.now(dt.UTC) + dt.timedelta(hours=72)).strftime("%-d %b %Y")
+    new.goto("/export")
+    expect(new.locator("h1")).to_have_text("This sign-in is still new")
+    expect(new.locator("main")).to_contain_text(until)
+    consents = mair.story.mair.consents.ListConsents(ListConsentsRequest()).consents
+    path = next(f"/sharing/{one.consent_id}" for one in consents if one.state == ACTIVE)
+    new.goto(f"{path}/pause")
+    new.locator("main form button").click()
+    new.goto(f"{path}/resume")
+    expect(new.locator("h1")).to_have_text("This sign-in is still new")
+    new.goto(f"{path}/stop")
+    new.locator("main form button").click()
+    new.wait_for_url(f"**{path}/stopped")

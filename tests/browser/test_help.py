@@ -13,7 +13,12 @@ from clients.demo.people import OFFICIAL
 from tests.browser.kinds import OpenPage
 from tests.browser.signing_in import say_who
 from tests.browser.site import Person, Site
-from vault.api.v1.vault_pb2 import CAPACITY_OFFICIAL, CHANNEL_PHONE
+from vault.api.v1.vault_pb2 import (
+    APPROVAL_KIND_STAFF_ASSISTED,
+    CAPACITY_OFFICIAL,
+    CHANNEL_COUNTER,
+    CHANNEL_PHONE,
+)
 from vault.api.v1.vault_service_pb2 import CreateAssistanceCodeRequest, ListHistoryRequest
 
 BANNER = ".house-assisting"
@@ -65,6 +70,38 @@ def test_she_is_helped_by_her_code_and_sees_who_did(
     acting = lines[0].acting
     assert (acting.capacity, acting.channel) == (CAPACITY_OFFICIAL, CHANNEL_PHONE)
     assert lines[0].staff_ref == OFFICIAL
+
+
+def test_what_she_says_is_shared_for_her(
+    site: Site, page: Page, mair: Person, axe: Callable[[Page], None]
+) -> None:
+    official(page, site)
+    page.get_by_label("Where is it noted that they agree?").fill("Note 17")
+    begin(page, code_of(mair), "At a counter")
+    page.goto(f"{site.url}/requests")
+    expect(page.locator(BANNER)).to_be_visible()
+    page.locator("main a[href^='/requests/']").first.click()
+    axe(page)
+    page.locator("input[name=versions][value=follow]").check()
+    page.locator(".house-decide button").click()
+    axe(page)
+    page.locator("main form[action$='/check'] button[type=submit]").click()
+    page.wait_for_url("**/done")
+    expect(page.locator(BANNER)).to_be_visible()
+    axe(page)
+
+    lines = mair.story.mair.vaults.ListHistory(ListHistoryRequest(page_size=20)).entries
+    granted = next(line for line in lines if line.type == "consent-granted.1")
+    assert (granted.acting.capacity, granted.acting.channel) == (
+        CAPACITY_OFFICIAL,
+        CHANNEL_COUNTER,
+    )
+    assert granted.approval_kind == APPROVAL_KIND_STAFF_ASSISTED
+    assert granted.staff_ref == OFFICIAL
+
+    page.goto(f"{site.url}/sharing")
+    expect(page.locator(BANNER)).to_be_visible()
+    axe(page)
 
 
 def test_the_letter_of_a_new_place_opens_it_again(

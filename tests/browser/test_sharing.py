@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import json
 import urllib.parse
@@ -14,6 +15,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from clients.demo.giving import HERSELF
+from clients.demo.people import OFFICIAL
 from clients.demo.story import new_id
 from tests.browser.authenticator import VirtualAuthenticator
 from tests.browser.kinds import DESKTOP, MOBILE, MOBILE_NO_JS, OpenPage, SignIn
@@ -25,9 +27,11 @@ from vault.api.v1 import consent_service_pb2 as wire
 from vault.api.v1.vault_pb2 import (
     APPROVAL_KIND_OIDC_STEP_UP,
     APPROVAL_KIND_SESSION,
+    APPROVAL_KIND_STAFF_ASSISTED,
     APPROVAL_KIND_WEBAUTHN,
+    CAPACITY_OFFICIAL,
 )
-from vault.api.v1.vault_service_pb2 import ListHistoryRequest
+from vault.api.v1.vault_service_pb2 import CreateAssistanceCodeRequest, ListHistoryRequest
 
 Axe = Callable[[Page], None]
 Shared = consent_pb2.Consent
@@ -55,8 +59,10 @@ def ends_soon(person: Person) -> Shared:
 
 
 def decided(person: Person) -> tuple[str, int]:
-    """Return what happened last, and what shows that it was hers."""
-    newest = person.story.mair.vaults.ListHistory(ListHistoryRequest(page_size=1)).entries[0]
+    """Return what happened last, looks left out, and what shows that it was hers."""
+    request = ListHistoryRequest(page_size=20)
+    lines = person.story.mair.vaults.ListHistory(request).entries
+    newest = next(line for line in lines if not line.type.startswith("vault-read."))
     return newest.type, newest.approval_kind
 
 
@@ -231,10 +237,11 @@ def test_what_was_changed_on_the_page_is_not_signed(
     type_day(page, dt.datetime.now(dt.UTC).date() + dt.timedelta(days=30))
     press(page, "See what would change")
     expect(page.locator("h1")).to_contain_text("check what changes")
-    page.evaluate(
-        """() => { const field = document.querySelector("input[name=preview]");
-        field.value = field.value.slice(0, -8) + "AAAAAAA="; }"""
-    )
+    field = page.locator("input[name=preview]")
+    preview = wire.ExtendConsentResponse.FromString(base64.b64decode(field.input_value()))
+    preview.consent.end_time.seconds += 86400
+    changed = base64.b64encode(preview.SerializeToString()).decode()
+    field.evaluate("(field, value) => { field.value = value; }", changed)
 
     press(page, "Share it for longer")
 
@@ -302,6 +309,35 @@ def test_one_sharing_tells_what_they_saw_and_what_she_agreed(
     kept = json.loads(Path(waiting.value.path()).read_bytes())
     assert shared(mair).consent_id in json.dumps(kept)
     assert waiting.value.suggested_filename.endswith(".jsonld")
+
+
+def test_an_official_helps_with_all_but_more_time(page: Page, mair: Person, axe: Axe) -> None:
+    request = CreateAssistanceCodeRequest(request_id=new_id())
+    code = mair.story.mair.vaults.CreateAssistanceCode(request).assistance_code
+    page.goto("/sign-in?as=official")
+    say_who(page, OFFICIAL, "official")
+    page.get_by_label("On the phone").check()
+    page.get_by_label("Their code").fill(code)
+    page.get_by_role("button", name="Begin to help").click()
+    expect(page.locator(".house-assisting")).to_be_visible()
+    path = f"/sharing/{shared(mair).consent_id}"
+
+    page.goto(f"{path}/longer")
+    expect(page.locator("main")).to_contain_text("Only they themselves")
+    axe(page)
+    page.goto(f"{path}/pause")
+    press(page, "Pause it")
+    page.locator("main a[href$='/resume']").click()
+    press(page, "Let it go on")
+    page.wait_for_url(f"**{path}")
+    assert decided(mair) == ("consent-resumed.1", APPROVAL_KIND_STAFF_ASSISTED)
+    page.goto(f"{path}/stop")
+    axe(page)
+    press(page, "Stop sharing")
+    page.wait_for_url(f"**{path}/stopped")
+    newest = mair.story.mair.vaults.ListHistory(ListHistoryRequest(page_size=20)).entries
+    stopped = next(one for one in newest if one.type.startswith("consent-revoked."))
+    assert stopped.acting.capacity == CAPACITY_OFFICIAL
 
 
 def add_passkey(page: Page, mair: Person) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from clients.demo import asking
-from clients.demo.people import COUNCIL_STAFF
+from clients.demo import asking, council
+from clients.demo.people import BRIGHTCARE_STAFF, COUNCIL_STAFF
 from clients.demo.things import things_of
 from tests.browser.kinds import OpenPage
 from tests.browser.signing_in import say_who
@@ -103,6 +103,32 @@ def test_an_answer_is_asked_for_seen_once_and_told_of(
     lines = mair.story.mair.vaults.ListHistory(ListHistoryRequest(page_size=2)).entries
     assert [line.type for line in lines] == ["recipient-reported.1", "evidence-disclosed.1"]
     assert {(line.staff_ref, line.case_ref) for line in lines} == {(COUNCIL_STAFF, CASE)}
+
+
+def test_a_link_is_answered_on_her_own_pages_and_its_code_comes_back(
+    site: Site, page: Page, mobile: Page, mair: Person, axe: Callable[[Page], None]
+) -> None:
+    staff(page, site)
+    ask(page, "link", "HD-5000")
+    token = page.locator("#link").inner_text().rpartition("/")[2]
+
+    mobile.goto(f"{site.url}/asked/{token}")
+    mobile.locator("main a[href^='/sign-in']").click()
+    say_who(mobile, mair.sub)
+    mobile.wait_for_url("**/asked/**")
+    mobile.locator("main form button").click()
+    mobile.wait_for_url("**/requests/**")
+    mobile.locator("input[name=versions][value=follow]").check()
+    mobile.locator(".house-decide button").click()
+    mobile.locator("main form[action$='/check'] button[type=submit]").click()
+    say_who(mobile, mair.sub)
+    mobile.wait_for_url("**/done")
+    mobile.locator("#way-back").click()
+    axe(mobile)
+    page.get_by_label("The code that came back").fill(mobile.locator("#code").inner_text())
+    page.get_by_role("button", name="See the answer").click()
+
+    expect(page.locator("main")).to_contain_text("They share it with you.")
 
 
 def test_what_was_seen_is_kept_nowhere_by_the_pages(site: Site, page: Page, mair: Person) -> None:
@@ -214,6 +240,22 @@ def published(site: Site, written: dict[str, object]) -> None:
     request.request_id = "0a5d7a7b-6a77-4e35-8a77-0d50c6fd2f0a"
     operator = site.stage.enter("operator", "operator", "Operator")
     assert operator.registry.PublishPurpose(request).purpose.version == 1
+
+
+def test_what_another_service_asked_is_not_there(site: Site, page: Page) -> None:
+    asked = asking.ask(site.story.council, council.QUESTION).request
+    team = site.story.brightcare_team
+    page.goto(f"{site.url}/sign-in?as=staff")
+    say_who(page, BRIGHTCARE_STAFF, "staff", team.service_id)
+    page.wait_for_url("**/staff")
+
+    for path in ("", "/look", "/report", "/take-back", "/code", "/document"):
+        answer = page.goto(f"{site.url}/staff/requests/{asked.consent_request_id}{path}")
+        assert answer is not None
+        assert answer.status == 404, path
+    answer = page.goto(f"{site.url}/staff/ask/care-at-home")
+    assert answer is not None
+    assert answer.status == 404
 
 
 @pytest.mark.parametrize("path", ["/staff", "/staff/ask", "/staff/purposes/new"])

@@ -151,6 +151,17 @@ def test_her_own_passkey_may_be_signed_for(her: Her) -> None:
     assert approving.to_add_passkey(shown, request) == shown.approval_challenge
 
 
+def letting_in() -> vaults.CreateLinkCodeRequest:
+    return vaults.CreateLinkCodeRequest()
+
+
+def test_another_sign_in_of_hers_may_be_signed_for(her: Her) -> None:
+    shown = her.shown("VaultService/CreateLinkCode", letting_in())
+
+    assert (shown.good_seconds, shown.wait_seconds) == (900, 259_200)
+    assert approving.to_create_link_code(shown) == shown.approval_challenge
+
+
 # --- A server that lies --------------------------------------------------------------------------
 
 
@@ -202,6 +213,26 @@ def test_going_on_is_not_signed_for_a_passkey(her: Her) -> None:
 
     with pytest.raises(NotAsShownError):
         approving.to_resume(having_signed(shown, his), paused, her.purpose)
+
+
+@pytest.mark.parametrize("lie", [{"wait_seconds": 60}, {"good_seconds": 86_400}])
+def test_a_sign_in_that_waits_otherwise_than_is_shown_is_not_signed_for(
+    her: Her, lie: dict[str, int]
+) -> None:
+    shown = her.shown("VaultService/CreateLinkCode", letting_in())
+    for name, value in lie.items():
+        setattr(shown, name, value)
+
+    with pytest.raises(NotAsShownError):
+        approving.to_create_link_code(shown)
+
+
+def test_a_passkey_is_not_signed_for_as_a_sign_in(her: Her) -> None:
+    shown = her.shown("VaultService/CreateLinkCode", letting_in())
+    his = her.shown("VaultService/AddPasskey", adding(Authenticator()))
+
+    with pytest.raises(NotAsShownError):
+        approving.to_create_link_code(having_signed(shown, his))
 
 
 def test_another_passkey_is_not_signed_for(her: Her) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 import jsonschema_rs
@@ -46,17 +46,21 @@ each = pytest.mark.parametrize(("method", "role"), UNARY_KEYS)
 
 @pytest.fixture(scope="module")
 def callers(server: Server, samples: Samples) -> dict[str, JsonCaller]:
-    """The callers of the samples, over HTTP."""
+    """The callers of the samples, over HTTP; each call with a token of its own."""
     subjects = {
         "citizen": samples.citizen.sub,
         "service": samples.service.service_id,
         "service-auditor": "auditor",
+        "staff": "dafydd",
     }
     return {
         role: JsonCaller(
             server.http,
-            server.issuer.token(
-                role, subjects.get(role, role), service_id=samples.service.service_id
+            partial(
+                server.issuer.token,
+                role,
+                subjects.get(role, role),
+                service_id=samples.service.service_id,
             ),
         )
         for role in ROLES

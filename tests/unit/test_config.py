@@ -97,10 +97,19 @@ def test_production_names_all_that_is_missing_at_once() -> None:
         ("CALLS", "0"),
         ("CALLS", "many"),
         ("DRAIN_SECONDS", "-1"),
+        ("NEW_SIGN_IN_WAIT_SECONDS", "0"),
+        ("NEW_SIGN_IN_WAIT_SECONDS", "2592001"),
     ],
 )
 def test_a_bad_setting_is_named(name: str, value: str) -> None:
     assert name in faults({**PRODUCTION, name: value})
+
+
+def test_a_new_sign_in_waits_for_three_days_unless_said() -> None:
+    usual = read_config(settings(PRODUCTION))
+    short = read_config(settings({**PRODUCTION, "NEW_SIGN_IN_WAIT_SECONDS": "3600"}))
+
+    assert (usual.new_sign_in_wait_seconds, short.new_sign_in_wait_seconds) == (259_200, 3600)
 
 
 def test_repr_hides_where_the_key_lies() -> None:

@@ -128,7 +128,11 @@ class Desk:
         last = await self.keyrings.find_identity(caller)
         if last is None:
             return await self.keyrings.claim_identity(caller, vault_id)
-        if await self._leads(last):
+        state = await self.vaults.current(last.vault_id, fold)
+        if _leads(last, state):
+            return last
+        # Of this very linking, which is under way, or broke off before it was recorded.
+        if last.vault_id == vault_id and state and last.sign_in_id not in state.sign_ins:
             return last
         return await self.keyrings.lead_on(last, vault_id)
 
@@ -159,7 +163,9 @@ class Desk:
     async def standing(self, caller: Caller) -> Identity | None:
         """Return the vault and sign-in of a citizen; None if hers leads to none (any more)."""
         last = await self.keyrings.find_identity(caller)
-        return last if last and await self._leads(last) else None
+        if last is None:
+            return None
+        return last if _leads(last, await self.vaults.current(last.vault_id, fold)) else None
 
     async def shown(self, citizen: Citizen, what: What) -> VaultState:
         """Return what is true of her vault, to be shown: to anybody but herself, recorded first.
@@ -321,14 +327,14 @@ class Desk:
         await self.keyrings.raise_floor(stream, version)
         await asyncio.sleep(max(0.0, until - clock.monotonic()))
 
-    async def _leads(self, identity: Identity) -> bool:
-        """Say whether a way is open. A vault that is not opened yet is hers to open."""
-        state = await self.vaults.current(identity.vault_id, fold)
-        return state is None or is_open(state, identity.sign_in_id)
-
     async def _assisted(self, caller: Caller, acting: ActingFor) -> Citizen:
         acting.must_be_officials()
         found = await self.keyrings.find_code(ASSISTANCE, acting.assistance_code)
         actor = self.identifiers.pseudonym(caller.issuer, caller.sub)
         who = acting.as_official(actor, found.sign_in_id, found.vault_id)
         return Citizen(vault_id=found.vault_id, acting=who, staff_ref=caller.sub)
+
+
+def _leads(identity: Identity, state: VaultState | None) -> bool:
+    """Say whether a way is open. A vault that is not opened yet is hers to open."""
+    return state is None or is_open(state, identity.sign_in_id)

@@ -13,7 +13,7 @@ from vault.application.keyrings import LINK_CODE
 from vault.domain import sign_in
 from vault.domain.canonical import digest
 from vault.domain.choice import Shown
-from vault.domain.errors import ApprovalRequiredError, SignInHasVaultError
+from vault.domain.errors import ApprovalRequiredError, LinkCodeEndedError, SignInHasVaultError
 from vault.domain.sign_in import GOOD_SECONDS, LinkCodeCreated
 from vault.domain.state import VaultState, fold
 from vault.domain.values import later
@@ -143,10 +143,15 @@ class SignIns:
         key = self._desk.identifiers.request_key(actor, "LinkSignIn", request_id)
         expected = command_digest("LinkSignIn", named.sign_in_id)
         history_key = (await self._desk.keyrings.of(named.vault_id)).history
+
+        async def was_linked() -> bool:
+            earlier = await self._desk.vaults.recorded(named.vault_id, key)
+            if earlier is not None:
+                await must_be_same(self._desk.vaults, earlier, expected, history_key)
+            return earlier is not None
+
         standing = await self._desk.standing(caller)
-        earlier = await self._desk.vaults.recorded(named.vault_id, key)
-        if earlier is not None:
-            await must_be_same(self._desk.vaults, earlier, expected, history_key)
+        if await was_linked():
             return await self._linked(caller, acting)
         if standing is not None and standing.vault_id == named.vault_id:
             return await self._linked(caller, acting)
@@ -154,7 +159,13 @@ class SignIns:
             raise SignInHasVaultError
         # Refused before a row is stored.
         state = await self._desk.vaults.current(named.vault_id, fold)
-        sign_in.must_be_good(state, named.sign_in_id, self._desk.vaults.clock.now())
+        try:
+            sign_in.must_be_good(state, named.sign_in_id, self._desk.vaults.clock.now())
+        except LinkCodeEndedError:
+            # Perhaps by the same command, which was under way.
+            if not await was_linked():
+                raise
+            return await self._linked(caller, acting)
         identity = await self._desk.claim(caller, named.vault_id)
         if identity.vault_id != named.vault_id:
             raise SignInHasVaultError

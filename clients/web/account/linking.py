@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import time
 from typing import TYPE_CHECKING, Final
 
 from clients import approving
@@ -71,7 +72,7 @@ def added(here: Here, message: bytes, approval: Approval | None) -> Response:
     made = here.vault.vaults.CreateLinkCode(request)
     here.session.notes[_CODE] = {
         "code": made.link_code,
-        "until": moment(made.expire_time, here.words),
+        "ends": made.expire_time.seconds,
         "wait_seconds": made.wait_seconds,
     }
     return here.to("/account/sign-ins/code")
@@ -80,11 +81,15 @@ def added(here: Here, message: bytes, approval: Approval | None) -> Response:
 @room.get("/account/sign-ins/code")
 def code(here: Here) -> Response:
     """Show the code that she made in this browser."""
+    from google.protobuf.timestamp_pb2 import Timestamp  # noqa: PLC0415
+
     made = here.session.notes.get(_CODE)
-    if not made:
+    if not made or made["ends"] <= time.time():
+        here.session.notes.pop(_CODE, None)
         raise NotThereError
+    until = moment(Timestamp(seconds=made["ends"]), here.words)
     wait = _wait(here, made["wait_seconds"])
-    return here.page("account/link_code.html", wait=wait, code=made["code"], until=made["until"])
+    return here.page("account/link_code.html", wait=wait, code=made["code"], until=until)
 
 
 @room.get("/account/link", roles=frozenset({"citizen"}))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import Response
 
 from clients.receipts import b64, listed_keys
-from clients.web.confirmations.records import checked, entry_here, is_genuine
+from clients.web.confirmations.records import LOG, address, checked, entry_here, is_genuine
 from clients.web.room import Room
 from clients.wording.entries import happened, outcome, reason_for, references, what, who
 from clients.wording.times import exact, moment
@@ -42,6 +42,7 @@ def confirmations(here: Here) -> Response:
         entries=[
             {
                 "number": entry.receipt.leaf_index,
+                "path": address(entry),
                 "when": moment(entry.time, here.words),
                 "happened": happened(here, entry),
                 "who": who(here, entry) if entry.service_id or not _is_hers(entry) else "",
@@ -67,6 +68,7 @@ def confirmation(here: Here) -> Response:
         wrong=_wrong(here, found),
         technical=_technical(here, found),
         sharing=entry.consent_id,
+        log=here.asked(LOG),
     )
 
 

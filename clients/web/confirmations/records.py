@@ -8,6 +8,7 @@ That shows whether anything was changed since; whoever wants not to believe us t
 from __future__ import annotations
 
 import dataclasses
+import urllib.parse
 from typing import TYPE_CHECKING, Final
 
 from clients.connection import CallError
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS: Final = 2.0
 """For how long a page waits for the log to sign what has only just happened."""
+
+LOG: Final = "log"
+"""The parameter that names a log in which her own records do not stand."""
 
 _NOT_YET: Final = frozenset(
     {"DEADLINE_EXCEEDED", "UNAVAILABLE", "FAILED_PRECONDITION", "UNIMPLEMENTED"}
@@ -52,17 +56,29 @@ def entry_here(here: Here) -> HistoryEntry:
     """
     from vault.api.v1.vault_service_pb2 import ListHistoryRequest  # noqa: PLC0415
 
-    wanted = int(here.path("entry"))
+    wanted, log = int(here.path("entry")), here.asked(LOG)
     request = ListHistoryRequest(acting=here.acting, page_size=PAGE_SIZE)
+    hers = ""
     while True:
         page = here.vault.vaults.ListHistory(request)
+        hers = hers or next((one.receipt.origin for one in page.entries if one.version), "")
         for entry in page.entries:
-            if entry.receipt.leaf_index == wanted:
+            found = entry.receipt
+            if (found.origin, found.leaf_index) == (log or hers, wanted):
                 return entry
+        # In her own log the record goes backwards; what others did stands wherever it does.
         is_past = any(one.version and one.receipt.leaf_index < wanted for one in page.entries)
-        if is_past or not page.next_page_token:
+        if (is_past and not log) or not page.next_page_token:
             raise NotThereError
         request.page_token = page.next_page_token
+
+
+def address(entry: HistoryEntry) -> str:
+    """Return the path of a confirmation; it names the log of what was recorded elsewhere."""
+    path = f"/confirmations/{entry.receipt.leaf_index}"
+    return (
+        path if entry.version else f"{path}?{urllib.parse.urlencode({LOG: entry.receipt.origin})}"
+    )
 
 
 def checked(here: Here, entry: HistoryEntry) -> Checked:

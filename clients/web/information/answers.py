@@ -7,13 +7,14 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from clients.web.forms import Form
-from clients.web.information.questions import PENCE, PREFIX, questions
+from clients.web.information.questions import PENCE, PREFIX, is_ticked, questions
+from clients.wording.published import unknown_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from clients.web.information.questions import Question
-    from clients.wording.published import Kind
+    from clients.wording.published import Field, Kind
     from clients.wording.words import Words
 
 _POUNDS: Final = re.compile(r"£?([0-9]{1,12})(?:\.([0-9]{1,2}))?")
@@ -44,7 +45,8 @@ class Answers:
     def _value(self, question: Question) -> Any:
         if question.form in {"list", "tagged"}:
             # An entry of which nothing was answered is none.
-            return [self._value(part) for part in question.parts if not part.is_blank] or None
+            entries = [self._value(part) for part in question.parts if not part.is_blank]
+            return entries if entries or question.may_be_empty else None
         if question.form == "object":
             if question.is_blank:
                 return None
@@ -55,7 +57,8 @@ class Answers:
     def _of_leaf(self, question: Question) -> Any:
         match question.form:
             case "several":
-                found: Any = [_code(question, one) for one in question.chosen]
+                # "None of these" is an answer; no tick at all is none.
+                found: Any = _ticked(question) if question.chosen else None
             case "choice":
                 found = _code(question, question.chosen[0]) if question.chosen[0] else None
             case "fixed":
@@ -68,7 +71,7 @@ class Answers:
                 found = self._pence(question) if question.typed else None
             case _:
                 found = self._text(question) if question.typed else None
-        return None if found == [] else found
+        return found
 
     def _day(self, question: Question) -> str | None:
         if question.day.is_empty:
@@ -106,9 +109,8 @@ def filled(kind: Kind, values: Mapping[str, Any]) -> Form:
     """Return a form as it is typed by whoever gives these values."""
     typed: dict[str, tuple[str, ...]] = {}
     for name, value in values.items():
-        field = kind.field(name)
-        several = field is not None and _is_several(field.resolved(field.schema), field)
-        typed |= dict(_typed(f"{PREFIX}.{name}", value, is_several=several))
+        field = kind.field(name) or unknown_field(name)
+        typed |= dict(_typed(field, field.schema, f"{PREFIX}.{name}", value))
     return Form(typed)
 
 
@@ -158,6 +160,14 @@ def _conditional(schema: Mapping[str, Any], name: str) -> list[str]:
     return found
 
 
+def _ticked(question: Question) -> list[Any]:
+    """Return the codes that are ticked, in the order in which they are shown."""
+    order = [code for code, _ in question.codes]
+    chosen = dict.fromkeys(filter(None, question.chosen))
+    known = [code for code in order if code in chosen]
+    return [_code(question, code) for code in (*known, *(chosen.keys() - set(known)))]
+
+
 def _code(question: Question, text: str) -> Any:
     """Return a code as its schema has it; one that is none is sent, and refused."""
     schema = question.schema
@@ -169,20 +179,20 @@ def _code(question: Question, text: str) -> Any:
     return next((code for code in codes if str(code) == text), text)
 
 
-def _is_several(schema: Mapping[str, Any], field: Any) -> bool:
-    items = field.resolved(schema.get("items", {})) if schema.get("type") == "array" else {}
-    return bool(schema.get("uniqueItems")) and "enum" in items
-
-
-def _typed(name: str, value: Any, *, is_several: bool) -> Iterator[tuple[str, tuple[str, ...]]]:
-    if is_several:
-        yield name, tuple(map(str, value))
+def _typed(
+    field: Field, schema: Mapping[str, Any], name: str, value: Any
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    schema = field.resolved(schema)
+    if isinstance(value, list) and is_ticked(field, schema):
+        yield name, tuple(map(str, value)) or ("",)
     elif isinstance(value, list):
         for place, one in enumerate(value):
-            yield from _typed(f"{name}.{place}", one, is_several=False)
+            yield from _typed(field, schema.get("items", {}), f"{name}.{place}", one)
     elif isinstance(value, dict):
         for key, one in value.items():
-            yield from _typed(f"{name}.{key}", one, is_several=False)
+            yield from _typed(
+                field, schema.get("properties", {}).get(key, {}), f"{name}.{key}", one
+            )
     else:
         yield from _typed_leaf(name, value)
 

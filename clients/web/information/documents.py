@@ -21,7 +21,7 @@ from clients.web.information.file import (
     Sent,
     fetched,
 )
-from clients.web.information.giving import Typed, form_page, said_of
+from clients.web.information.giving import Typed, form_page, has_place, said_of
 from clients.web.information.piece import CONTENT, DOCUMENT, Piece, open_piece
 from clients.web.room import Room
 
@@ -37,6 +37,7 @@ _BY_SCRIPT: Final = "application/json"
 @room.get("/information/add/document")
 def add_document(here: Here) -> Response:
     """Ask for a file, and what it is."""
+    has_place(here)
     return _asked(here, None)
 
 
@@ -74,8 +75,7 @@ def document(here: Here) -> Response:
         media_type=found.media_type,
         headers={
             "content-disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quoted}",
-            # Beside the policy of all pages, which stands as well.
-            "content-security-policy": "sandbox; default-src 'none'",
+            "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
         },
     )
 

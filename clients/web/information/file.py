@@ -125,5 +125,6 @@ def fetched(here: Here, evidence_id: str, revision: int) -> Fetched:
 
 def file_name(title: str, media_type: str) -> str:
     """Return under which name a document is saved: as she calls it, as far as files may be."""
-    name = _NOT_IN_A_NAME.sub(" ", title).strip(" .")[:_LONGEST_NAME].strip(" .")
+    name = " ".join(_NOT_IN_A_NAME.sub(" ", title).split()).strip(" .")
+    name = name[:_LONGEST_NAME].strip(" .")
     return (name or "document") + _ENDINGS[media_type]

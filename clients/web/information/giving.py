@@ -32,6 +32,7 @@ room = Room(__name__)
 @room.get("/information/add")
 def kinds(here: Here) -> Response:
     """Let her choose what to add."""
+    has_place(here)
     return here.page(
         "information/add.html",
         kinds=list(here.published.kinds.values()),
@@ -42,6 +43,7 @@ def kinds(here: Here) -> Response:
 @room.get("/information/add/{evidence_type}")
 def add(here: Here) -> Response:
     """Ask for something new."""
+    has_place(here)
     kind = _kind(here)
     return form_page(here, kind, Form(), back=here.asked("back"))
 
@@ -203,6 +205,17 @@ def form_page(
         is_from_document=is_from_document,
         back=local_path(back, ""),
     )
+
+
+def has_place(here: Here) -> None:
+    """Make sure, before she types anything, that there is a place to keep it.
+
+    Raises:
+        CallError: if there is none: `failure.of_call` asks her how she wants to begin.
+    """
+    from vault.api.v1.vault_service_pb2 import GetVaultRequest  # noqa: PLC0415
+
+    here.vault.vaults.GetVault(GetVaultRequest(acting=here.acting))
 
 
 def said_of(kind: Kind) -> Kind:

@@ -79,8 +79,7 @@ def in_her_words(kind: Kind, question: Question | None, said: str, words: Words)
         if match:
             limit = match[1] if match.groups() else ""
             return words(f"problem.{key}", limit=limit)
-    hint = question.hint if question else ""
-    return hint or words("problem.other")
+    return " ".join(filter(None, (words("problem.other"), question.hint if question else "")))
 
 
 def _label(kind: Kind, name: str, words: Words) -> str:

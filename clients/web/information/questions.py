@@ -82,7 +82,14 @@ class Question:
             return True
         if self.parts or self.form in {"list", "tagged", "object"}:
             return all(part.is_blank for part in self.parts)
+        if self.form == "several":
+            return not self.chosen
         return not (self.typed or any(self.chosen) or not self.day.is_empty)
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Say whether it is a list that has to be there, if only with nothing in it."""
+        return self.is_needed and not self.schema.get("minItems")
 
     @property
     def target(self) -> str:
@@ -264,9 +271,11 @@ class _Asking:
     def _list(self, asked: Question, source: str) -> Question:
         items = self.field.resolved(asked.schema.get("items", {}))
         codes = _codes_of(items)
-        if codes and asked.schema.get("uniqueItems"):
-            chosen = tuple(text for text in self.form.texts(source) if text)
+        if is_ticked(self.field, asked.schema):
+            chosen = self.form.texts(source)
             spoken = self._spoken(codes, chosen)
+            if asked.may_be_empty:
+                spoken = (*spoken, ("", self.words("form.none")))
             return dataclasses.replace(asked, form="several", chosen=chosen, codes=spoken)
         tag = _tag_of(self.field, items)
         if tag:
@@ -355,7 +364,7 @@ class _Asking:
 
     def spoken(self, code: str) -> str:
         """Return a code in words that begin as a label does."""
-        text = self.field.spoken(code)
+        text = self.words.maybe(f"form.code.{code}") or self.field.spoken(code)
         return text[:1].upper() + text[1:]
 
     def _spoken(
@@ -381,6 +390,12 @@ class _Asking:
 
 MOST_IN_ORDER: Final = 60
 """More codes than this, as of countries, stand in the order of their words."""
+
+
+def is_ticked(field: Field, schema: Mapping[str, Any]) -> bool:
+    """Say whether a list is one of ticks: of codes, each of which it may have once."""
+    items = field.resolved(schema.get("items", {}))
+    return bool(schema.get("uniqueItems")) and bool(_codes_of(items))
 
 
 def _tag_of(field: Field, items: Mapping[str, Any]) -> tuple[str, ...]:

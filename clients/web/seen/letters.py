@@ -74,7 +74,7 @@ def to_authority(here: Here, writer: Writer, entry: HistoryEntry) -> Letter:
         where=authority.address,
         email=authority.email,
         subject=words("letter.report.subject"),
-        text=_text(here, writer, entry, authority.name, "letter.report"),
+        text=_text(here, writer, entry, authority.name, "report"),
     )
 
 
@@ -92,22 +92,21 @@ def to_organisation(here: Here, writer: Writer, entry: HistoryEntry) -> Letter:
         where=where,
         email=_email_in(where),
         subject=words("letter.wrong.subject"),
-        text=_text(here, writer, entry, to, "letter.wrong"),
+        text=_text(here, writer, entry, to, "wrong"),
     )
 
 
 def facts(writer: Writer, entry: HistoryEntry) -> list[tuple[str, str]]:
     """Return the facts of a line, as names and texts."""
     words = writer.words
-    is_attempt = bool(entry.reason) or entry.type.startswith("evidence-disclosed.")
+    say = entries.outcome if entry.reason or entry.repeated else entries.happened
     return [
-        (words("confirmation.what"), entries.happened(writer, entry)),
+        (words("confirmation.what"), say(writer, entry)),
         (words("column.when"), exact(entry.time, words)),
         (words("column.who"), entries.who(writer, entry)),
         (words("fact.references"), ", ".join(filter(None, entries.references(writer, entry)))),
         (words("column.why"), entries.reason_for(writer, entry)),
         (words("column.what"), entries.what(writer, entry)),
-        (words("column.outcome"), entries.outcome(writer, entry) if is_attempt else ""),
     ]
 
 
@@ -116,7 +115,7 @@ def _text(here: Here, writer: Writer, entry: HistoryEntry, to: str, kind: str) -
     receipt = entry.receipt
     lines = [
         words("letter.to", to=to),
-        words(f"{kind}.opening"),
+        words(f"letter.{kind}.opening"),
         "\n".join(f"{name}: {_in_line(text)}" for name, text in facts(writer, entry) if text),
         "\n".join(
             (
@@ -126,8 +125,8 @@ def _text(here: Here, writer: Writer, entry: HistoryEntry, to: str, kind: str) -
             )
         ),
         words("letter.confirmation"),
-        words(f"{kind}.wrong"),
-        words(f"{kind}.ask"),
+        words(f"letter.{kind}.wrong"),
+        words(f"letter.{kind}.ask"),
         words("letter.from"),
     ]
     return "\n\n".join(lines)

@@ -11,7 +11,7 @@ from clients.web.sharing import shown
 from clients.wording.entries import happened, outcome, references, reported, what
 from clients.wording.published import whole_list
 from clients.wording.terms import parts_of, terms_of
-from clients.wording.times import exact, last_day, moment
+from clients.wording.times import last_day, moment
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -77,6 +77,7 @@ def _card(here: Here, sharing: Consent) -> dict[str, Any]:
         "is_live": shown.is_live(sharing),
         "parts": parts_of(here, sharing),
         "until": last_day(sharing.end_time, words),
+        "stopped": moment(sharing.revoke_time, words) if state == "REVOKED" else "",
         "used": shown.used(here, sharing),
         "is_used_up": sharing.one_time and sharing.disclosure_count > 0,
         "is_unused": shown.is_unused(sharing, dt.datetime.now(dt.UTC)),
@@ -85,8 +86,8 @@ def _card(here: Here, sharing: Consent) -> dict[str, Any]:
 
 def _facts(here: Here, sharing: Consent) -> list[tuple[str, str]]:
     words, state = here.words, shown.state(sharing)
-    stopped = exact(sharing.revoke_time, words) if state == "REVOKED" else ""
-    paused = exact(sharing.pause_time, words) if state == "PAUSED" else ""
+    stopped = moment(sharing.revoke_time, words) if state == "REVOKED" else ""
+    paused = moment(sharing.pause_time, words) if state == "PAUSED" else ""
     return [
         (words("stopped.on"), stopped),
         (words("paused.on"), paused),

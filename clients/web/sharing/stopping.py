@@ -15,7 +15,7 @@ from clients.connection import CallError
 from clients.web.room import Room
 from clients.web.sharing import shown
 from clients.wording.terms import kept, labels
-from clients.wording.times import date_of, exact
+from clients.wording.times import date_of, moment
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -77,7 +77,7 @@ def stopped(here: Here) -> Response:
         "sharing/stopped.html",
         path=shown.address(sharing),
         name=here.published.who(sharing.service_id),
-        time=exact(sharing.revoke_time, here.words),
+        time=moment(sharing.revoke_time, here.words),
         entry=_entry_of_stopping(here, sharing),
         has_seen=sharing.disclosure_count > 0,
         if_stopped=texts.if_stopped if texts else "",

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import Response
 
 from clients.receipts import ReceiptError, SignedRecord, b64, verify_bundle
-from clients.web.failure import page as failure_page
 from clients.web.room import Room
 from clients.web.staff.asking import field_id
 from clients.web.staff.pages import consent_of, request_of
@@ -77,7 +76,7 @@ def look(here: Here) -> Response:
     try:
         record, bundle = _verified(here, found, response)
     except ReceiptError:
-        return failure_page(here, 502, "unverified")
+        return _unverified(here)
     return here.page(
         "staff/answer.html",
         asked=found,
@@ -126,7 +125,7 @@ def document(here: Here) -> Response:
         _, bundle = _verified(here, found, disclosed)
         return _file(bundle, content)
     except ReceiptError:
-        return failure_page(here, 502, "unverified")
+        return _unverified(here)
 
 
 def receipt_keys(here: Here) -> dict[str, bytes]:
@@ -151,6 +150,19 @@ def _before(here: Here, errors: Mapping[str, str] | None = None) -> Response:
         documents=[item for item in consent.scope if _has_content(item)],
         field_id=field_id,
         is_once=consent.one_time,
+    )
+
+
+def _unverified(here: Here) -> Response:
+    """Say that what came is not shown, since it does not verify."""
+    words = here.words
+    return here.page(
+        "failed.html",
+        status=502,
+        title=words("unverified.title"),
+        happened=words("unverified.happened"),
+        step=words("unverified.step"),
+        call_id="",
     )
 
 

@@ -25,7 +25,7 @@ OURS = re.compile(
 AUDITORS = "explain."
 PROGRAM = re.compile(r"citizen-vault\b")
 CLIENTS = Path(__file__).parents[3] / "clients"
-SOURCES = [*CLIENTS.glob("cli/*.py"), *CLIENTS.glob("wording/*.py")]
+SOURCES = [path for room in ("cli", "export", "wording") for path in CLIENTS.glob(f"{room}/*.py")]
 
 SHARE = (
     "share",

@@ -68,6 +68,9 @@ SERVICE = {
     "DisclosureService.DiscloseEvidenceBatch": "service fetch-many fetches.jsonl --out fetched",
     "DisclosureService.DiscloseDocument": "service fetch-document --out fetched.pdf",
     "DisclosureService.CheckDisclosures": "service check postal_address:postalCode",
+    "DisclosureService.ReportOutcome": (
+        f"service report done --consent {world.CONSENT} --subject {world.SUBJECT}"
+    ),
     "DisclosureService.ListChanges": "service changes",
 }
 AUDITOR = {

@@ -198,8 +198,9 @@ def issuer(terminal: Terminal) -> Iterator[DevelopmentIssuer]:
 
 
 @pytest.mark.usefixtures("issuer")
-def test_an_auditor_of_one_service_signs_in_with_it(terminal: Terminal) -> None:
-    said = ("--as", "sara", "--role", "service-auditor", "--service", world.SERVICE)
+@pytest.mark.parametrize("role", ["service-auditor", "staff"])
+def test_whoever_is_of_one_service_signs_in_with_it(terminal: Terminal, role: str) -> None:
+    said = ("--as", "sara", "--role", role, "--service", world.SERVICE)
 
     ran = terminal.run("sign-in", *said)
 
@@ -207,13 +208,18 @@ def test_an_auditor_of_one_service_signs_in_with_it(terminal: Terminal) -> None:
     kept = terminal.state.sign_in("sara")
     assert kept is not None
     claims = json.loads(unb64(kept.token.split(".")[1]))
-    assert (claims["roles"], claims["service_id"]) == (["service-auditor"], world.SERVICE)
+    assert (claims["roles"], claims["service_id"]) == ([role], world.SERVICE)
     assert kept.service_id == world.SERVICE
 
 
 @pytest.mark.usefixtures("issuer")
 @pytest.mark.parametrize(
-    "said", [("--role", "service-auditor"), ("--role", "auditor", "--service", world.SERVICE)]
+    "said",
+    [
+        ("--role", "service-auditor"),
+        ("--role", "staff"),
+        ("--role", "auditor", "--service", world.SERVICE),
+    ],
 )
 def test_nobody_else_names_a_service(terminal: Terminal, said: tuple[str, ...]) -> None:
     assert terminal.run("sign-in", "--as", "sara", *said).exit_code == 2

@@ -15,6 +15,8 @@ BESIDE = frozenset(
         "vault-imported",
         "sign-in-linked",
         "sign-in-unlinked",
+        "link-code-created",
+        "signed-out-everywhere",
         "contact-set",
         "passkey-added",
         "passkey-removed",
@@ -22,6 +24,8 @@ BESIDE = frozenset(
         "evidence-replaced",
         "evidence-disputed",
         "dispute-resolved",
+        "evidence-protected",
+        "protection-lifted",
         "disclosure-refused",
         # The request's own stream says all that a service may know of it.
         "consent-requested",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -69,6 +70,12 @@ def _cases(name: str) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
+@functools.cache
+def _page() -> Any:
+    settings = Settings("localhost:1", "http://localhost", "http://localhost", "", Path())
+    return Templates(settings)._environment.from_string(_PAGE)  # noqa: SLF001 - no page of ours
+
+
 class Shown(HTMLParser):
     """A form as a browser shows it.
 
@@ -85,10 +92,7 @@ class Shown(HTMLParser):
         self.labels: set[str] = set()
         self.inputs: set[str] = set()
         self._area = self._select = ""
-        settings = Settings("localhost:1", "http://localhost", "http://localhost", "", Path())
-        environment = Templates(settings)._environment
-        page = environment.from_string(_PAGE)
-        self.html = page.render(questions=asked, words=words(language), errors={})
+        self.html = _page().render(questions=asked, words=words(language), errors={})
         self.feed(self.html)
 
     @property

@@ -76,6 +76,7 @@ def test_every_text_is_used(room: str) -> None:
     said = "\n".join(file.read_text(encoding="utf-8") for one in rooms for file in sources(one))
     # A family's member is put together: words("failed." ~ what), f"failed.{what}.title".
     families = set(re.findall(r"""["']([\w.]+\.)(?:\{|["']\s*[~+])""", said))
+    families |= {f"{name}." for name in re.findall(r"""one_of\(\s*["']([\w.]+)["']""", said)}
     unused = {
         key
         for key in texts_of(room)

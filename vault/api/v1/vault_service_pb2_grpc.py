@@ -230,7 +230,7 @@ class VaultServiceServicer:
         the addresses before, if any, a change of addresses is always told.
 
         Citizens, and officials with her agreement. Fails with VAULT_NOT_OPEN, NOT_FOUND (the code),
-        REQUEST_ID_REUSED.
+        SIGN_IN_TOO_NEW, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -107,7 +107,7 @@ class VaultServiceStub:
     the addresses before, if any, a change of addresses is always told.
 
     Citizens, and officials with her agreement. Fails with VAULT_NOT_OPEN, NOT_FOUND (the code),
-    REQUEST_ID_REUSED.
+    SIGN_IN_TOO_NEW, REQUEST_ID_REUSED.
     """
     GetContact: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.GetContactRequest, _vault_service_pb2.GetContactResponse]
     """Returns how the caller is reached, and what she is told.
@@ -221,7 +221,7 @@ class VaultServiceAsyncStub(VaultServiceStub):
     the addresses before, if any, a change of addresses is always told.
 
     Citizens, and officials with her agreement. Fails with VAULT_NOT_OPEN, NOT_FOUND (the code),
-    REQUEST_ID_REUSED.
+    SIGN_IN_TOO_NEW, REQUEST_ID_REUSED.
     """
     GetContact: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.GetContactRequest, _vault_service_pb2.GetContactResponse]  # type: ignore[assignment]
     """Returns how the caller is reached, and what she is told.
@@ -398,7 +398,7 @@ class VaultServiceServicer(metaclass=_abc_1.ABCMeta):
         the addresses before, if any, a change of addresses is always told.
 
         Citizens, and officials with her agreement. Fails with VAULT_NOT_OPEN, NOT_FOUND (the code),
-        REQUEST_ID_REUSED.
+        SIGN_IN_TOO_NEW, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
