@@ -123,6 +123,7 @@ class Way:
 
     version: int
     time: str
+    is_sign_in: bool
     wait_seconds: int = 0
     closed_version: int = 0
 
@@ -283,7 +284,7 @@ class Vault:
             case VaultOpened() if link.acting.capacity == "official":
                 self.official_way = link.acting.mandate
             case VaultOpened():
-                self.ways[link.acting.actor] = Way(version, facts.time)
+                self.ways[link.acting.actor] = Way(version, facts.time, is_sign_in=True)
             case LinkCodeCreated():
                 self.link_codes[facts.link_code] = LinkCode(
                     version, facts.time, facts.expires, facts.wait_seconds
@@ -305,11 +306,11 @@ class Vault:
 
     def _take_linked(self, version: int, facts: SignInLinked) -> None:
         code = self.link_codes.get(facts.link_code)
-        if code is None:
-            self.ways[facts.sign_in] = Way(version, facts.time)
-            return
-        code.used_version = code.used_version or version
-        self.ways[facts.sign_in] = Way(version, facts.time, code.wait_seconds)
+        wait_seconds = code.wait_seconds if code else 0
+        is_sign_in = facts.means == "provider"
+        self.ways[facts.sign_in] = Way(version, facts.time, is_sign_in, wait_seconds)
+        if code:
+            code.used_version = code.used_version or version
 
     def _take_evidence(
         self, version: int, link: Link, facts: EvidenceProvided | EvidenceDisputed | DisputeResolved

@@ -3,7 +3,8 @@
 
 She opens it by her first sign-in, and lets another in with a code that is good once, for a quarter
 of an hour, unless she stopped something since. The sign-in that comes by it waits as long as the
-record of the code says, before it shares or lets others in; and at least one way stays open.
+record of the code says, before it shares or lets others in. Her last sign-in is not closed while
+nothing else leads to her vault.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from clients.auditor.facts import (
     Link,
     LinkCodeCreated,
     PasskeyAdded,
+    SignedOutEverywhere,
     SignInLinked,
     SignInUnlinked,
     VaultOpened,
@@ -60,7 +62,7 @@ def judge_way(vault: Vault, link: Link, facts: Facts) -> Iterator[Problem]:
     if link.acting.capacity == "self" and not begins:
         yield from must_be_open(vault, actor, "she acted by")
     hands_out = isinstance(facts, SignInLinked) and facts.means == "assistance-code"
-    if isinstance(facts, WAITED) or hands_out:
+    if isinstance(facts, WAITED) or hands_out or _shuts_out(vault, link, facts):
         yield from _has_waited(vault, link, facts)
 
 
@@ -115,9 +117,17 @@ def _unlinked(vault: Vault, link: Link, facts: SignInUnlinked) -> Iterator[Probl
     yield from must_be_open(vault, facts.sign_in, "it closes")
     if facts.sign_in != link.acting.actor:
         yield from _has_waited(vault, link, facts)
-    others = [way for name, way in vault.ways.items() if name != facts.sign_in]
-    if all(way.closed_version for way in others):
+    way = vault.ways.get(facts.sign_in)
+    others = [other for name, other in vault.ways.items() if name != facts.sign_in]
+    if way and way.is_sign_in and all(other.closed_version for other in others):
         yield Problem("it closes the only way to her vault", needs_more=True)
+
+
+def _shuts_out(vault: Vault, link: Link, facts: Facts) -> bool:
+    """Say whether somebody signs her out by a way since whose opening that happened already."""
+    way = vault.ways.get(link.acting.actor)
+    signs_out = isinstance(facts, SignedOutEverywhere)
+    return signs_out and way is not None and vault.signed_out >= way.time
 
 
 def _has_waited(vault: Vault, link: Link, facts: Facts) -> Iterator[Problem]:

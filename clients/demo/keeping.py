@@ -8,15 +8,21 @@ type finds a shell file that signs everybody in, so that what is printed can be 
 import shlex
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from clients.connection import Connection, development_token
 from clients.demo import beforehand, doors
 from clients.demo.deployment import Deployment
+from clients.demo.directory import Asker
 from clients.demo.notifying import notifying
 from clients.demo.pages import Pages, serving
 from clients.demo.people import CHECKER, MAIR, OFFICIAL, OPERATOR
+from clients.demo.planning import setting_up as planning
+from clients.demo.planning.site import opened as planning_page_opened
 from clients.demo.registration import register
 from clients.demo.screen import Screen
 from clients.demo.server import Server, ServerError, running
@@ -52,24 +58,48 @@ def keep(deployment: Deployment, screen: Screen, listener: Listener | None = Non
         notifying(deployment, pages.url) as messages,
     ):
         with Stage(server, listener) as stage:
-            register(stage.enter("operator", OPERATOR, "Operator"))
+            operator = stage.enter("operator", OPERATOR, "Operator")
+            register(operator)
             story = enter(stage, screen, deployment)
             vault_id = beforehand.live(story)
             doors.offer(story)
+            planning_team = planning.register(operator)
+            planning.give(story.mair)
         shell_file = folder / _SHELL_FILE
         shell_file.write_text(sign_ins(story, folder), encoding="utf-8")
-        _invite(screen, story, pages)
-        _tell_how_to_type(screen, story, vault_id, server, Files(shell_file, messages))
-        _wait(server, pages)
+        with _planning_page(server, planning_team, pages) as planning_page:
+            _invite(screen, story, pages, planning_page)
+            _tell_how_to_type(screen, story, vault_id, server, Files(shell_file, messages))
+            _wait(server, pages)
 
 
-def _invite(screen: Screen, story: Story, pages: Pages) -> None:
+@contextmanager
+def _planning_page(server: Server, team: Asker, pages: Pages) -> Iterator[str]:
+    """Serve the page on which one applies for planning permission; yield its address."""
+
+    def token() -> str:
+        # A new one for each call: this runs for longer than any lasts.
+        return development_token(server.issuer, "service", team.service_id)
+
+    with (
+        Connection(server.target, token) as council,
+        planning_page_opened(council, pages.url) as url,
+    ):
+        yield url
+
+
+def _invite(screen: Screen, story: Story, pages: Pages, planning_page: str) -> None:
     """Print, first and large, where to go and what to do there."""
+    who = story.council_team.organisation
     screen.sign(
         f"Open  {pages.url}  in a browser",
-        f"Sign in as Mair: {story.council_team.organisation} is asking to see something. "
-        "Share what you like, see who looked, and stop it again.",
+        f"Sign in as Mair: {who} is asking to see something. Share what you like, see who "
+        "looked, and stop it again.",
     )
+    screen.say("Or begin where people begin, and type nothing that Mair gave before:")
+    screen.blank()
+    screen.facts([("Planning permission", f"{planning_page}, {who}'s own page")])
+    screen.blank()
 
 
 def _tell_how_to_type(

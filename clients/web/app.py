@@ -6,6 +6,7 @@ headers → host → session → sign-in → form is ours → the page's functio
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import urllib.parse
 from typing import TYPE_CHECKING, Any, Final
@@ -72,14 +73,17 @@ ROOMS: Final = (
 COOKIE: Final = "__Host-citizen-vault"
 """By its prefix, no neighbour can set it, and none but us gets it (RFC 6265bis)."""
 
+MOST_UPLOADS: Final = 8
+"""Documents that are taken in at the same time, for everybody together: each is held in memory."""
+
 _YEAR_SECONDS: Final = 31_536_000
 
 
 def application(settings: Settings) -> Starlette:
     """Return the application, which opens what it stands on when it starts."""
-    house = House(settings)
+    house, uploads = House(settings), asyncio.Semaphore(MOST_UPLOADS)
     routes: list[Route | Mount] = [
-        Route(path, _endpoint(house, pages), methods=sorted(pages), name=path)
+        Route(path, _endpoint(house, pages, uploads), methods=sorted(pages), name=path)
         for path, pages in by_path().items()
     ]
     # Pages are sent as they are: packed beside what others wrote, their secrets could be guessed.
@@ -128,11 +132,20 @@ def _lifespan(house: House) -> Callable[[Starlette], Any]:
 
 
 def _endpoint(
-    house: House, pages: dict[str, Page]
+    house: House, pages: dict[str, Page], uploads: asyncio.Semaphore
 ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
     async def endpoint(request: Request) -> Response:
         # Starlette answers HEAD wherever it answers GET.
         page = pages["GET" if request.method == "HEAD" else request.method]
+        if not page.takes_files:
+            return await answer(request, page)
+        if not await run_in_threadpool(_is_known, house, request):
+            # A stranger is led to the sign-in before anything so large is read.
+            return await run_in_threadpool(_visit, house, request, page, Form())
+        async with uploads:
+            return await answer(request, page)
+
+    async def answer(request: Request, page: Page) -> Response:
         form = Form()
         if page.method == "POST":
             try:
@@ -142,6 +155,12 @@ def _endpoint(
         return await run_in_threadpool(_visit, house, request, page, form)
 
     return endpoint
+
+
+def _is_known(house: House, request: Request) -> bool:
+    """Say whether somebody is signed in here, or was until lately."""
+    session = session_of(house, request)
+    return session is not None and bool(session.sub)
 
 
 def _visit(house: House, request: Request, page: Page, form: Form) -> Response:
@@ -211,7 +230,9 @@ def _is_own(page: Page) -> bool:
 def _sign_in_first(here: Here, *, typed: bool) -> Response:
     """Lead somebody to the sign-in and back; what was typed is kept for the same person."""
     path, session = here.request.url.path, here.session
-    if typed and session.sub and not session.is_shared_device:
+    # For whom an official typed it is not known any more.
+    is_hers = bool(session.sub) and session.role != "official"
+    if typed and is_hers and not session.is_shared_device:
         session.notes["typed"] = {"path": path, "fields": list(here.form.pairs())}
         path = "/typed"
     elif here.request.url.query:

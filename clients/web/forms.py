@@ -85,7 +85,8 @@ async def read_form(request: Request, *, takes_files: bool) -> Form:
     """
     longest = LONGEST_UPLOAD if takes_files else LONGEST_BODY
     length = request.headers.get("content-length", "")
-    if not length.isdecimal():
+    # What comes in chunks has no length, whatever is said beside them (RFC 9112 section 6.3).
+    if not length.isdecimal() or "transfer-encoding" in request.headers:
         raise FormError(411)
     if int(length) > longest:
         raise FormError(413)

@@ -98,6 +98,10 @@ class Here:
         """Return a part of the path, by its name in the route."""
         return str(self.request.path_params[name])
 
+    def in_language(self, language: str) -> str:
+        """Return the address of this page in another language, with all that it was asked for."""
+        return "?" + self.request.url.include_query_params(language=language).query
+
     def page(
         self,
         template: str,

@@ -32,6 +32,9 @@ SHARED_DEVICE_SECONDS: Final = 5 * 60
 LAPSED_SECONDS: Final = 60 * 60
 """For how long after its time-out a session still knows what was typed, and by whom."""
 
+SWEEP_SECONDS: Final = 5 * 60
+"""How often, at most, what has lapsed for good is forgotten."""
+
 _SECRET_CHARACTERS: Final = 43
 _NONCE_BYTES: Final = 12
 _OUTSIDE: Final = ("secret", "started", "ends", "is_new")
@@ -117,6 +120,7 @@ class Sessions:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._now = now
         self._lock = threading.Lock()
+        self._next_sweep = 0.0
         self._database = apsw.Connection(str(file))
         file.chmod(0o600)
         self._database.set_busy_timeout(5000)
@@ -161,6 +165,8 @@ class Sessions:
     def keep(self, session: Session) -> None:
         """Store a session, which lasts from now on as long as it may idle."""
         now = int(self._now())
+        if now >= self._next_sweep:
+            self.sweep()
         if session.is_signed_in or not session.sub:
             session.ends = now + session.idle_seconds
         said = dataclasses.asdict(session)
@@ -203,7 +209,9 @@ class Sessions:
 
     def sweep(self) -> None:
         """Forget what has lapsed for good."""
-        self._run("DELETE FROM sessions WHERE ends <= ?", (int(self._now()) - LAPSED_SECONDS,))
+        now = int(self._now())
+        self._next_sweep = now + SWEEP_SECONDS
+        self._run("DELETE FROM sessions WHERE ends <= ?", (now - LAPSED_SECONDS,))
 
     def _run(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
         with self._lock:

@@ -33,7 +33,8 @@ def sign_in(here: Here) -> Response:
     role = here.asked("as")
     role = role if role in _DOORS else "citizen"
     back = local_path(here.asked("back"), _DOORS.get(role, "/"))
-    here.session.is_shared_device = here.asked("shared") == "yes"
+    # Whoever comes back on a shared device still uses it, whatever the link to here says.
+    here.session.is_shared_device |= here.asked("shared") == "yes"
     return begin_flow(here, "sign-in", role=role, back=back)
 
 

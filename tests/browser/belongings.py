@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -21,6 +22,12 @@ NOWHERE: Final = "00000000-0000-4000-8000-000000000000"
 """An id of nothing."""
 NO_NUMBER: Final = "999999"
 
+ASKED: Final = re.compile(r"\basked\(\s*\"(\w+)\"")
+"""How the pages read a parameter of an address."""
+TYPED: Final = re.compile(r"\bform\.(?:text|texts|has)\(\s*\"(\w+)\"")
+"""How they read a field of a form."""
+
+_SOURCES: Final = Path(__file__).parents[2] / "clients" / "web"
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PARAMETER: Final = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _PUBLIC: Final = frozenset({"service_id", "organisation_id"})
@@ -101,6 +108,12 @@ def path_of(route: Route, belongings: Belongings | None) -> str:
 def names_somebody(route: Route) -> bool:
     """Say whether an address of a route has an id of something of hers."""
     return any(match[2] == "uuid" for match in _PARAMETER.finditer(route.path))
+
+
+def names_in(reading: re.Pattern[str]) -> set[str]:
+    """Return every name that the pages read in one of these ways, from their source."""
+    texts = (file.read_text(encoding="utf-8") for file in sorted(_SOURCES.rglob("*.py")))
+    return {name for text in texts for name in reading.findall(text)}
 
 
 def _ids_in(message: Message) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, Page
 
-from clients.demo.people import COUNCIL_STAFF, OFFICIAL
+from clients.demo.people import COUNCIL_STAFF, OFFICIAL, OPERATOR
+from clients.demo.planning import setting_up
+from clients.demo.planning import site as council_page
 from tests.browser.album import Album
 from tests.browser.belongings import belongings_of
 from tests.browser.kinds import MOBILE
@@ -175,6 +177,28 @@ def approve(page: Page, person: Person) -> None:
     page.wait_for_url("**/requests/**")
 
 
+def apply(tell: Teller) -> None:
+    """Apply for planning permission on the council's own page."""
+    stage = tell.site.stage
+    team = setting_up.register(stage.enter("operator", OPERATOR, "Operator"))
+    council = stage.enter("service", team.service_id, "Planning team")
+    person = tell.site.person()
+    setting_up.give(person.story.mair)
+    with council_page.opened(council, pages=tell.site.url) as url:
+        page = tell.open()
+        page.goto(url)
+        tell.take(page, "planning", "The council's own page, where people begin.")
+        page.get_by_label("What do you want to build?").fill("A ramp to the front door")
+        page.get_by_role("button", name="Apply for planning permission").click()
+        page.wait_for_url(f"{tell.site.url}/**")
+        page.locator("main a[href^='/sign-in']").first.click()
+        say_who(page, person.sub)
+        page.wait_for_url("**/asked/**")
+        page.locator("main form button").click()
+        page.wait_for_url("**/requests/**")
+        tell.take(page, "planning-request", "What the council asks for, with her own values.")
+
+
 TALES: Final[Mapping[str, Callable[[Teller], None]]] = {
     "Coming in": come_in,
     "Somebody asks": decide,
@@ -184,6 +208,7 @@ TALES: Final[Mapping[str, Callable[[Teller], None]]] = {
     "Safe": stay_safe,
     "On a telephone": on_a_telephone,
     "In Welsh": in_welsh_on_a_telephone,
+    "From a council's page": apply,
     "Staff": work,
     "Somebody who helps": help_somebody,
 }

@@ -6,8 +6,6 @@ Routes and forms are found, not listed: a new one is tried without being named.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -22,10 +20,9 @@ from tests.browser.belongings import (
     paths_of,
     routes,
 )
-from tests.browser.crawling import kind_of
 from tests.browser.riches import enrich
 from tests.browser.site import Person, Site
-from tests.browser.visiting import Answer, FormOnPage, Visitor, forms_in, links_in
+from tests.browser.visiting import Answer, FormOnPage, Visitor, forms_of
 from vault.api.v1.vault_service_pb2 import ListHistoryRequest
 
 NAMING = [route for route in routes() if names_somebody(route) and "citizen" in route.roles]
@@ -93,7 +90,7 @@ def test_what_is_not_there_is_answered_as_what_is_not_hers(two: Two) -> None:
 def test_no_form_takes_another_citizens_ids(two: Two) -> None:
     """A field that may only have what was offered is refused (422) for anything else alike."""
     before, tried = two.history(), set[str]()
-    for path, form in _forms(two.mair):
+    for path, form in forms_of(two.mair):
         for field, value in form.fields:
             nias = two.hers.in_place_of(value, two.nias)
             if nias != value:
@@ -122,21 +119,6 @@ def _ends_at(visitor: Visitor, answer: Answer) -> int:
             break
         answer = visitor.get(answer.location)
     return answer.status
-
-
-def _forms(visitor: Visitor) -> Iterator[tuple[str, FormOnPage]]:
-    """Yield every form on every page to which links lead; they are read before any is sent."""
-    waiting, seen, found = deque(["/"]), dict[str, int](), list[tuple[str, FormOnPage]]()
-    while waiting:
-        path = waiting.popleft().partition("#")[0]
-        kind = kind_of(path)
-        if seen.get(kind, 0) >= 2 or path.startswith(("/exit", "/sign-")):
-            continue
-        seen[kind] = seen.get(kind, 0) + 1
-        text = visitor.get(path).text
-        found += [(path, form) for form in forms_in(text, path) if form.method == "post"]
-        waiting += links_in(text)
-    yield from found
 
 
 def _without_secrets(text: str) -> list[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from html import escape
 from typing import Final
+from urllib.parse import urlencode
 
 import pytest
 
@@ -14,9 +16,11 @@ from clients.demo.giving import HERSELF, begin, fill_in
 from clients.demo.people import EMLYN, OPERATOR
 from clients.demo.story import new_id
 from clients.demo.things import things_of
+from tests.browser.belongings import ASKED, names_in, path_of, routes
 from tests.browser.crawling import crawl
 from tests.browser.kinds import DESKTOP, OpenPage, SignIn
 from tests.browser.site import Person, Site, opened
+from tests.browser.visiting import Visitor, forms_of
 from vault.api.v1 import registry_pb2, registry_service_pb2
 from vault.api.v1.consent_pb2 import RequestedScope
 from vault.api.v1.evidence_service_pb2 import DisputeEvidenceRequest, ListEvidenceRequest
@@ -83,6 +87,28 @@ def test_markup_of_others_stands_there_as_text(
     assert spoken == []
     # The request, what is shared, what was seen, the information: it does stand there.
     assert len(shown) >= 4
+
+
+def test_markup_in_addresses_and_forms_comes_back_as_text(site: Site) -> None:
+    mair = Visitor(site.url)
+    mair.sign_in(site.person().sub)
+    query = urlencode(dict.fromkeys(names_in(ASKED) - {"language"}, _MARKUP))
+    forms = list(forms_of(mair))
+    came_back = 0
+
+    for route in routes():
+        if route.method == "GET" and not route.path.startswith(("/exit", "/signed-in")):
+            assert "<evil-mark" not in mair.get(f"{path_of(route, None)}?{query}").text, route.path
+    for path, form in forms:
+        if form.action == "/sign-out" or "everywhere" in form.action:
+            continue
+        kept = {"csrf", "once", "shown"}
+        fields = [(name, said if name in kept else _MARKUP) for name, said in form.fields]
+        answer = mair.post(form.action, fields)
+        assert "<evil-mark" not in answer.text, f"{form.action} on {path}"
+        came_back += escape(_MARK) in answer.text
+    # Where what was typed is wrong, the form is shown again with it.
+    assert came_back > 0
 
 
 def _register(site: Site) -> str:

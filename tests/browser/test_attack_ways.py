@@ -7,21 +7,17 @@ The parameters that are tried are all that the pages read, found in their source
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 
 from clients.web.room import Route
-from tests.browser.belongings import path_of, routes
+from tests.browser.belongings import ASKED, TYPED, names_in, path_of, routes
 from tests.browser.rules import HEADERS
 from tests.browser.site import Site
 from tests.browser.visiting import Answer, Visitor
 
-_SOURCES: Final = Path(__file__).parents[2] / "clients" / "web"
-_ASKED: Final = re.compile(r"\basked\(\s*\"(\w+)\"")
-_TYPED: Final = re.compile(r"\bform\.(?:text|texts|has)\(\s*\"(\w+)\"")
 _ELSEWHERE: Final = (
     "https://evil.example/",
     "//evil.example/",
@@ -47,15 +43,15 @@ def visitors(site: Site) -> tuple[Visitor, Visitor]:
 
 
 def test_the_parameters_are_found() -> None:
-    assert {"back", "shared", "as"} <= _names(_ASKED)
-    assert "back" in _names(_TYPED)
+    assert {"back", "shared", "as"} <= names_in(ASKED)
+    assert "back" in names_in(TYPED)
 
 
 @pytest.mark.parametrize("place", _ELSEWHERE)
 def test_no_parameter_of_a_page_leads_away(
     place: str, site: Site, visitors: tuple[Visitor, Visitor]
 ) -> None:
-    query = urlencode([(name, place) for name in sorted(_names(_ASKED) - {"language"})])
+    query = urlencode([(name, place) for name in sorted(names_in(ASKED) - {"language"})])
     for visitor in visitors:
         for route in routes():
             if route.method == "GET" and not route.path.startswith(("/exit", "/signed-in")):
@@ -77,7 +73,7 @@ def test_no_field_of_a_form_leads_away(site: Site) -> None:
         visitor.sign_in(site.newcomer())
         token = visitor.csrf("/about")
         for place in _ELSEWHERE[:3]:
-            typed = [(name, place) for name in sorted(_names(_TYPED))]
+            typed = [(name, place) for name in sorted(names_in(TYPED))]
             _stays(visitor.post(path_of(route, None), [("csrf", token), *typed]), site, route.path)
 
 
@@ -132,11 +128,6 @@ def test_a_forwarded_host_is_not_believed(visitors: tuple[Visitor, Visitor]) -> 
     for path in ("/", "/sign-in", "/nowhere"):
         answer = visitors[0].get(path, said)
         assert "evil" not in answer.text + answer.location
-
-
-def _names(source: re.Pattern[str]) -> set[str]:
-    texts = (file.read_text(encoding="utf-8") for file in sorted(_SOURCES.rglob("*.py")))
-    return {name for text in texts for name in source.findall(text)}
 
 
 def _stays(answer: Answer, site: Site, where: str) -> None:

@@ -104,6 +104,14 @@ def test_a_newcomer_shares_and_stops_by_pressing_what_is_offered(
     assert len(presses) <= _MOST_PRESSES
 
 
+def test_the_councils_own_page_is_there_too(printed: str, page: Page) -> None:
+    (council,) = re.findall(r"Planning permission +(http://[^,]+),", printed)
+
+    page.goto(council)
+
+    expect(page.get_by_role("button", name="Apply for planning permission")).to_be_visible()
+
+
 def test_she_is_told_what_happened(printed: str) -> None:
     (folder,) = re.findall(r"^ +ls (\S+)$", printed, re.MULTILINE)
 

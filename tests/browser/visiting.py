@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Final
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+
+from tests.browser.crawling import kind_of
 
 COOKIE: Final = "__Host-citizen-vault"
 SAME_ORIGIN: Final = "same-origin"
@@ -149,6 +152,21 @@ def links_in(html: str) -> list[str]:
     reader = _Forms("")
     reader.feed(html)
     return reader.links
+
+
+def forms_of(visitor: Visitor) -> Iterator[tuple[str, FormOnPage]]:
+    """Yield every form on every page to which links lead; they are read before any is sent."""
+    waiting, seen, found = deque(["/"]), Counter[str](), list[tuple[str, FormOnPage]]()
+    while waiting:
+        path = waiting.popleft().partition("#")[0]
+        kind = kind_of(path)
+        if seen[kind] >= 2 or path.startswith(("/exit", "/sign-")):
+            continue
+        seen[kind] += 1
+        text = visitor.get(path).text
+        found += [(path, form) for form in forms_in(text, path) if form.method == "post"]
+        waiting += links_in(text)
+    yield from found
 
 
 def asked_in(location: str) -> dict[str, str]:

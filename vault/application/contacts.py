@@ -23,7 +23,7 @@ from vault.sealing.envelope import Context
 
 if TYPE_CHECKING:
     from vault.application.caller import ActingFor, Caller
-    from vault.application.desk import Desk
+    from vault.application.desk import Citizen, Desk
     from vault.application.keyrings import Keyrings
     from vault.domain.state import VaultState
     from vault.domain.values import Stamp
@@ -112,11 +112,20 @@ class Contacts:
         Raises:
             VaultNotOpenError: if her sign-in leads to no vault.
             NotFoundError: if the official's code leads nowhere.
+            CapacityNotAllowedError, FreshSignInRequiredError: if she protects a piece of evidence.
         """
         citizen = await self._desk.citizen(caller, acting)
+        # Refused before it counts as a look.
+        self._must_be_visible(citizen, await self._desk.state(citizen))
         state = await self._desk.shown(citizen, "history")
+        self._must_be_visible(citizen, state)
         said = await read_contact(self._desk.vaults, self._desk.keyrings, state)
         return Reached(contact=said, kept=state.contact)
+
+    def _must_be_visible(self, citizen: Citizen, state: VaultState) -> None:
+        """Check that it may be shown: where she is reached may be the address she protects."""
+        if state.contact is not None:
+            self._desk.must_be_visible(citizen, *state.evidence.values())
 
 
 async def read_contact(vaults: Vaults, keyrings: Keyrings, state: VaultState) -> Contact:

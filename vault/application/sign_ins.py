@@ -155,8 +155,6 @@ class SignIns:
             return await self._linked(caller, acting)
         if standing is not None and standing.vault_id == named.vault_id:
             return await self._linked(caller, acting)
-        if standing is not None:
-            raise SignInHasVaultError
         # Refused before a row is stored.
         state = await self._desk.vaults.current(named.vault_id, fold)
         try:
@@ -187,14 +185,18 @@ class SignIns:
         return Answer(value=state, sizes=sizes, way=citizen.way)
 
     async def sign_out(self, caller: Caller, acting: ActingFor, request_id: str) -> Answer[Time]:
-        """Sign her out everywhere, and return since when what was issued before is refused."""
+        """Sign her out everywhere, and return since when what was issued before is refused.
+
+        Raises:
+            SignInTooNewError: if a sign-in that still waits does so once more.
+        """
         citizen = await self._desk.citizen(caller, acting)
         key = self._desk.request_key(citizen, "SignOutEverywhere", request_id)
         said = Particulars(digest=command_digest("SignOutEverywhere"))
 
         async def decide(state: VaultState | None, stamp: Stamp) -> Decided:
-            must_be_open(state)
-            return Decided(draft=sign_in.sign_out(stamp))
+            opened = must_be_open(state)
+            return Decided(draft=sign_in.sign_out(opened, stamp, citizen.acting))
 
         recorded = await self._desk.record(citizen, key, said, decide, stops=True)
         link = recorded.event.link

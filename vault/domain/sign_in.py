@@ -3,8 +3,8 @@
 
 She lets another sign-in in with a code, good once, for a quarter of an hour. Whoever comes by it
 reads and stops everything at once, but has to wait before anything leaves by that way or others are
-let in: the wait stands in the record of the code, so that an auditor judges it. At least one way
-always stays open.
+let in: the wait stands in the record of the code, so that an auditor judges it. A last
+sign-in is not closed while nothing else leads to her vault.
 """
 
 from __future__ import annotations
@@ -214,20 +214,30 @@ def unlink(state: VaultState | None, stamp: Stamp, acting: Acting, sign_in: str)
         NotFoundError: if there is no such way, or none any more.
         SignInTooNewError: if it is another than the one by which she comes, and that still waits:
             a stranger who was let in cannot shut her out.
-        LastSignInError: if it is the only one: nobody could ever stop anything again.
+        LastSignInError: if it is a sign-in, and nothing else is left: nobody could stop anything
+            again. A code that somebody else may know is closed whatever is left.
     """
     known = state.sign_ins.get(sign_in) if state else None
     if state is None or known is None or known.unlinked:
         raise NotFoundError
     if sign_in != acting.actor:
         must_have_waited(state, acting, stamp.time)
-    if not any(not way.unlinked and way != known for way in state.sign_ins.values()):
+    others = [way for way in state.sign_ins.values() if not way.unlinked and way != known]
+    if known.means == "provider" and not others:
         raise LastSignInError
     return Draft(facts=SignInUnlinked(time=stamp.time, salt=stamp.salt, sign_in=sign_in))
 
 
-def sign_out(stamp: Stamp) -> Draft:
-    """Sign her out everywhere."""
+def sign_out(state: VaultState, stamp: Stamp, acting: Acting) -> Draft:
+    """Sign her out everywhere.
+
+    Raises:
+        SignInTooNewError: if she comes by a way that still waits, and was signed out since it was
+            opened: a stranger who was let in could do it each second, and nobody could close it.
+    """
+    known = state.sign_ins.get(acting.actor)
+    if known is not None and state.signed_out >= known.linked:
+        must_have_waited(state, acting, stamp.time)
     return Draft(facts=SignedOutEverywhere(time=stamp.time, salt=stamp.salt))
 
 

@@ -177,7 +177,11 @@ def _letter(words: Words, channel: str, opened: Timestamp) -> dict[str, Any]:
 
 
 def _help(here: Here, code: str) -> None:
-    """Act for somebody from now on."""
+    """Act for somebody from now on, with nothing of whomever was helped before."""
+    if here.is_assisted:
+        # Another secret: pages of hers in another window must not be sent for this one.
+        here.house.sessions.renew(here.session)
+    here.session.notes.clear()
     here.session.notes[ASSISTING] = {
         "channel": CHANNELS[here.form.text("channel")],
         "code": code,

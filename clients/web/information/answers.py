@@ -7,13 +7,14 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from clients.web.forms import Form
-from clients.web.information.questions import PENCE, PREFIX, is_ticked, questions
+from clients.web.information.question import PENCE, PREFIX
+from clients.web.information.questions import is_ticked, questions
 from clients.wording.published import unknown_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from clients.web.information.questions import Question
+    from clients.web.information.question import Question
     from clients.wording.published import Field, Kind
     from clients.wording.words import Words
 

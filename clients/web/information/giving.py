@@ -15,7 +15,8 @@ from clients.web.here import local_path
 from clients.web.information.answers import Answers, filled, kept
 from clients.web.information.piece import CONTENT, DOCUMENT, Piece, open_piece
 from clients.web.information.problems import of_server, placed
-from clients.web.information.questions import Question, questions
+from clients.web.information.question import Question
+from clients.web.information.questions import questions
 from clients.web.room import Room
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from clients.web.information.questions import Question
+    from clients.web.information.question import Question
     from clients.wording.published import Kind
     from clients.wording.words import Words
 

@@ -22,15 +22,19 @@ _SCHEMES: Final = frozenset({"https", "http"})
 
 @dataclasses.dataclass(frozen=True)
 class WayBack:
-    """Where her browser goes back to: a whole address, and the site that it is of."""
+    """Where her browser goes back to: a whole address, and the site that it is of.
+
+    Both are "" if they named no address: then she gives them the code herself.
+    """
 
     address: str
     site: str
+    code: str
 
 
 def keep(here: Here, claimed: ClaimRequestResponse) -> None:
     """Keep the way back of a request that was opened in this browser."""
-    if claimed.code and claimed.return_uri:
+    if claimed.code:
         note = note_of(here, claimed.consent_request.consent_request_id)
         note["way_back"] = [claimed.return_uri, claimed.code, claimed.state]
 
@@ -43,8 +47,8 @@ def of(here: Here, consent_request_id: str) -> WayBack | None:
     return_uri, code, state = kept
     parts = urllib.parse.urlsplit(return_uri)
     if parts.scheme not in _SCHEMES:
-        return None
+        return WayBack("", "", code)
     answer = {"code": code, "state": state} if state else {"code": code}
     query = "&".join(filter(None, [parts.query, urllib.parse.urlencode(answer)]))
     address = urllib.parse.urlunsplit(parts._replace(query=query, fragment=""))
-    return WayBack(address, parts.hostname or "")
+    return WayBack(address, parts.hostname or "", code)

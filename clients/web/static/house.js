@@ -20,7 +20,10 @@ if (dialog) {
   dialog.addEventListener("cancel", stay);
   setInterval(() => {
     const left = ends - Date.now();
-    if (left <= 0) {
+    if (left <= 0 && "shared" in dialog.dataset) {
+      // Nothing is kept here, and whoever comes next must not read it.
+      location.replace("/welcome-back?lapsed=yes");
+    } else if (left <= 0) {
       // What stands in a form is sent with the form, and kept for her: only the page of it goes.
       if (!document.querySelector("main form")) location.reload();
     } else if (left < WARN_SECONDS * 1000 && !dialog.open) {

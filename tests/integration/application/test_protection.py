@@ -24,6 +24,7 @@ from tests.house import (
 )
 from tests.integration.application.documents import a_png, publish, upload
 from vault.application.caller import ActingFor, Caller
+from vault.application.contacts import Contact, Contacts
 from vault.application.desk import Desk
 from vault.application.exports import Exports
 from vault.domain.errors import (
@@ -36,7 +37,10 @@ from vault.domain.protection import FRESH_SECONDS
 from vault.domain.values import later
 
 Look = Callable[[Caller, ActingFor], Awaitable[object]]
-LOOKS = ["the piece", "an old version", "the document", "everything taken away", "no more"]
+LOOKS = [
+    *("the piece", "an old version", "the document", "everything taken away", "how she is reached"),
+    "no more",
+]
 
 
 @pytest.fixture
@@ -53,8 +57,10 @@ async def document(house: House, registered: Registered) -> str:
 
 
 @pytest.fixture
-def pieces(shared: Shared, document: str) -> tuple[str, str]:
-    """Her address, and the document."""
+async def pieces(house: House, shared: Shared, document: str) -> tuple[str, str]:
+    """Her address, where she is reached, too, and the document."""
+    desk = Desk(house.vaults, house.keyrings, house.identifiers)
+    await Contacts(desk).set(MAIR, HERSELF, new_id(), Contact(postal_lines=("Heol y Bont",)))
     return shared.evidence_id, document
 
 
@@ -68,6 +74,10 @@ def looks(house: House, shared: Shared, document: str) -> dict[str, Look]:
         async for _ in exports.export(caller, acting, house.clock.monotonic() + 60):
             pass
 
+    async def reached(caller: Caller, acting: ActingFor) -> None:
+        desk = Desk(house.vaults, house.keyrings, house.identifiers)
+        await Contacts(desk).get(caller, acting)
+
     async def downloaded(caller: Caller, acting: ActingFor) -> None:
         async for _ in house.documents.download(caller, acting, document):
             pass
@@ -77,6 +87,7 @@ def looks(house: House, shared: Shared, document: str) -> dict[str, Look]:
         "an old version": lambda c, a: house.evidence.get(c, a, shared.evidence_id, 1),
         "the document": downloaded,
         "everything taken away": taken_away,
+        "how she is reached": reached,
         "no more": lambda c, a: house.evidence.protect(
             c, a, new_id(), shared.evidence_id, is_protected=False
         ),

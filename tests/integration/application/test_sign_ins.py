@@ -619,6 +619,27 @@ async def test_a_new_sign_in_reads_and_stops_at_once(rooms: Rooms, shared: Share
 
 
 @pytest.mark.usefixtures("mair")
+async def test_a_new_sign_in_cannot_keep_her_out_by_signing_out_again_and_again(
+    rooms: Rooms, clock: AdjustableClock
+) -> None:
+    way = await rooms.let_in()
+    await rooms.sign_ins.sign_out(PHONE, HERSELF, new_id())
+    back, stranger = (issued(caller, rooms.house.clock.now()) for caller in (MAIR, PHONE))
+
+    with pytest.raises(SignInTooNewError):
+        await rooms.sign_ins.sign_out(stranger, HERSELF, new_id())
+
+    await rooms.close(back, way)
+    # She may as often as she likes, and so may whoever has waited.
+    await rooms.sign_ins.sign_out(back, HERSELF, new_id())
+    code = await rooms.code(issued(MAIR, rooms.house.clock.now()))
+    await rooms.let_in(issued(NIA, rooms.house.clock.now()), code)
+    await rooms.sign_ins.sign_out(issued(NIA, rooms.house.clock.now()), HERSELF, new_id())
+    clock.ahead_seconds += WAIT
+    await rooms.sign_ins.sign_out(issued(NIA, rooms.house.clock.now()), HERSELF, new_id())
+
+
+@pytest.mark.usefixtures("mair")
 async def test_a_new_sign_in_closes_itself(rooms: Rooms) -> None:
     way = await rooms.let_in()
 

@@ -288,7 +288,7 @@ class Story:
 
     def sign_out(self) -> Placed:
         """Sign her out everywhere."""
-        return self.record(sign_ins.sign_out(self.stamp))
+        return self.record(sign_ins.sign_out(self.state, self.stamp, self.acting))
 
     def protect(self, evidence_id: str) -> Placed:
         """Protect a piece of evidence."""

@@ -11,6 +11,7 @@ from tests.unit.auditor.stories import (
     CARE,
     HERSELF,
     SESSION,
+    WAY,
     Placed,
     Story,
     as_official,
@@ -33,6 +34,7 @@ from tests.unit.auditor.tampering import (
     with_link,
 )
 from vault.domain.consent import ConsentGranted
+from vault.domain.events import Draft
 from vault.domain.evidence import EvidenceProvided
 from vault.domain.protection import EvidenceProtected, ProtectionLifted
 from vault.domain.sign_in import (
@@ -142,6 +144,41 @@ def test_who_shares_before_the_wait_is_over_is_found() -> None:
     # Nor may it shut her out.
     assert "had to wait" in whys(report, CLOSING)
     assert whys(report, LAST) == ""
+
+
+def test_who_hands_out_a_code_on_paper_has_waited_too() -> None:
+    story = Story()
+    story.found()
+    story.let_in(SECOND, WAIT)
+    story.acting = SECOND
+    story.link("on paper")
+
+    report = judged(story.vault, story)
+
+    assert "had to wait" in whys(report, len(story.vault))
+
+
+def test_who_keeps_her_out_by_signing_out_again_and_again_is_found() -> None:
+    story = Story()
+    story.found()
+    story.sign_out()
+    story.let_in(SECOND, WAIT)
+    story.acting = SECOND
+    once = story.sign_out()
+    again = story.record(Draft(facts=replace(once.event.facts, time=story.stamp.time)))
+
+    report = judged(story.vault, story)
+
+    assert whys(report, once.event.link.version) == ""
+    assert "had to wait" in whys(report, again.event.link.version)
+
+
+def test_a_code_on_paper_is_closed_whatever_is_left() -> None:
+    story = Story(acting=as_official("counter"))
+    story.found()
+    story.unlink(WAY)
+
+    assert judged(story.vault, story).findings == ()
 
 
 def test_the_wait_ends_at_the_second() -> None:

@@ -167,6 +167,12 @@ def test_the_only_way_that_is_left_stays_open(given: tuple[Draft, ...]) -> None:
         unlink(happened(*given), FIRST)
 
 
+def test_a_code_is_closed_whatever_is_left() -> None:
+    given = happened(*LINKED, sign_in_unlinked(FIRST))
+
+    assert unlink(given, SIGN_IN, official())
+
+
 # --- Coming by it --------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from clients.web.forms import Form
-from clients.web.information.questions import Question
+from clients.web.information.question import Question
 from clients.web.settings import Settings
 from clients.web.templates import Templates
 from clients.web.words import PageWords

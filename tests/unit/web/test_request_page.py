@@ -13,6 +13,7 @@ import pytest
 from clients.web.forms import Form
 from clients.web.here import Here
 from clients.web.requests.asked import Asking, Part, Piece
+from clients.web.requests.way_back import WayBack
 from clients.web.settings import USUAL_AUTHORITY, Settings
 from clients.web.start.pages import _Sharing
 from clients.web.templates import Templates
@@ -51,6 +52,10 @@ class Visit:
     def told(self) -> str:
         """Say nothing."""
         return ""
+
+    def in_language(self, language: str) -> str:
+        """Lead to the same page."""
+        return f"?language={language}"
 
 
 def rendered(template: str, room: str = "requests", **shown: Any) -> str:
@@ -156,6 +161,16 @@ def test_a_contact_that_is_no_address_is_no_link() -> None:
     page = request_page(contact="Write to us, or x@y.example?subject=a")
 
     assert "mailto:" not in page
+
+
+def test_she_goes_back_by_a_link_or_with_the_code() -> None:
+    link = WayBack("https://a.example/?code=c&state=s", "a.example", "c")
+    by_link, by_code = request_page(back=link), request_page(back=WayBack("", "", "the-code"))
+
+    assert 'href="https://a.example/?code=c&amp;state=s" rel="noreferrer"' in by_link
+    assert "a.example) and decide later" in by_link
+    assert "give them this code: the-code" in by_code
+    assert "way-back" not in request_page()
 
 
 def sharing(*, is_unused: bool) -> _Sharing:

@@ -54,18 +54,21 @@ def test_without_a_state_there_is_none() -> None:
     way_back.keep(here, claimed("https://a.example/", state=""))
 
     assert way_back.of(here, REQUEST) == way_back.WayBack(
-        "https://a.example/?code=c%2Fd%3D", "a.example"
+        "https://a.example/?code=c%2Fd%3D", "a.example", "c/d="
     )
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [claimed(""), claimed("https://a.example/", code=""), claimed("javascript:alert(1)")],
-    ids=["nowhere", "no code", "no address of a site"],
-)
-def test_otherwise_there_is_no_way_back(answer: ClaimRequestResponse) -> None:
+@pytest.mark.parametrize("uri", ["", "javascript:alert(1)", "//a.example/back"])
+def test_where_they_named_no_address_she_has_the_code_alone(uri: str) -> None:
     here = visit()
-    way_back.keep(here, answer)
+    way_back.keep(here, claimed(uri))
+
+    assert way_back.of(here, REQUEST) == way_back.WayBack("", "", "c/d=")
+
+
+def test_without_a_code_there_is_no_way_back() -> None:
+    here = visit()
+    way_back.keep(here, claimed("https://a.example/", code=""))
 
     assert way_back.of(here, REQUEST) is None
 

@@ -214,7 +214,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: `{"reason": "SIGN_IN_HAS_VAULT", "domain": "vault.api.v1"}`.
     """
     ERROR_REASON_LAST_SIGN_IN: _ErrorReason.ValueType  # 104
-    """FAILED_PRECONDITION. It is the only way to the vault that is left. Link another first.
+    """FAILED_PRECONDITION. It is a sign-in, and the only way to the vault that is left. Link another first.
     Example: `{"reason": "LAST_SIGN_IN", "domain": "vault.api.v1"}`.
     """
     ERROR_REASON_LINK_CODE_ENDED: _ErrorReason.ValueType  # 105
@@ -469,7 +469,7 @@ ERROR_REASON_SIGN_IN_HAS_VAULT: ErrorReason.ValueType  # 103
 Example: `{"reason": "SIGN_IN_HAS_VAULT", "domain": "vault.api.v1"}`.
 """
 ERROR_REASON_LAST_SIGN_IN: ErrorReason.ValueType  # 104
-"""FAILED_PRECONDITION. It is the only way to the vault that is left. Link another first.
+"""FAILED_PRECONDITION. It is a sign-in, and the only way to the vault that is left. Link another first.
 Example: `{"reason": "LAST_SIGN_IN", "domain": "vault.api.v1"}`.
 """
 ERROR_REASON_LINK_CODE_ENDED: ErrorReason.ValueType  # 105
