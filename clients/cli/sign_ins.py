@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = noun("The sign-ins that lead to your information.")
 
-_MEANS: Final = {1: "code", 2: "sign.in"}
+_MEANS: Final = {1: "code", 2: "provider"}
 
 
 @command(app, "list", for_citizens=True)

@@ -19,7 +19,7 @@ from clients.demo import beforehand, doors
 from clients.demo.deployment import Deployment
 from clients.demo.directory import Asker
 from clients.demo.notifying import notifying
-from clients.demo.pages import Pages, serving
+from clients.demo.pages import USUAL_PORT, Pages, free_port, serving
 from clients.demo.people import CHECKER, MAIR, OFFICIAL, OPERATOR
 from clients.demo.planning import setting_up as planning
 from clients.demo.planning.site import opened as planning_page_opened
@@ -52,9 +52,10 @@ def keep(deployment: Deployment, screen: Screen, listener: Listener | None = Non
     """
     folder = deployment.data.parent.resolve()
     deployment.data.mkdir(mode=0o700, exist_ok=True)
+    port = free_port(USUAL_PORT)
     with (
-        running(deployment) as server,
-        serving(deployment.data) as pages,
+        running(deployment, pages=f"http://localhost:{port}") as server,
+        serving(deployment.data, port) as pages,
         notifying(deployment, pages.url) as messages,
     ):
         with Stage(server, listener) as stage:

@@ -19,6 +19,7 @@ STOP_SECONDS: Final = 15.0
 _ADDRESS_FILE: Final = "server.json"
 _LOG_FILE: Final = "server.log"
 _POLICY: Final = "CITIZEN_VAULT_LOG_POLICY"
+_HANDOFF: Final = "CITIZEN_VAULT_HANDOFF_URI"
 
 
 class ServerError(Exception):
@@ -39,11 +40,14 @@ class Server:
 
 
 @contextmanager
-def running(deployment: Deployment, policy: Path | None = None) -> Iterator[Server]:
+def running(
+    deployment: Deployment, policy: Path | None = None, pages: str = ""
+) -> Iterator[Server]:
     """Run a development server; it is stopped on the way out, cleanly if it can.
 
     Args:
         policy: the file that says who has to cosign its log; nobody, without one.
+        pages: the address of the pages to which its hand-off links lead; "": the usual one.
 
     Raises:
         ServerError: if it does not accept calls in time, or does not end well.
@@ -60,7 +64,7 @@ def running(deployment: Deployment, policy: Path | None = None) -> Iterator[Serv
             stderr=subprocess.STDOUT,
             # Ctrl-C in the terminal is for us; we stop the server when we are done with it.
             start_new_session=True,
-            env={**own_environment(), **deployment.settings, **_cosigned(policy)},
+            env={**own_environment(), **deployment.settings, **_cosigned(policy), **_led_to(pages)},
         )
     try:
         yield _wait_until_ready(process, address_file, data / _LOG_FILE)
@@ -87,6 +91,10 @@ def own_environment() -> dict[str, str]:
 
 def _cosigned(policy: Path | None) -> dict[str, str]:
     return {_POLICY: str(policy)} if policy else {}
+
+
+def _led_to(pages: str) -> dict[str, str]:
+    return {_HANDOFF: f"{pages}/asked/"} if pages else {}
 
 
 def _wait_until_ready(

@@ -27,7 +27,7 @@ from clients.oidc import SignInError
 from clients.web import failure
 from clients.web.approvals import PasskeyAnswerError
 from clients.web.forms import Form, FormError, is_from_our_page, is_same_origin, read_form
-from clients.web.headers import Headers
+from clients.web.headers import Addresses, Headers
 from clients.web.here import LANGUAGE, Here, local_path
 from clients.web.house import TOKEN, House
 from clients.wording.words import LANGUAGES
@@ -93,6 +93,7 @@ def application(settings: Settings) -> Starlette:
     middleware = [
         Middleware(Headers, sign_in=lambda: house.sign_in_origin, is_secure=settings.is_secure),
         Middleware(TrustedHostMiddleware, allowed_hosts=[host]),
+        Middleware(Addresses),
     ]
 
     async def wrong(request: Request, error: Exception) -> Response:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from starlette.responses import Response
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -32,6 +34,25 @@ def policy(provider_origin: str, *, is_secure: bool) -> str:
         "style-src 'self'",
     ]
     return "; ".join(rules + (["upgrade-insecure-requests"] if is_secure else []))
+
+
+LONGEST_ADDRESS: Final = 4000
+"""Bytes of a path and its query; no page of ours has a longer one, nor any number in it."""
+
+
+class Addresses:
+    """Refuses addresses that are none of ours before anything is read into them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        is_long = (
+            scope["type"] == "http"
+            and len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_ADDRESS
+        )
+        await (Response(status_code=414) if is_long else self._app)(scope, receive, send)
 
 
 class Headers:

@@ -61,7 +61,7 @@ def happened(reader: Reader, entry: HistoryEntry) -> str:
     words = reader.words
     kind = entry.type.partition(".")[0]
     if entry.HasField("sign_in") and entry.sign_in.means == _PROVIDER:
-        kind = f"{kind}.provider"
+        kind = kind.replace("sign-in", "provider")
     text = lines(words.one_of("happened", kind), told(reader, entry))
     if entry.acting.capacity != _OFFICIAL:
         return lines(text, words.maybe(f"confirmed.{_APPROVALS.get(entry.approval_kind, '')}"))

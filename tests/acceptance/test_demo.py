@@ -344,4 +344,4 @@ def test_what_run_prints_for_officials_and_programs_can_be_typed(kept: Kept) -> 
     assert re.search(r"\b[0-9A-Z]{5}(-[0-9A-Z]{5}){3}\b", done.stdout)
     assert re.search(r"^[0-9A-Z]{4}-[0-9A-Z]{4}$", done.stdout, re.MULTILINE)
     listed = json.loads(done.stdout[done.stdout.rindex('{"evidence":') :])
-    assert len(listed["evidence"]) == 3
+    assert len(listed["evidence"]) == 5

@@ -13,7 +13,7 @@ from clients.web.forms import LONGEST_BODY, LONGEST_UPLOAD, MOST_FIELDS
 from clients.web.room import Route
 from tests.browser.belongings import path_of, routes
 from tests.browser.site import Site
-from tests.browser.visiting import Visitor, send
+from tests.browser.visiting import COOKIE, Visitor, send
 
 POSTS = [route for route in routes() if route.method == "POST"]
 every_form = pytest.mark.parametrize("route", POSTS, ids=lambda route: route.path)
@@ -104,9 +104,12 @@ def test_a_form_that_is_too_large_is_refused_before_it_is_read(watched: Visitor)
         length = (LONGEST_UPLOAD if route.takes_files else LONGEST_BODY) + 1
         path = path_of(route, None)
         head = f"POST {path} HTTP/1.1\r\nhost: {urlsplit(watched.url).netloc}\r\n"
+        # Of a stranger nothing so large is asked for at all.
+        head += f"cookie: {COOKIE}={watched.secret}\r\n"
         kind = "content-type: application/x-www-form-urlencoded\r\n"
+        who = f"cookie: {COOKIE}={watched.secret}\r\norigin: {watched.url}\r\n"
         with _connected(watched) as line:
-            line.sendall(f"{head}{kind}content-length: {length}\r\n\r\n".encode())
+            line.sendall(f"{head}{kind}{who}content-length: {length}\r\n\r\n".encode())
             assert line.recv(64).split()[1] == b"413", path
 
 
@@ -115,6 +118,9 @@ def test_a_form_of_no_length_or_of_countless_fields_is_refused(watched: Visitor)
     chunked = {"transfer-encoding": "chunked"}
 
     assert watched.post("/sign-out", many).status == 400
+    # As RFC 9112 has it, a length beside chunks is none: what came would have no bound.
+    both = chunked | {"content-length": "5", "content-type": "application/x-www-form-urlencoded"}
+    assert send(watched.url, "POST", "/sign-out", b"5\r\na=bcd\r\n0\r\n\r\n", both).status == 411
     assert send(watched.url, "POST", "/sign-out", b"0\r\n\r\n", chunked).status in {400, 411}
 
 
@@ -122,6 +128,18 @@ def test_a_form_that_is_none_is_refused(watched: Visitor) -> None:
     for kind in ("multipart/form-data", "multipart/form-data; boundary=x", "application/json", ""):
         answer = watched.post("/sign-out", [("a", "b")], {"content-type": kind})
         assert answer.status in {400, 403}, kind
+
+
+def test_nothing_large_is_read_of_a_stranger(watched: Visitor) -> None:
+    for route in POSTS:
+        if not route.takes_files:
+            continue
+        path, netloc = path_of(route, None), urlsplit(watched.url).netloc
+        head = f"POST {path} HTTP/1.1\r\nhost: {netloc}\r\ncontent-length: {LONGEST_UPLOAD}\r\n"
+        with _connected(watched) as line:
+            line.sendall(f"{head}content-type: multipart/form-data; boundary=x\r\n\r\n".encode())
+            # Answered though nothing of it has come.
+            assert line.recv(64).split()[1] == b"303", path
 
 
 def test_files_are_taken_only_where_a_form_asks_for_one(watched: Visitor) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,8 +12,10 @@ import apsw
 import pytest
 from playwright.sync_api import Page
 
+from clients.web.sessions import SHARED_DEVICE_SECONDS
 from tests.browser.belongings import belongings_of
 from tests.browser.kinds import SignIn
+from tests.browser.signing_in import say_who
 from tests.browser.site import Person, Site
 from tests.browser.visiting import COOKIE, Visitor, asked_in
 
@@ -175,6 +178,32 @@ def test_a_shared_device_keeps_nothing_that_was_typed(site: Site, mair: Person) 
     visitor.sign_in(mair.sub)
 
     assert "12 March" not in visitor.get("/typed").text
+
+
+def test_a_shared_device_stays_one_when_she_comes_back(site: Site, mair: Person) -> None:
+    visitor = Visitor(site.url)
+    visitor.get(visitor.approved(visitor.get("/sign-in?shared=yes").location, mair.sub))
+    _let_time_out(site)
+
+    # As the page after a time-out leads on, which says nothing of the device.
+    visitor.sign_in(mair.sub)
+
+    assert " data-shared" in visitor.get("/information").text
+    assert json.loads(visitor.get("/still-here").text) == {"seconds": SHARED_DEVICE_SECONDS}
+
+
+def test_nothing_stays_on_the_screen_of_a_shared_device(
+    page: Page, site: Site, mair: Person
+) -> None:
+    page.clock.install()
+    page.goto(f"{site.url}/sign-in?shared=yes")
+    say_who(page, mair.sub)
+    page.goto(f"{site.url}/account/contact")
+    assert page.locator("main form").count() == 1
+
+    page.clock.fast_forward("05:10")
+
+    page.wait_for_url("**/welcome-back?lapsed=yes")
 
 
 def test_she_is_warned_before_the_time_out_and_can_stay(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from typing import TYPE_CHECKING, Any, Final
 
 from clients.web.dates import TypedDay, end_of, start_of
@@ -130,7 +131,10 @@ class Wanted:
 
     def _is_after(self, entry: HistoryEntry) -> bool:
         day = self.until.day
-        return day is not None and entry.time.ToNanoseconds() >= end_of(day).ToNanoseconds()
+        # After the last day of the calendar comes nothing.
+        if day is None or day == dt.date.max:
+            return False
+        return entry.time.ToNanoseconds() >= end_of(day).ToNanoseconds()
 
 
 @dataclasses.dataclass(frozen=True)

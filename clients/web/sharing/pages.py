@@ -56,7 +56,7 @@ def sharing(here: Here) -> Response:
         one=_card(here, found),
         sharing=found,
         facts_of_it=_facts(here, found),
-        terms=[row for row in terms_of(here, found) if row[0] != here.words("until")],
+        terms=_terms(here, found),
         parts=parts_of(here, found),
         uses=[_use(here, line) for line in story.uses[:MOST_LINES]],
         has_more_uses=len(story.uses) > MOST_LINES,
@@ -84,6 +84,12 @@ def _card(here: Here, sharing: Consent) -> dict[str, Any]:
     }
 
 
+def _terms(here: Here, sharing: Consent) -> list[tuple[str, str]]:
+    """Return what she agreed; until when stands above it, unless she stopped before."""
+    until = "" if shown.state(sharing) == "REVOKED" else here.words("until")
+    return [(name, sentence(text)) for name, text in terms_of(here, sharing) if name != until]
+
+
 def _facts(here: Here, sharing: Consent) -> list[tuple[str, str]]:
     words, state = here.words, shown.state(sharing)
     stopped = moment(sharing.revoke_time, words) if state == "REVOKED" else ""
@@ -92,8 +98,8 @@ def _facts(here: Here, sharing: Consent) -> list[tuple[str, str]]:
         (words("stopped.on"), stopped),
         (words("paused.on"), paused),
         (words("for"), here.published.purpose_title(sharing.purpose)),
-        (words("until"), last_day(sharing.end_time, words)),
-        (words("used"), shown.used(here, sharing)),
+        (words("until"), "" if stopped else last_day(sharing.end_time, words)),
+        (words("used"), sentence(shown.used(here, sharing))),
         (words("told.last"), _told(here, sharing)),
     ]
 

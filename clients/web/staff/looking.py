@@ -160,7 +160,7 @@ def _unverified(here: Here) -> Response:
         "failed.html",
         status=502,
         title=words("unverified.title"),
-        happened=words("unverified.happened"),
+        said=words("unverified.happened"),
         step=words("unverified.step"),
         call_id="",
     )

@@ -39,6 +39,8 @@ PURPOSES: Final = {
     "VerifyIdentity": "IdentityVerification",
 }
 DAY_SECONDS: Final = 86_400
+_MOST: Final = 2**32 - 1
+"""More than any purpose may have; what is too much, the vault says."""
 _CODE: Final = "LEGAL_BASIS_CODE_"
 _NUMBERS: Final = ("longest_days", "retention_days", "times", "period_days")
 _TRIED_OUT: Final = frozenset({"FIELD_INVALID", "FIELD_UNKNOWN", "REGISTRY_CONFLICT", "NOT_FOUND"})
@@ -169,7 +171,7 @@ def _bounds(here: Here) -> PurposeBounds:
         ],
         longest_days=_number(said("longest_days")),
         frequency_count=_number(said("times")),
-        frequency_period_seconds=_number(said("period_days")) * DAY_SECONDS,
+        frequency_period_seconds=min(_number(said("period_days")) * DAY_SECONDS, _MOST),
         retention_days=days,
         method=pb.PROCESSING_METHOD_STORE if days else pb.PROCESSING_METHOD_VIEW,
         storage=said("storage") or "GB",

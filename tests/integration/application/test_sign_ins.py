@@ -719,6 +719,21 @@ async def test_what_was_issued_before_is_good_no_more(rooms: Rooms, mair: str) -
         assert await rooms.vault_of(issued(caller, signed_out)) == mair
 
 
+async def test_a_replay_under_way_ends_when_she_signs_out(
+    rooms: Rooms, mair: str, clock: AdjustableClock
+) -> None:
+    await rooms.sign_ins.sign_out(MAIR, HERSELF, new_id())
+    caller = issued(MAIR, rooms.house.clock.now())
+    replay = rooms.house.audits.replay_vault(caller, mair)
+    await anext(replay)
+
+    await rooms.sign_ins.sign_out(caller, HERSELF, new_id())
+    clock.late_seconds += 60
+
+    with pytest.raises(SignedOutError):
+        await anext(replay)
+
+
 async def test_signing_out_is_answered_to_a_retry(rooms: Rooms, mair: str) -> None:
     request_id = new_id()
     caller = issued(MAIR, rooms.house.clock.now())

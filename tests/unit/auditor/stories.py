@@ -688,7 +688,8 @@ def an_assisted_story() -> Story:
 
     One opens her vault and the way to it by letter, where she grants; one lets it go on at a
     counter, one stops it by phone. Then a sign-in of hers is let in at the counter, by which she
-    opens another way and closes the first; she protects what she gave, and no more.
+    opens another way and closes the first; she protects what she gave, and no more. The service
+    tells what came of it.
     """
     story = Story(acting=as_official("letter"))
     story.found()
@@ -715,6 +716,7 @@ def an_assisted_story() -> Story:
     story.acting = as_official("phone", "another")
     story.revoke("consent")
     story.unlink("another")
+    story.tell("consent", "granted")
     return story
 
 

@@ -51,7 +51,7 @@ RESUMPTION = version_of(STORY, ConsentResumed)
 HER_LINKING = version_of(STORY, SignInLinked, 1)
 HER_UNLINKING = version_of(STORY, SignInUnlinked)
 STOP = version_of(STORY, ConsentRevoked)
-LAST = len(STORY.vault)
+CODES_UNLINKING = version_of(STORY, SignInUnlinked, 1)
 
 NEVER = "an official acted by a way to her vault that was never opened"
 CLOSED = f"a way to her vault that was closed at version {HER_UNLINKING}"
@@ -115,7 +115,7 @@ EDITED_FACTS = [
     (LINKING, with_facts(sign_in="other"), NOT_FOLLOWED),
     (HER_LINKING, with_facts(sign_in=WAY), "the way to her vault was opened already"),
     (HER_UNLINKING, with_facts(sign_in="other"), "it closes a way to her vault that was never"),
-    (LAST, with_facts(sign_in=WAY), f"it closes {CLOSED}"),
+    (CODES_UNLINKING, with_facts(sign_in=WAY), f"it closes {CLOSED}"),
 ]
 
 

@@ -76,7 +76,7 @@ def test_whose_choice_it_is_is_said_honestly(
 
     printed = " ".join(terminal.run("request", "show", "c0").out.split())
 
-    assert f"Whose choice {said}" in printed
+    assert f"Whose choice it is {said}" in printed
 
 
 def test_when_it_would_begin_and_by_when_it_is_needed_is_shown(

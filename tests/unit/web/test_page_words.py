@@ -15,7 +15,7 @@ from clients.wording.words import LANGUAGES, catalogue
 
 WEB = Path(__file__).parents[3] / "clients" / "web"
 ROOMS = ["", *sorted(file.parent.name for file in WEB.glob("*/words.json"))]
-HERS = [room for room in ROOMS if room not in {"staff"}]
+HERS = [room for room in ROOMS if room != "staff"]
 FORMS = {"en": {"one", "other"}, "cy": {"zero", "one", "two", "few", "many", "other"}}
 OURS = re.compile(
     r"vault|grant|disclos|subject|consent|revoke|revocation|narrow|evidence|receipt", re.IGNORECASE

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import apsw
 import pytest
 
 from clients.web.sessions import (
@@ -46,6 +47,22 @@ def signed_in(sessions: Sessions, clock: Clock, sub: str = "mair") -> Session:
     return session
 
 
+def test_what_lapsed_for_good_is_forgotten_without_a_restart(
+    sessions: Sessions, clock: Clock, tmp_path: Path
+) -> None:
+    for number in range(20):
+        signed_in(sessions, clock, f"somebody-{number}")
+    clock.now += IDLE_SECONDS + LAPSED_SECONDS
+
+    signed_in(sessions, clock)
+
+    database = apsw.Connection(str(tmp_path / "web" / "sessions.db"))
+    try:
+        assert database.execute("SELECT count(*) FROM sessions").fetchall() == [(1,)]
+    finally:
+        database.close()
+
+
 def test_what_is_kept_comes_back_to_the_same_browser(sessions: Sessions, clock: Clock) -> None:
     session = signed_in(sessions, clock)
     session.notes["draft"] = {"names": ["postalCode"]}
@@ -83,8 +100,6 @@ def test_a_row_under_another_secret_opens_nothing(
     sessions: Sessions, clock: Clock, tmp_path: Path
 ) -> None:
     """Whoever can write the file puts her session under a secret of his own."""
-    import apsw  # noqa: PLC0415
-
     hers, his = signed_in(sessions, clock), signed_in(sessions, clock, "emlyn")
     file = apsw.Connection(str(tmp_path / "web" / "sessions.db"))
     rows = file.execute("SELECT id, sealed FROM sessions").fetchall()
@@ -214,8 +229,6 @@ def test_what_was_ended_is_not_brought_back_by_a_visit_under_way(
 def test_sweeping_forgets_what_lapsed_for_good(
     sessions: Sessions, clock: Clock, tmp_path: Path
 ) -> None:
-    import apsw  # noqa: PLC0415
-
     old = signed_in(sessions, clock)
     clock.now += IDLE_SECONDS + LAPSED_SECONDS
     new = signed_in(sessions, clock)
