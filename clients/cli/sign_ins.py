@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,14 +11,13 @@ from clients import approving
 from clients.cli.command import command, noun
 from clients.cli.numbers import short, whole_id
 from clients.cli.session import Session
+from clients.wording.entries import WAYS
 from clients.wording.times import moment
 
 if TYPE_CHECKING:
     from vault.api.v1.vault_pb2 import SignIn, Vault
 
 app = noun("The sign-ins that lead to your information.")
-
-_MEANS: Final = {1: "code", 2: "provider"}
 
 
 @command(app, "list", for_citizens=True)
@@ -143,7 +142,7 @@ def _say(session: Session, place: Vault) -> None:
         [
             (
                 short(one.sign_in_id),
-                words.one_of("way", _MEANS.get(one.means, "")),
+                words.one_of("way", WAYS.get(one.means, "")),
                 moment(one.link_time, words),
                 _state(session, one, is_this=one.sign_in_id == place.sign_in_id),
             )

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp
 
     from clients.web.room import Route as Page
     from clients.web.sessions import Session
@@ -79,7 +80,7 @@ MOST_UPLOADS: Final = 8
 _YEAR_SECONDS: Final = 31_536_000
 
 
-def application(settings: Settings) -> Starlette:
+def application(settings: Settings) -> ASGIApp:
     """Return the application, which opens what it stands on when it starts."""
     house, uploads = House(settings), asyncio.Semaphore(MOST_UPLOADS)
     routes: list[Route | Mount] = [
@@ -91,7 +92,6 @@ def application(settings: Settings) -> Starlette:
     routes.append(Mount("/static", static))
     host = urllib.parse.urlsplit(settings.origin).hostname or ""
     middleware = [
-        Middleware(Headers, sign_in=lambda: house.sign_in_origin, is_secure=settings.is_secure),
         Middleware(TrustedHostMiddleware, allowed_hosts=[host]),
         Middleware(Addresses),
     ]
@@ -100,12 +100,14 @@ def application(settings: Settings) -> Starlette:
         status = error.status_code if isinstance(error, HTTPException) else 500
         return await run_in_threadpool(_failed, house, request, status)
 
-    return Starlette(
+    inside = Starlette(
         routes=routes,
         middleware=middleware,
         exception_handlers={HTTPException: wrong, 500: wrong},
         lifespan=_lifespan(house),
     )
+    # Around it, for what Starlette answers outside of any middleware has them, too: a 500.
+    return Headers(inside, lambda: house.sign_in_origin, is_secure=settings.is_secure)
 
 
 def by_path() -> dict[str, dict[str, Page]]:

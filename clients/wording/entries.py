@@ -25,8 +25,8 @@ _ACTORS: Final = {
     10: "AUDITOR",
 }
 _OFFICIAL: Final = 7
-_PROVIDER: Final = 2
-"""A sign-in, where a way to her information was opened or closed; the other is a code."""
+WAYS: Final = {1: "code", 2: "provider"}
+"""What leads to her information: a code on paper for officials, or a sign-in at a provider."""
 _APPROVALS: Final = {2: "OIDC_STEP_UP", 3: "WEBAUTHN"}
 _REPORTS: Final = {
     1: "RECEIVED",
@@ -60,8 +60,8 @@ def happened(reader: Reader, entry: HistoryEntry) -> str:
     """Return what happened in a line of history, and who did it where that was not she herself."""
     words = reader.words
     kind = entry.type.partition(".")[0]
-    if entry.HasField("sign_in") and entry.sign_in.means == _PROVIDER:
-        kind = kind.replace("sign-in", "provider")
+    if way := WAYS.get(entry.sign_in.means):
+        kind = kind.replace("sign-in", way)
     text = lines(words.one_of("happened", kind), told(reader, entry))
     if entry.acting.capacity != _OFFICIAL:
         return lines(text, words.maybe(f"confirmed.{_APPROVALS.get(entry.approval_kind, '')}"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vault.application.documents import SEEN_FOR_SECONDS
 from vault.application.looks import Looks
 from vault.domain import consent as consents
 from vault.domain import disclosure, registry
@@ -125,7 +126,7 @@ class Audits:
         seen = clock.monotonic()
         async for item in self._replay(vault_id, as_of, after_version):
             # She may have closed that way or signed out meanwhile. An auditor's look is recorded.
-            while caller.role == "citizen" and clock.monotonic() - seen > SEEN_FOR_SECONDS:
+            if caller.role == "citizen" and clock.monotonic() - seen > SEEN_FOR_SECONDS:
                 seen = clock.monotonic()
                 await self._looks.look(caller, vault_id, case_ref)
             yield item

@@ -133,12 +133,21 @@ class Sender:
         found = {}
         for service_id in {notice.service for notice in delivery.notices} - {""}:
             try:
-                service = await self._registry.service(service_id)
-                texts = (await self._registry.named(service.published)).name
+                found[service_id] = await self._who(service_id, contact.language)
             except NotFoundError:
                 continue
-            found[service_id] = texts.get(contact.language) or texts.get("en", "")
         return found
+
+    async def _who(self, service_id: str, language: str) -> str:
+        """Return a service and its organisation as pages name them: "Aber Council, Home care"."""
+        service = await self._registry.service(service_id)
+        organisations = (await self._registry.state()).organisations
+        named = [
+            (await self._registry.named(published)).name
+            for published in (organisations[service.organisation], service.published)
+        ]
+        whose, name = (texts.get(language) or texts["en"] for texts in named)
+        return name if name.startswith(whose) else f"{whose}, {name}"
 
     def _give_up(self, delivery: Delivery, reason: str) -> None:
         kinds = ", ".join(sorted({notice.kind for notice in delivery.notices}))

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from clients.receipts import b64, listed_keys
 from clients.web.confirmations.records import LOG, address, checked, entry_here, is_genuine
 from clients.web.room import Room
+from clients.web.templates import sentence
 from clients.wording.entries import happened, outcome, reason_for, references, what, who
 from clients.wording.times import exact, moment
 
@@ -45,7 +46,7 @@ def confirmations(here: Here) -> Response:
                 "path": address(entry),
                 "when": moment(entry.time, here.words),
                 "happened": happened(here, entry),
-                "who": who(here, entry) if entry.service_id or not _is_hers(entry) else "",
+                "about": _about(here, entry),
                 "is_genuine": is_genuine(entry, known),
             }
             for entry in page.entries
@@ -101,14 +102,22 @@ def _rows(here: Here, entry: HistoryEntry) -> list[tuple[str, str]]:
     words = here.words
     is_attempt = entry.type.startswith(_ATTEMPTS)
     return [
-        (words("confirmation.what"), happened(here, entry)),
+        (words("confirmation.what"), sentence(happened(here, entry))),
         (words("column.when"), exact(entry.time, words)),
         (words("column.who"), who(here, entry)),
         (words("column.what"), what(here, entry)),
         (words("column.why"), reason_for(here, entry)),
         (words("column.outcome"), outcome(here, entry) if is_attempt else ""),
-        (words("theirs"), "\n".join(filter(None, references(here, entry)))),
+        (words("theirs"), sentence("\n".join(filter(None, references(here, entry))))),
     ]
+
+
+def _about(here: Here, entry: HistoryEntry) -> str:
+    """Return whom a line of the list is about, else which information."""
+    if entry.service_id or not _is_hers(entry):
+        return who(here, entry)
+    kinds = dict.fromkeys(item.evidence_type for item in entry.items)
+    return ", ".join(here.published.kind(kind).title for kind in kinds)
 
 
 def _is_hers(entry: HistoryEntry) -> bool:

@@ -29,7 +29,30 @@ EXPORT_SECONDS: Final = 900.0
 MOST_AT_ONCE: Final = 4
 """Archives that are made at the same time, for everybody together: each is held in memory."""
 
-_under_way = threading.BoundedSemaphore(MOST_AT_ONCE)
+
+class Places:
+    """Archives under way: so many for everybody, and one for each, however slowly it is taken."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken: set[tuple[str, str]] = set()
+        self._turn = threading.Lock()
+
+    def take(self, who: tuple[str, str]) -> bool:
+        """Take a place for somebody, and say whether there was one."""
+        with self._turn:
+            if who in self._taken or len(self._taken) >= self._most:
+                return False
+            self._taken.add(who)
+            return True
+
+    def leave(self, who: tuple[str, str]) -> None:
+        """Make room for another."""
+        with self._turn:
+            self._taken.discard(who)
+
+
+_under_way = Places(MOST_AT_ONCE)
 
 
 @room.get("/export")
@@ -47,19 +70,20 @@ def before_taking(here: Here) -> Response:
 @room.post("/export")
 def take(here: Here) -> Response:
     """Return the archive, as it is made."""
-    if not _under_way.acquire(blocking=False):
+    who = (here.session.issuer, here.session.sub)
+    if not _under_way.take(who):
         return _refused(here, "export.busy", "export.busy.step", 503)
     try:
         head, parts = _begun(here)
         if head is None or is_too_large(head):
-            _under_way.release()
+            _under_way.leave(who)
             return _refused(here, "export.large", "export.large.step", 409)
     except BaseException:
-        _under_way.release()
+        _under_way.leave(who)
         raise
     now = dt.datetime.now(zone())
     name = f"{here.words('export.name')}-{now:%Y-%m-%d}"
-    content = _released_after(archived(parts, name, here.words, now))
+    content = _released_after(archived(parts, name, here.words, now), who)
     # What has begun is ended when it is dropped, whether or not a byte of it is asked for.
     next(content)
     headers = {"content-disposition": f'attachment; filename="{name}.zip"'}
@@ -78,13 +102,13 @@ def _begun(here: Here) -> tuple[ExportHead | None, Iterator[ExportVaultResponse]
     return first.head, itertools.chain([first], parts)
 
 
-def _released_after(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _released_after(chunks: Iterator[bytes], who: tuple[str, str]) -> Iterator[bytes]:
     """Yield nothing once, then all chunks; whatever ends it makes room for another."""
     try:
         yield b""
         yield from (chunk for chunk in chunks if chunk)
     finally:
-        _under_way.release()
+        _under_way.leave(who)
 
 
 def _refused(here: Here, said: str, step: str, status: int) -> Response:

@@ -19,6 +19,7 @@ from clients.web.approvals import completes
 from clients.web.dates import TypedDay, end_of
 from clients.web.room import Room
 from clients.web.sharing import shown
+from clients.web.templates import sentence
 from clients.wording.terms import difference_rows, parts_of, terms_of
 from clients.wording.times import last_day
 
@@ -234,7 +235,7 @@ def _as_shown(here: Here, sharing: Consent) -> dict[str, Any]:
         "why": texts.why if texts else "",
         "if_stopped": texts.if_stopped if texts else "",
         "parts": parts_of(here, sharing),
-        "terms": terms_of(here, sharing),
+        "terms": [(name, sentence(text)) for name, text in terms_of(here, sharing)],
         "until": last_day(sharing.end_time, here.words),
     }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clients.web.room import Room
 from clients.web.sharing import shown
+from clients.web.templates import sentence
 from clients.wording.entries import happened, outcome, references, reported, what
 from clients.wording.published import whole_list
 from clients.wording.terms import parts_of, terms_of

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import grpc
 import pytest
@@ -175,13 +176,10 @@ def line(kind: str, **told: object) -> HistoryEntry:
         ("consent-resumed.1", "You let it go on"),
         ("evidence-disputed.1", "You said that this is wrong"),
         ("dispute-resolved.1", "You settled what was wrong"),
-        ("sign-in-linked.1", "A code for an official was made"),
-        ("sign-in-linked.2", "A code for an official was made"),
         ("link-code-created.1", "A code for another sign-in was made"),
         ("signed-out-everywhere.1", "You signed out everywhere"),
         ("evidence-protected.1", "You protected something"),
         ("protection-lifted.1", "You protect it no more"),
-        ("sign-in-unlinked.1", "A code for an official was closed"),
         ("contact-set.1", "How you are reached was changed"),
         ("passkey-added.1", "You added a passkey"),
         ("passkey-removed.1", "A passkey was removed"),
@@ -197,17 +195,20 @@ def test_everything_that_can_happen_has_its_words(
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "means", "said"),
     [
-        ("sign-in-linked.2", "Another sign-in was linked"),
-        ("sign-in-unlinked.1", "A sign-in was closed"),
+        ("sign-in-linked.1", 1, "A code for an official was made"),
+        ("sign-in-linked.2", 1, "A code for an official was made"),
+        ("sign-in-unlinked.1", 1, "A code for an official was closed"),
+        ("sign-in-linked.2", 2, "Another sign-in was linked"),
+        ("sign-in-unlinked.1", 2, "A sign-in was closed"),
     ],
 )
 def test_a_sign_in_is_not_told_of_as_a_code(
-    server: FakeServer, terminal: Terminal, kind: str, said: str
+    server: FakeServer, terminal: Terminal, kind: str, means: Any, said: str
 ) -> None:
     terminal.environment["COLUMNS"] = "160"
-    way = SignIn(sign_in_id=world.SUBJECT, means=2, link_time=world.NOW)
+    way = SignIn(sign_in_id=world.SUBJECT, means=means, link_time=world.NOW)
     server.says("ListHistory", ListHistoryResponse(entries=[line(kind, sign_in=way)]))
 
     assert said in terminal.run("history", "list").out

@@ -85,7 +85,7 @@ def test_what_is_no_token_is_not_good(token: str | bytes) -> None:
 
 
 def test_how_long_ago_she_may_have_signed_in_can_be_set() -> None:
-    token = ISSUER.id_token(SUB, NONCE, auth_time=NOW - 100)
+    token = ISSUER.id_token(SUB, NONCE, auth_time=int(time.time()) - 100)
 
     assert is_good(token)
     assert not is_good(token, max_age_seconds=60)

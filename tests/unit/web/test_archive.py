@@ -9,6 +9,7 @@ import json
 import zipfile
 from collections.abc import Iterable, Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from starlette.responses import StreamingResponse
@@ -16,6 +17,7 @@ from starlette.responses import StreamingResponse
 from clients.connection import CallError
 from clients.export.form import BrokenError
 from clients.web.confirmations import archive, taking_away
+from clients.web.sessions import Session
 from clients.wording.words import Words
 from vault.api.v1.export_pb2 import ExportedDocument, ExportedProof, ExportEnd, ExportHead
 from vault.api.v1.log_pb2 import Record
@@ -105,8 +107,10 @@ def test_too_many_records_are_known_from_the_head() -> None:
 class Visit:
     """A visit whose vault answers with these parts, or refuses."""
 
-    def __init__(self, parts: Iterable[Part] | CallError) -> None:
+    def __init__(self, parts: Iterable[Part] | CallError, sub: str = "") -> None:
         self._parts = parts
+        # Another person each time, unless it is said who.
+        self.session = Session(secret="", issuer="https://i", sub=sub or str(uuid4()))
         self.words, self.acting, self.vault, self.vaults = Words("en"), None, self, self
         self.words = type("Said", (), {"__call__": lambda _, key: key, "language": "en"})()
         self.pages: list[tuple[str, int]] = []
@@ -143,3 +147,16 @@ def test_only_so_many_are_made_at_once_and_each_makes_room_again() -> None:
         take(large)
         assert large.pages == [("export.large", 409)]
         assert isinstance(take(Visit(whole())), StreamingResponse)
+
+
+def test_nobody_keeps_others_from_taking_theirs_by_taking_it_slowly() -> None:
+    slowly = take(Visit(whole(), "mallory"))
+    again = Visit(whole(), "mallory")
+    take(again)
+    assert again.pages == [("export.busy", 503)]
+
+    under_way = [take(Visit(whole(), f"mair-{n}")) for n in range(taking_away.MOST_AT_ONCE - 1)]
+
+    assert all(isinstance(one, StreamingResponse) for one in (slowly, *under_way))
+    del slowly
+    assert isinstance(take(Visit(whole(), "mallory")), StreamingResponse)

@@ -80,8 +80,10 @@ def test_every_text_is_used(room: str) -> None:
     unused = {
         key
         for key in texts_of(room)
-        # What an official reads instead is looked up under the name of what she reads.
-        if not re.search(rf"""["']{re.escape(key.removeprefix("assist."))}["']""", said)
+        # What an official reads instead is looked up under the name of what she reads, and what
+        # all clients have may be said another way here.
+        if key not in catalogue()
+        and not re.search(rf"""["']{re.escape(key.removeprefix("assist."))}["']""", said)
         and not any(key.startswith(family) for family in families)
     }
     assert not unused

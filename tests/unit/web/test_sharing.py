@@ -70,7 +70,7 @@ def test_what_starts_later_is_not_there_yet() -> None:
 @pytest.mark.parametrize(
     ("found", "until"),
     [
-        (sharing(last=10), "12 Dec 2026"),
+        (sharing(last=10), "12 December 2026"),
         (sharing(last=10, retention_days=0), ""),
         (sharing(), ""),
     ],
