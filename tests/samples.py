@@ -310,13 +310,13 @@ def _link(samples: Samples) -> Any:
     return vaults.LinkSignInRequest(request_id=new_id(), link_code=made.link_code)
 
 
-def _export(samples: Samples) -> Any:
-    # Another sample protects it, and an official takes nothing away that is protected.
+def _unprotected(samples: Samples, request: Any) -> Any:
+    # Another sample protects it, and an official sees and takes nothing that could give it away.
     lifting = evidence.ProtectEvidenceRequest(
         request_id=new_id(), evidence_id=samples.citizen.evidence["income"]
     )
     samples.citizen.caller.ask("EvidenceService/ProtectEvidence", lifting)
-    return vaults.ExportVaultRequest()
+    return request
 
 
 def _remove_passkey(samples: Samples) -> Any:
@@ -497,13 +497,13 @@ _CITIZENS: Final[dict[str, Callable[[Samples], Any]]] = {
         request_id=new_id(),
         contact=contact_pb2.Contact(email=f"{new_id()}@example.org", discreet=True),
     ),
-    "VaultService/GetContact": lambda _: vaults.GetContactRequest(),
+    "VaultService/GetContact": lambda s: _unprotected(s, vaults.GetContactRequest()),
     "VaultService/AddPasskey": _add_passkey,
     "VaultService/RemovePasskey": _remove_passkey,
     "VaultService/ListPasskeys": lambda _: vaults.ListPasskeysRequest(page_size=2),
     "VaultService/ListHistory": lambda _: vaults.ListHistoryRequest(page_size=2),
     "VaultService/ImportVault": _import,
-    "VaultService/ExportVault": _export,
+    "VaultService/ExportVault": lambda s: _unprotected(s, vaults.ExportVaultRequest()),
     "EvidenceService/ProvideEvidence": lambda _: providing("postal_address", ADDRESS),
     "EvidenceService/ReplaceEvidence": _replace_evidence,
     "EvidenceService/UploadDocument": lambda _: uploading(pdf()),

@@ -173,6 +173,8 @@ class Approvals:
     """Whether each code is shown to be hers."""
     let_in: set[str] = field(default_factory=set)
     """The sign-ins that were linked with a code of hers."""
+    others: set[str] = field(default_factory=set)
+    """The sign-ins that were linked with a code that is not shown to be hers."""
 
     @property
     def signer(self) -> Signer | None:
@@ -196,21 +198,28 @@ class Approvals:
         """
         if isinstance(facts, PasskeyRemoved):
             self.passkeys.pop(facts.passkey_id, None)
-        if isinstance(facts, SignInLinked) and self.link_codes.pop(facts.link_code, False):
-            self.let_in.add(facts.sign_in)
+        if isinstance(facts, SignInLinked) and facts.link_code:
+            is_hers = self.link_codes.pop(facts.link_code, False)
+            (self.let_in if is_hers else self.others).add(facts.sign_in)
         if not isinstance(facts, NEEDS_PROOF):
             return None
         keys = Keys(provider, self.passkeys)
         judgement = judge_approval(link, facts, payload, keys, consent)
         if isinstance(judgement, Shown):
-            judgement = self._once_and_hers(link, judgement)
+            is_known = provider is not None and provider.is_pinned
+            judgement = self._once_and_hers(link, judgement, is_known=is_known)
         if isinstance(facts, LinkCodeCreated):
             self.link_codes[facts.link_code] = isinstance(judgement, Shown)
         if isinstance(facts, PasskeyAdded):
             self.passkeys[facts.passkey_id] = (facts, judgement)
         return judgement
 
-    def _once_and_hers(self, link: Link, shown: Shown) -> Judgement:
+    def _once_and_hers(self, link: Link, shown: Shown, *, is_known: bool) -> Judgement:
+        """Return whether she herself approved, and this alone.
+
+        Args:
+            is_known: whoever signed is one of those that the auditor knows to be her.
+        """
         if (before := self.used.get(shown.challenge)) is not None:
             return NotShown(f"its challenge was used before, at version {before}")
         self.used[shown.challenge] = link.version
@@ -219,6 +228,9 @@ class Approvals:
         is_new = link.acting.actor in self.let_in and link.acting.actor not in self.signers
         if self.signers and not is_new:
             return NotShown("somebody else approved it than approved what came before")
+        if link.acting.actor in self.others and not is_known:
+            # Who was let in by others is not she for having been the first to approve anything.
+            return NotShown("the sign-in by which it was approved is not shown to be let in by her")
         self.signers[link.acting.actor] = shown.signer
         return shown
 

@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any, Final
 
 from clients.cli.errors import CommandError, ExitCode
-from clients.oidc import Provider, SignInError, Tokens, new_secret
+from clients.oidc.provider import Provider, SignInError, Tokens, new_secret
 
 if TYPE_CHECKING:
     from clients.cli.session import Session

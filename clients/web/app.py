@@ -23,7 +23,7 @@ from starlette.staticfiles import StaticFiles
 
 from clients.approving import NotAsShownError
 from clients.connection import CallError
-from clients.oidc import SignInError
+from clients.oidc.provider import SignInError
 from clients.web import failure
 from clients.web.approvals import PasskeyAnswerError
 from clients.web.forms import Form, FormError, is_from_our_page, is_same_origin, read_form

@@ -8,7 +8,9 @@ the challenge as its nonce is the approval, and comes back to `finish`. Either w
 function completes it:
 
     @completes("grant")
-    def shared(here: Here, message: bytes, approval: Approval | None) -> Response: ...
+    def shared(here: Here, message: bytes, approval: Approval | None) -> Response:
+        request = approved(GrantConsentRequest, message, approval)
+        ...
 
 An official who acts for her records where her agreement is kept.
 """
@@ -17,7 +19,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from clients.web.provider_flow import begin_flow
 from clients.web.room import room_of
@@ -31,32 +33,50 @@ if TYPE_CHECKING:
     from clients.web.here import Here
     from vault.api.v1.vault_pb2 import Approval, ApprovalChallenge
 
+    Completion = Callable[[Here, bytes, Approval | None], Response]
+
 ASSERTION: Final = "assertion"
 """The field of a form in which a passkey's answer comes (`static/passkey.js`)."""
 
-_COMPLETIONS: Final[dict[str, Callable[[Here, bytes, Approval | None], Response]]] = {}
+_COMPLETIONS: Final[dict[str, Completion]] = {}
 _PARTS: Final = ("credential", "authenticator_data", "client_data_json", "signature")
+
+
+class Approvable(Protocol):
+    """A call's message that takes an approval."""
+
+    @property
+    def approval(self) -> Approval:
+        """Return the approval in it."""
+
+    def ParseFromString(self, serialized: bytes, /) -> int:  # noqa: N802 - protobuf's name
+        """Take what bytes say."""
+
+
+_Request = TypeVar("_Request", bound=Approvable)
 
 
 class PasskeyAnswerError(Exception):
     """What came in the place of a passkey's answer is none."""
 
 
-def completes(
-    decision: str,
-) -> Callable[
-    [Callable[[Here, bytes, Approval | None], Response]],
-    Callable[[Here, bytes, Approval | None], Response],
-]:
+def completes(decision: str) -> Callable[[Completion], Completion]:
     """Make a function of a room complete a decision, given its message and the approval."""
 
-    def added(
-        complete: Callable[[Here, bytes, Approval | None], Response],
-    ) -> Callable[[Here, bytes, Approval | None], Response]:
+    def added(complete: Completion) -> Completion:
         _COMPLETIONS[decision] = complete
         return complete
 
     return added
+
+
+def approved(kind: type[_Request], message: bytes, approval: Approval | None) -> _Request:
+    """Return the message of a decision to be completed, with its approval in it."""
+    request = kind()
+    request.ParseFromString(message)
+    if approval is not None:
+        request.approval.CopyFrom(approval)
+    return request
 
 
 def begin(

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import time
 import urllib.parse
 from typing import TYPE_CHECKING, Final
 
 from clients.connection import Connection
-from clients.oidc import Provider
+from clients.oidc.provider import Provider, SignInError
 from clients.web.sessions import Sessions
 from clients.web.templates import Templates
 
@@ -20,6 +21,8 @@ TOKEN: Final[contextvars.ContextVar[str]] = contextvars.ContextVar("token", defa
 """The access token of whoever is here: one connection serves all visits."""
 
 TIMEOUT_SECONDS: Final = 15.0
+ASK_AGAIN_SECONDS: Final = 5.0
+"""How long a provider that did not answer is left alone."""
 
 
 class House:
@@ -31,6 +34,7 @@ class House:
         self.templates = Templates(settings)
         self.vault = Connection(settings.target, TOKEN.get, timeout_seconds=TIMEOUT_SECONDS)
         self._provider: Provider | None = None
+        self._ask_again = 0.0
         self._lock = threading.Lock()
 
     @property
@@ -42,14 +46,24 @@ class House:
         """
         with self._lock:
             if self._provider is None:
-                settings = self.settings
-                self._provider = Provider.discover(
-                    settings.issuer,
-                    settings.client_id,
-                    key_file=settings.client_key,
-                    resource=settings.resource,
-                )
+                self._provider = self._discovered()
             return self._provider
+
+    def _discovered(self) -> Provider:
+        settings = self.settings
+        if time.monotonic() < self._ask_again:
+            # Each who waited for it would keep a thread from everybody else.
+            raise SignInError("unreachable")
+        try:
+            return Provider.discover(
+                settings.issuer,
+                settings.client_id,
+                key_file=settings.client_key,
+                resource=settings.resource,
+            )
+        except SignInError:
+            self._ask_again = time.monotonic() + ASK_AGAIN_SECONDS
+            raise
 
     @property
     def sign_in_origin(self) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from starlette.responses import RedirectResponse
 
-from clients.oidc import SignInError, Tokens, new_secret
+from clients.oidc.provider import SignInError, Tokens, new_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import RedirectResponse, Response
 
-from clients.oidc import SignInError
+from clients.oidc.provider import SignInError
 from clients.web import approvals
 from clients.web.forms import is_same_origin
 from clients.web.here import local_path
@@ -19,7 +19,7 @@ from clients.web.provider_flow import SIGNED_IN, begin_flow, end_flow
 from clients.web.room import EVERYBODY, Room
 
 if TYPE_CHECKING:
-    from clients.oidc import Tokens
+    from clients.oidc.provider import Tokens
     from clients.web.here import Here
 
 room = Room(__name__)
@@ -29,10 +29,11 @@ _DOORS: Final = {"official": "/help", "staff": "/staff"}
 
 @room.get("/sign-in", roles=EVERYBODY)
 def sign_in(here: Here) -> Response:
-    """Send somebody to the provider: `as` says in what role, `back` where to go on."""
-    role = here.asked("as")
+    """Send somebody to the provider: `back` says where to go on, `as` or else `back` in what role."""
+    back = local_path(here.asked("back"), "")
+    role = here.asked("as") or role_of(back)
     role = role if role in _DOORS else "citizen"
-    back = local_path(here.asked("back"), _DOORS.get(role, "/"))
+    back = back or _DOORS.get(role, "/")
     # Whoever comes back on a shared device still uses it, whatever the link to here says.
     here.session.is_shared_device |= here.asked("shared") == "yes"
     return begin_flow(here, "sign-in", role=role, back=back)
@@ -96,6 +97,13 @@ def still_here(here: Here) -> Response:
     """Keep a session going, for a page on which somebody is still reading or writing."""
     left = here.session.idle_seconds if here.session.is_signed_in else 0
     return Response(json.dumps({"seconds": left}), media_type="application/json")
+
+
+def role_of(path: str) -> str:
+    """Return the role in which somebody signs in who wants to go to a page."""
+    first = path.partition("?")[0] + "/"
+    within = (role for role, door in _DOORS.items() if first.startswith(f"{door}/"))
+    return next(within, "citizen")
 
 
 def _take_in(here: Here, role: str, issuer: str, tokens: Tokens) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MOST_CODES_SHOWN: Final = 20
 _PENCE: Final = "Pence"
 _OF_A_FILE: Final = frozenset({"mediaType", "sizeBytes"})
+_TYPES: Final = frozenset({"type", "@type"})
 
 
 def converted(field: Field, schema: Mapping[str, Any], text: str, words: Words) -> Any:
@@ -70,19 +71,27 @@ def _shown(field: Field, schema: Mapping[str, Any], value: Any, words: Words) ->
     schema = field.resolved(schema)
     if isinstance(value, list):
         items = schema.get("items", {})
-        return "\n".join(_shown(field, items, one, words) for one in value)
+        between = " " if all(map(_is_part_of_a_name, value)) else "\n"
+        return between.join(_shown(field, items, one, words) for one in value)
     if isinstance(value, dict) and _OF_A_FILE.issubset(value):
         return f"{field.spoken(value['mediaType'])}, {size(value['sizeBytes'])}"
     if isinstance(value, dict):
         properties = schema.get("properties", {})
         return ", ".join(
-            _shown(field, properties.get(name, {}), one, words) for name, one in value.items()
+            _shown(field, properties.get(name, {}), one, words)
+            for name, one in value.items()
+            if not (name in _TYPES and _is_part_of_a_name(value))
         )
     text = str(value)
     if schema.get("format") == "date":
         with contextlib.suppress(ValueError):
             return day(dt.date.fromisoformat(text), words)
     return field.spoken(text) if "enum" in schema else text
+
+
+def _is_part_of_a_name(value: Any) -> bool:
+    """Say whether it is a first or last name, which is read without saying which of them."""
+    return isinstance(value, dict) and "value" in value and not _TYPES.isdisjoint(value)
 
 
 def size(count: int) -> str:

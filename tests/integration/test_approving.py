@@ -270,9 +270,7 @@ def assertion(key: Authenticator = KEY, **changed: Any) -> Sign:
         pytest.param(assertion(OTHER), "APPROVAL_INVALID", id="a passkey that nobody added"),
         pytest.param(assertion(rp_id="x.example"), "APPROVAL_INVALID", id="another site"),
         pytest.param(assertion(flags=PRESENT), "APPROVAL_INVALID", id="who uses it is unknown"),
-        pytest.param(
-            assertion(origin=f"{ORIGIN}.example"), "APPROVAL_INVALID", id="another page"
-        ),
+        pytest.param(assertion(origin=f"{ORIGIN}.example"), "APPROVAL_INVALID", id="another page"),
         pytest.param(assertion(challenge="c" * 43), "APPROVAL_INVALID", id="another challenge"),
     ],
 )

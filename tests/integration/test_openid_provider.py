@@ -27,7 +27,7 @@ from typer.testing import CliRunner
 from clients.cli import browser
 from clients.cli.main import app
 from clients.cli.session import Session
-from clients.oidc import SignInError, Tokens, new_secret
+from clients.oidc.provider import SignInError, Tokens, new_secret
 from tests.approving import Authenticator
 from tests.openid_provider import (
     CONFIDENTIAL,

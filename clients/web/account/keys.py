@@ -11,7 +11,7 @@ import urllib.parse
 from typing import TYPE_CHECKING, Any, Final
 
 from clients import approving
-from clients.web.approvals import PasskeyAnswerError, completes
+from clients.web.approvals import PasskeyAnswerError, approved, completes
 from clients.web.failure import NotThereError
 from clients.web.passkeys import b64
 from clients.web.room import Room
@@ -81,9 +81,7 @@ def added(here: Here, message: bytes, approval: Approval | None) -> Response:
     """Add it."""
     from vault.api.v1.vault_service_pb2 import AddPasskeyRequest  # noqa: PLC0415
 
-    request = AddPasskeyRequest.FromString(message)
-    if approval is not None:
-        request.approval.CopyFrom(approval)
+    request = approved(AddPasskeyRequest, message, approval)
     here.vault.vaults.AddPasskey(request)
     here.tell(here.words("passkey.added"))
     return here.to("/account/passkeys")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from clients import approving
 from clients.connection import CallError
-from clients.web.approvals import completes
+from clients.web.approvals import approved, completes
 from clients.web.failure import NotThereError
 from clients.web.passkeys import to_use
 from clients.web.room import Room
@@ -66,9 +66,7 @@ def added(here: Here, message: bytes, approval: Approval | None) -> Response:
     """Make the code, and show it."""
     from vault.api.v1.vault_service_pb2 import CreateLinkCodeRequest  # noqa: PLC0415
 
-    request = CreateLinkCodeRequest.FromString(message)
-    if approval is not None:
-        request.approval.CopyFrom(approval)
+    request = approved(CreateLinkCodeRequest, message, approval)
     made = here.vault.vaults.CreateLinkCode(request)
     here.session.notes[_CODE] = {
         "code": made.link_code,

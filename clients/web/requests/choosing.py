@@ -8,6 +8,7 @@ missing, beside the field.
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from clients.web.dates import TypedDay, end_of, start_of
@@ -25,6 +26,12 @@ NOTE: Final = "requests"
 """Under which the session keeps what she is in the middle of, by the request's id."""
 
 MOST_KEPT: Final = 12
+
+LONGEST_KEPT: Final = 100
+"""Characters of one answer: none of them is free text."""
+
+_CHOICE: Final = re.compile(r"(?:part|piece)-[0-9]{1,4}|versions|end-(?:day|month|year)")
+"""The fields of the form."""
 
 FOLLOW: Final = "follow"
 THIS: Final = "this"
@@ -47,8 +54,10 @@ def known_note(here: Here, consent_request_id: str) -> Mapping[str, Any]:
 
 
 def keep_typed(here: Here, consent_request_id: str) -> None:
-    """Keep what she chose, for the pages that follow and for coming back."""
-    note_of(here, consent_request_id)["typed"] = list(here.form.pairs())
+    """Keep what she chose, for the pages that follow and for coming back; nothing else."""
+    note_of(here, consent_request_id)["typed"] = [
+        (name, value[:LONGEST_KEPT]) for name, value in here.form.pairs() if _CHOICE.fullmatch(name)
+    ]
 
 
 def typed_before(here: Here, consent_request_id: str) -> Form:

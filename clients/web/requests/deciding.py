@@ -12,7 +12,7 @@ from starlette.responses import Response
 from clients.connection import CallError
 from clients.receipts import SignedRecord
 from clients.web import passkeys
-from clients.web.approvals import completes
+from clients.web.approvals import approved, completes
 from clients.web.requests import asked as asking
 from clients.web.requests import choosing, offering, way_back
 from clients.web.requests.pages import request_page
@@ -109,9 +109,7 @@ def granted(here: Here, message: bytes, approval: Approval | None) -> Response:
     """Share it, or say what came in between."""
     from vault.api.v1.consent_service_pb2 import GrantConsentRequest  # noqa: PLC0415
 
-    request = GrantConsentRequest.FromString(message)
-    if approval is not None:
-        request.approval.CopyFrom(approval)
+    request = approved(GrantConsentRequest, message, approval)
     request_id = request.consent_request_id
     try:
         response = here.vault.consents.GrantConsent(request)
@@ -158,9 +156,7 @@ def refused(here: Here, message: bytes, approval: Approval | None) -> Response:
     """Say no, or say what came in between."""
     from vault.api.v1.consent_service_pb2 import RefuseConsentRequest  # noqa: PLC0415
 
-    request = RefuseConsentRequest.FromString(message)
-    if approval is not None:
-        request.approval.CopyFrom(approval)
+    request = approved(RefuseConsentRequest, message, approval)
     try:
         response = here.vault.consents.RefuseConsent(request)
     except CallError as error:

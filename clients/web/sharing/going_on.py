@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from clients import approving
 from clients.connection import CallError
 from clients.web import passkeys
-from clients.web.approvals import completes
+from clients.web.approvals import approved, completes
 from clients.web.dates import TypedDay, end_of
 from clients.web.room import Room
 from clients.web.sharing import shown
@@ -90,9 +90,7 @@ def resumed(here: Here, message: bytes, approval: Approval | None) -> Response:
     """Let it go on."""
     from vault.api.v1.consent_service_pb2 import ResumeConsentRequest  # noqa: PLC0415
 
-    request = ResumeConsentRequest.FromString(message)
-    if approval is not None:
-        request.approval.CopyFrom(approval)
+    request = approved(ResumeConsentRequest, message, approval)
     found = here.vault.consents.ResumeConsent(request).consent
     who, until = here.published.who(found.service_id), last_day(found.end_time, here.words)
     here.tell(here.words("resume.done", who=who, until=until))
@@ -177,9 +175,7 @@ def extended(here: Here, message: bytes, approval: Approval | None) -> Response:
     """Share for longer."""
     from vault.api.v1.consent_service_pb2 import ExtendConsentRequest  # noqa: PLC0415
 
-    request = ExtendConsentRequest.FromString(message)
-    if approval is not None:
-        request.approval.CopyFrom(approval)
+    request = approved(ExtendConsentRequest, message, approval)
     found = here.vault.consents.ExtendConsent(request).consent
     who, until = here.published.who(found.service_id), last_day(found.end_time, here.words)
     here.tell(here.words("longer.done", who=who, until=until))

@@ -366,6 +366,22 @@ def test_a_sign_in_that_she_is_not_shown_to_have_let_in_approves_nothing(
     assert "somebody else" in why(by_second(judge))
 
 
+def test_nor_if_she_approved_nothing_before(judge: Judge) -> None:
+    """Else whoever an operator let in would be taken for her, and she for somebody else."""
+    judge.says(let_in(), None, kind="staff-assisted")
+    judge.says(linking(), None)
+
+    assert "not shown to be let in by her" in why(by_second(judge))
+    assert isinstance(judge.says(added(), stepped_up(added())), Shown)
+
+    # But for an auditor who knows who she is.
+    known = {"issuer": ISSUER, "client_id": CLIENT, "sub": [SUB, "mair-too"]}
+    judge = Judge(Approvals(), provider=read_provider(jwks(KEY, **known)))
+    judge.says(let_in(), None, kind="staff-assisted")
+    judge.says(linking(), None)
+    assert isinstance(by_second(judge), Shown)
+
+
 def test_one_code_lets_one_sign_in_in(judge: Judge) -> None:
     judge.says(let_in(), stepped_up(let_in()))
     judge.says(linking(sign_in="the operator's"), None)

@@ -22,9 +22,9 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 
-from clients.oidc import Provider, SignInError, Tokens, new_secret
-from clients.oidc_assertion import ClientKey
-from clients.oidc_id_token import REFRESH_SECONDS, ProviderKeys
+from clients.oidc.assertion import ClientKey
+from clients.oidc.id_token import REFRESH_SECONDS, ProviderKeys
+from clients.oidc.provider import Provider, SignInError, Tokens, new_secret
 
 CLIENT: Final = "the-client"
 BACK: Final = "http://localhost:8000/signed-in"
@@ -257,7 +257,7 @@ def test_the_name_of_the_development_issuer_is_believed_on_this_machine_alone(
         for name, it in fake.metadata.items()
     }
     told = {**elsewhere, "issuer": "urn:citizen-vault:development"}
-    monkeypatch.setattr("clients.oidc.fetched_json", lambda _url: told)
+    monkeypatch.setattr("clients.oidc.provider.fetched_json", lambda _url: told)
     with refused("provider"):
         Provider.discover("https://x.example", CLIENT)
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 from joserfc import jws
 
-from clients.oidc import Provider, SignInError, Tokens, new_secret
+from clients.oidc.provider import Provider, SignInError, Tokens, new_secret
 from tests.visitor import BackError, Page, Visitor
 from vault.server.development_codes import CODE_SECONDS, Codes
 from vault.server.development_issuer import DevelopmentIssuer

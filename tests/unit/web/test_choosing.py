@@ -13,7 +13,7 @@ from clients.web.dates import TypedDay, end_of
 from clients.web.forms import Form
 from clients.web.here import Here
 from clients.web.requests.asked import Asking, Part, Piece
-from clients.web.requests.choosing import Chosen, chosen_in
+from clients.web.requests.choosing import LONGEST_KEPT, Chosen, chosen_in, keep_typed, typed_before
 from clients.web.words import PageWords
 from vault.api.v1.consent_pb2 import (
     EVIDENCE_MODE_FOLLOWING,
@@ -148,3 +148,14 @@ def test_no_such_day_is_refused() -> None:
     typed = {"end_day": "31", "end_month": "2", "end_year": str(LATEST.year)}
 
     assert list(come_to([address(piece("a"))], **typed).errors) == ["end-day"]
+
+
+def test_nothing_is_kept_but_what_she_chose() -> None:
+    chosen = {"part-0": ("flat", "room"), "piece-12": ("a",), "versions": ("this",)}
+    typed = Form({**chosen, "end-day": ("3" * 200_000,), "filling": ("x" * 200_000,)})
+    here = cast("Here", SimpleNamespace(form=typed, session=SimpleNamespace(notes={})))
+
+    keep_typed(here, "a-request")
+
+    kept = typed_before(here, "a-request").values
+    assert kept == {**chosen, "end-day": ("3" * LONGEST_KEPT,)}

@@ -186,7 +186,8 @@ class VaultServiceServicer:
         now on, with SIGNED_OUT, that of this call among them.
 
         Citizens, and officials with her agreement. A stop: needs no proof. Assistance codes stay good. Fails
-        with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
+        with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED; SIGN_IN_TOO_NEW if a sign-in that still waits does so
+        a second time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -239,8 +240,9 @@ class VaultServiceServicer:
     def GetContact(self, request, context):
         """Returns how the caller is reached, and what she is told.
 
-        Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, NOT_FOUND
-        (the code).
+        Citizens, and officials who act for one; their look is recorded. If she protects a piece of evidence it
+        is shown as that is: where she is reached may be the very address. Fails with VAULT_NOT_OPEN, NOT_FOUND
+        (the code), FRESH_SIGN_IN_REQUIRED, CAPACITY_NOT_ALLOWED (officials).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

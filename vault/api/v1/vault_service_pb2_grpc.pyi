@@ -79,7 +79,8 @@ class VaultServiceStub:
     now on, with SIGNED_OUT, that of this call among them.
 
     Citizens, and officials with her agreement. A stop: needs no proof. Assistance codes stay good. Fails
-    with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
+    with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED; SIGN_IN_TOO_NEW if a sign-in that still waits does so
+    a second time.
     """
     AddPasskey: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.AddPasskeyRequest, _vault_service_pb2.AddPasskeyResponse]
     """Adds a passkey, with which the citizen approves decisions from then on.
@@ -112,8 +113,9 @@ class VaultServiceStub:
     GetContact: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.GetContactRequest, _vault_service_pb2.GetContactResponse]
     """Returns how the caller is reached, and what she is told.
 
-    Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, NOT_FOUND
-    (the code).
+    Citizens, and officials who act for one; their look is recorded. If she protects a piece of evidence it
+    is shown as that is: where she is reached may be the very address. Fails with VAULT_NOT_OPEN, NOT_FOUND
+    (the code), FRESH_SIGN_IN_REQUIRED, CAPACITY_NOT_ALLOWED (officials).
     """
     ListHistory: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.ListHistoryRequest, _vault_service_pb2.ListHistoryResponse]
     """Lists everything that happened in the caller's vault, newest first: each use, each refused
@@ -193,7 +195,8 @@ class VaultServiceAsyncStub(VaultServiceStub):
     now on, with SIGNED_OUT, that of this call among them.
 
     Citizens, and officials with her agreement. A stop: needs no proof. Assistance codes stay good. Fails
-    with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
+    with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED; SIGN_IN_TOO_NEW if a sign-in that still waits does so
+    a second time.
     """
     AddPasskey: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.AddPasskeyRequest, _vault_service_pb2.AddPasskeyResponse]  # type: ignore[assignment]
     """Adds a passkey, with which the citizen approves decisions from then on.
@@ -226,8 +229,9 @@ class VaultServiceAsyncStub(VaultServiceStub):
     GetContact: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.GetContactRequest, _vault_service_pb2.GetContactResponse]  # type: ignore[assignment]
     """Returns how the caller is reached, and what she is told.
 
-    Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, NOT_FOUND
-    (the code).
+    Citizens, and officials who act for one; their look is recorded. If she protects a piece of evidence it
+    is shown as that is: where she is reached may be the very address. Fails with VAULT_NOT_OPEN, NOT_FOUND
+    (the code), FRESH_SIGN_IN_REQUIRED, CAPACITY_NOT_ALLOWED (officials).
     """
     ListHistory: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.ListHistoryRequest, _vault_service_pb2.ListHistoryResponse]  # type: ignore[assignment]
     """Lists everything that happened in the caller's vault, newest first: each use, each refused
@@ -346,7 +350,8 @@ class VaultServiceServicer(metaclass=_abc_1.ABCMeta):
         now on, with SIGNED_OUT, that of this call among them.
 
         Citizens, and officials with her agreement. A stop: needs no proof. Assistance codes stay good. Fails
-        with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED.
+        with VAULT_NOT_OPEN, NOT_FOUND, REQUEST_ID_REUSED; SIGN_IN_TOO_NEW if a sign-in that still waits does so
+        a second time.
         """
 
     @_abc_1.abstractmethod
@@ -409,8 +414,9 @@ class VaultServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_vault_service_pb2.GetContactResponse, _abc.Awaitable[_vault_service_pb2.GetContactResponse]]:
         """Returns how the caller is reached, and what she is told.
 
-        Citizens, and officials who act for one; their look is recorded. Fails with VAULT_NOT_OPEN, NOT_FOUND
-        (the code).
+        Citizens, and officials who act for one; their look is recorded. If she protects a piece of evidence it
+        is shown as that is: where she is reached may be the very address. Fails with VAULT_NOT_OPEN, NOT_FOUND
+        (the code), FRESH_SIGN_IN_REQUIRED, CAPACITY_NOT_ALLOWED (officials).
         """
 
     @_abc_1.abstractmethod

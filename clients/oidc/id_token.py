@@ -21,7 +21,7 @@ from joserfc import jws
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, JWKRegistry, Key, OKPKey, RSAKey
 
-from clients.oidc_http import SignInError, fetched_json, json_object
+from clients.oidc.http import SignInError, fetched_json, json_object
 
 LEEWAY_SECONDS: Final = 5
 REFRESH_SECONDS: Final = 60.0

@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from clients.connection import is_loopback
-from clients.oidc_assertion import ClientKey
-from clients.oidc_http import SignInError, fetched_json, is_private
-from clients.oidc_id_token import Expected, ProviderKeys, verified
+from clients.oidc.assertion import ClientKey
+from clients.oidc.http import SignInError, fetched_json, is_private
+from clients.oidc.id_token import Expected, ProviderKeys, verified
 
 __all__ = ["Provider", "SignInError", "Tokens", "new_secret"]
 
