@@ -40,7 +40,7 @@ from vault.domain.errors import NotFoundError
 from vault.server.call import Call
 from vault.server.call_logging import make_logger
 from vault.server.connect import Connect, refuse
-from vault.server.development_issuer import ISSUER, DevelopmentIssuer
+from vault.server.development.issuer import ISSUER, DevelopmentIssuer
 from vault.server.gate import gates_of, streams_of
 from vault.server.grpc_methods import add_methods
 from vault.server.http import HttpServer

@@ -50,7 +50,7 @@ from vault.lane_keeper import LaneKeeper, OpenLane
 from vault.log.logs import Logs
 from vault.release import running
 from vault.sealing.keystore import KeyStore
-from vault.server.development_issuer import ISSUER
+from vault.server.development.issuer import ISSUER
 from vault.server.identity import Verifier
 from vault.server.issuer_keys import FetchedKeys, FixedKeys, IssuerKeys
 from vault.server.paging import Pages

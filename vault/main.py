@@ -201,7 +201,7 @@ def _orders(config: Config, port: int, http_port: int, parts: AsyncExitStack) ->
     What a killed server told of its address holds no longer.
     """
     from vault.server.address import forget_killed  # noqa: PLC0415
-    from vault.server.development_issuer import DevelopmentIssuer  # noqa: PLC0415
+    from vault.server.development.issuer import DevelopmentIssuer  # noqa: PLC0415
     from vault.server.supervised import Orders  # noqa: PLC0415
 
     forget_killed(config.data)

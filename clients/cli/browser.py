@@ -7,8 +7,6 @@ answer. The address is printed as well as opened, so that it can be opened in an
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import time
 import urllib.parse
@@ -19,7 +17,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any, Final
 
 from clients.cli.errors import CommandError, ExitCode
+from clients.oidc.access_token import role_in, service_in
 from clients.oidc.provider import Provider, SignInError, Tokens, new_secret
+from clients.receipts import b64
 
 if TYPE_CHECKING:
     from clients.cli.session import Session
@@ -62,7 +62,7 @@ def approval(session: Session, sign_in: SignIn, challenge: ApprovalChallenge) ->
     kind = vault_pb2.APPROVAL_KIND_OIDC_STEP_UP
     if kind not in challenge.accepted_kinds:
         return None
-    nonce = base64.urlsafe_b64encode(challenge.challenge).rstrip(b"=").decode("ascii")
+    nonce = b64(challenge.challenge)
     tokens = _come_back(
         session,
         sign_in.issuer,
@@ -76,12 +76,7 @@ def approval(session: Session, sign_in: SignIn, challenge: ApprovalChallenge) ->
 
 def role_of(token: str) -> tuple[str, str]:
     """Return the role in an access token, and the service that it names; the server judges them."""
-    try:
-        part = token.split(".")[1]
-        claims: Any = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-        return str(claims["roles"][0]), str(claims.get("service_id", ""))
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return "citizen", ""
+    return role_in(token) or "citizen", service_in(token)
 
 
 def _come_back(

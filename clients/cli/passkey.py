@@ -7,8 +7,6 @@ A command line makes none: a page does, or a program with an authenticator, and 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -20,6 +18,7 @@ from clients.cli.command import command, noun
 from clients.cli.errors import UsageError
 from clients.cli.numbers import short, whole_id
 from clients.cli.session import Session
+from clients.receipts import unb64
 from clients.wording.times import moment
 
 if TYPE_CHECKING:
@@ -123,17 +122,13 @@ def _request(session: Session, file: str) -> AddPasskeyRequest:
         return AddPasskeyRequest(
             request_id=session.request_id,
             acting=session.acting,
-            credential=_decoded(made["rawId"]),
+            credential=unb64(made["rawId"]),
             algorithm=_ALGORITHMS[made["response"]["publicKeyAlgorithm"]],  # type: ignore[arg-type]
-            public_key=_decoded(made["response"]["publicKey"]),
+            public_key=unb64(made["response"]["publicKey"]),
             validate_only=True,
         )
-    except (OSError, ValueError, KeyError, TypeError, binascii.Error):
+    except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(session.words("passkey.unreadable", file=file)) from None
-
-
-def _decoded(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
 
 def _passkeys(session: Session) -> ListPasskeysResponse:

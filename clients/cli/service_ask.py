@@ -6,7 +6,6 @@ The secret of each link (RFC 7636) stays in a file for its owner alone, beside t
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import hashlib
 import secrets
@@ -21,6 +20,7 @@ from clients.cli.service_views import show_request
 from clients.cli.session import Session
 from clients.cli.state import Asked
 from clients.cli.times import end_of, start_of
+from clients.receipts import b64
 from clients.wording.times import moment
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _say_how_to_reach_her(session: Session, response: RequestConsentResponse) ->
 def challenge_of(verifier: str) -> str:
     """Return BASE64URL(SHA-256(verifier)) (RFC 7636 section 4.2)."""
     digest = hashlib.sha256(verifier.encode("ascii")).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+    return b64(digest)
 
 
 def scope_of(need: Sequence[str], may: Sequence[str]) -> list[RequestedScope]:

@@ -6,7 +6,6 @@ headers → host → session → sign-in → form is ours → the page's functio
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import urllib.parse
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +29,7 @@ from clients.web.forms import Form, FormError, is_from_our_page, is_same_origin,
 from clients.web.headers import Addresses, Headers
 from clients.web.here import LANGUAGE, Here, local_path
 from clients.web.house import TOKEN, House
+from clients.web.uploads import Uploads
 from clients.wording.words import LANGUAGES
 
 if TYPE_CHECKING:
@@ -74,15 +74,12 @@ ROOMS: Final = (
 COOKIE: Final = "__Host-citizen-vault"
 """By its prefix, no neighbour can set it, and none but us gets it (RFC 6265bis)."""
 
-MOST_UPLOADS: Final = 8
-"""Documents that are taken in at the same time, for everybody together: each is held in memory."""
-
 _YEAR_SECONDS: Final = 31_536_000
 
 
 def application(settings: Settings) -> ASGIApp:
     """Return the application, which opens what it stands on when it starts."""
-    house, uploads = House(settings), asyncio.Semaphore(MOST_UPLOADS)
+    house, uploads = House(settings), Uploads()
     routes: list[Route | Mount] = [
         Route(path, _endpoint(house, pages, uploads), methods=sorted(pages), name=path)
         for path, pages in by_path().items()
@@ -135,17 +132,18 @@ def _lifespan(house: House) -> Callable[[Starlette], Any]:
 
 
 def _endpoint(
-    house: House, pages: dict[str, Page], uploads: asyncio.Semaphore
+    house: House, pages: dict[str, Page], uploads: Uploads
 ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
     async def endpoint(request: Request) -> Response:
         # Starlette answers HEAD wherever it answers GET.
         page = pages["GET" if request.method == "HEAD" else request.method]
         if not page.takes_files:
             return await answer(request, page)
-        if not await run_in_threadpool(_is_known, house, request):
+        who = await run_in_threadpool(_known, house, request)
+        if who is None:
             # A stranger is led to the sign-in before anything so large is read.
             return await run_in_threadpool(_visit, house, request, page, Form())
-        async with uploads:
+        async with uploads.place(who):
             return await answer(request, page)
 
     async def answer(request: Request, page: Page) -> Response:
@@ -160,10 +158,10 @@ def _endpoint(
     return endpoint
 
 
-def _is_known(house: House, request: Request) -> bool:
-    """Say whether somebody is signed in here, or was until lately."""
+def _known(house: House, request: Request) -> tuple[str, str] | None:
+    """Return who is signed in here, or was until lately; None if that is nobody."""
     session = session_of(house, request)
-    return session is not None and bool(session.sub)
+    return (session.issuer, session.sub) if session and session.sub else None
 
 
 def _visit(house: House, request: Request, page: Page, form: Form) -> Response:

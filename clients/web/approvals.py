@@ -21,6 +21,7 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+from clients.receipts import b64, unb64
 from clients.web.provider_flow import begin_flow
 from clients.web.room import room_of
 
@@ -101,7 +102,7 @@ def begin(
     if typed and vault_pb2.APPROVAL_KIND_WEBAUTHN in accepted:
         return _complete(here, decision, data, passkey_approval(typed))
     if challenge is not None and vault_pb2.APPROVAL_KIND_OIDC_STEP_UP in accepted:
-        nonce = base64.urlsafe_b64encode(challenge.challenge).rstrip(b"=").decode("ascii")
+        nonce = b64(challenge.challenge)
         kept = {"decision": decision, "message": base64.b64encode(data).decode("ascii")}
         acr_values = " ".join(challenge.step_up_acr_values)
         return begin_flow(here, "decision", nonce=nonce, acr_values=acr_values, kept=kept)
@@ -139,14 +140,10 @@ def passkey_approval(typed: str) -> Approval:
 
     try:
         said = json.loads(typed)
-        parts = {name: _bytes(said[name]) for name in _PARTS}
+        parts = {name: unb64(said[name]) for name in _PARTS}
     except (ValueError, KeyError, TypeError, RecursionError):
         raise PasskeyAnswerError from None
     return vault_pb2.Approval(
         kind=vault_pb2.APPROVAL_KIND_WEBAUTHN,
         assertion=vault_pb2.PasskeyAssertion(**parts),
     )
-
-
-def _bytes(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

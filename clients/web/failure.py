@@ -47,7 +47,9 @@ def of_call(here: Here, error: CallError) -> Response:
         return here.to(f"/welcome?back={quoted}")
     if error.reason == "SIGN_IN_TOO_NEW" and error.until:
         return _too_new(here, error.until)
-    status = _STATUSES.get(error.code, 409)
+    # Somebody who helps is told that they may not: whom they help, they know.
+    is_helping = error.reason == "CAPACITY_NOT_ALLOWED"
+    status = 403 if is_helping else _STATUSES.get(error.code, 409)
     if status == 404:
         return page(here, 404, "not.found")
     reason = error.reason if here.words.maybe(f"error.{error.reason}") else error.code

@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING
+
+from clients.receipts import b64
 
 if TYPE_CHECKING:
     from vault.api.v1.vault_pb2 import ApprovalChallenge
@@ -27,8 +28,3 @@ def to_use(challenge: ApprovalChallenge | None) -> dict[str, str] | None:
         "rp-id": challenge.passkey_rp_id,
         "credentials": " ".join(b64(one) for one in challenge.credentials),
     }
-
-
-def b64(data: bytes) -> str:
-    """Return bytes as base64url without padding."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")

@@ -3,14 +3,21 @@
 
 from __future__ import annotations
 
+import json
 from uuid import uuid4
 
 import apsw
 import pytest
 
 from clients.demo.people import OFFICIAL
+from tests.browser.belongings import belongings_of
 from tests.browser.site import Person, Site
 from tests.browser.visiting import Visitor
+from vault.api.v1.evidence_service_pb2 import (
+    GetEvidenceRequest,
+    ListEvidenceRequest,
+    ProtectEvidenceRequest,
+)
 from vault.api.v1.vault_service_pb2 import CreateAssistanceCodeRequest
 
 
@@ -60,6 +67,45 @@ def test_what_is_kept_for_one_is_not_shown_for_another(
     begin(official, nia, door, "counter")
 
     assert official.get("/account/sign-ins/code").status == 404
+
+
+def test_what_she_protects_is_shown_to_nobody_who_helps_her(
+    official: Visitor, mair: Person
+) -> None:
+    had = belongings_of(mair)
+    pieces = mair.story.mair.evidence.ListEvidence(ListEvidenceRequest()).evidence
+    values = [
+        value
+        for one in pieces
+        for value in json.loads(
+            mair.story.mair.evidence.GetEvidence(
+                GetEvidenceRequest(evidence_id=one.evidence_id)
+            ).evidence.values
+        ).values()
+        if isinstance(value, str) and len(value) > 4
+    ]
+    for one in pieces:
+        mair.story.mair.evidence.ProtectEvidence(
+            ProtectEvidenceRequest(
+                request_id=str(uuid4()), evidence_id=one.evidence_id, is_protected=True
+            )
+        )
+    begin(official, mair, official.csrf("/help"))
+
+    asked = had.of("consent_request_id")
+    answers = [official.get(f"/requests/{asked}")]
+    answers += [official.get(f"/information/{one.evidence_id}") for one in pieces]
+
+    assert values
+    assert "Nobody but the person it belongs to can read it here" in answers[0].text
+    # Where she is reached may be the very address.
+    reached = official.get("/account/contact")
+    assert reached.status == 403
+    assert "They have to do it themselves" in reached.text
+    for answer in answers:
+        # She is helped all the same.
+        assert answer.status == 200
+        assert not [value for value in values if value in answer.text]
 
 
 def test_what_was_typed_before_a_time_out_is_offered_for_nobody(

@@ -21,7 +21,7 @@ from vault.api.v1.evidence_service_pb2 import (
     ProtectEvidenceRequest,
     ReplaceEvidenceRequest,
 )
-from vault.server.development_issuer import DevelopmentIssuer
+from vault.server.development.issuer import DevelopmentIssuer
 
 NEW_ADDRESS = {
     "addressCountry": "GB",

@@ -30,7 +30,7 @@ from vault.api.v1.vault_service_pb2 import GetVaultRequest, OpenVaultRequest
 from vault.domain.errors import ClockUnsureError
 from vault.main import main
 from vault.server.address import Address, address_file, announced
-from vault.server.development_issuer import DevelopmentIssuer, DevelopmentOnlyError
+from vault.server.development.issuer import DevelopmentIssuer, DevelopmentOnlyError
 
 ROOT = Path(__file__).parents[2]
 ID = "6d5b8b0e-57a1-4d9f-8a3e-0b9d3e8f5a11"

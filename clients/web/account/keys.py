@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 import urllib.parse
 from typing import TYPE_CHECKING, Any, Final
 
 from clients import approving
+from clients.receipts import b64, unb64
 from clients.web.approvals import PasskeyAnswerError, approved, completes
 from clients.web.failure import NotThereError
-from clients.web.passkeys import b64
 from clients.web.room import Room
 from clients.wording.published import whole_list
 from clients.wording.times import moment
@@ -120,12 +118,12 @@ def _request(here: Here) -> AddPasskeyRequest:
         return AddPasskeyRequest(
             request_id=here.once,
             acting=here.acting,
-            credential=_bytes(made["rawId"]),
+            credential=unb64(made["rawId"]),
             algorithm=_ALGORITHMS[made["response"]["publicKeyAlgorithm"]],  # type: ignore[arg-type]
-            public_key=_bytes(made["response"]["publicKey"]),
+            public_key=unb64(made["response"]["publicKey"]),
             validate_only=True,
         )
-    except (ValueError, KeyError, TypeError, RecursionError, binascii.Error):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise PasskeyAnswerError from None
 
 
@@ -158,7 +156,3 @@ def _shown(here: Here, one: Passkey) -> dict[str, Any]:
 def _site(here: Here) -> str:
     """Return for which site passkeys of these pages sign."""
     return urllib.parse.urlsplit(here.house.settings.origin).hostname or ""
-
-
-def _bytes(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

@@ -36,7 +36,7 @@ def kinds(here: Here) -> Response:
     has_place(here)
     return here.page(
         "information/add.html",
-        kinds=list(here.published.kinds.values()),
+        kinds=sorted(here.published.kinds.values(), key=lambda kind: kind.title.casefold()),
         back=local_path(here.asked("back"), ""),
     )
 

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any, Final
 
 from clients.web.information.holders import old_holders, organisations, sharings_with
 from clients.web.information.piece import ADDRESS, Piece, closed_piece, open_piece, piece_of
 from clients.web.room import Room
+from clients.wording.times import day
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -39,13 +41,10 @@ def information(here: Here) -> Response:
     by_kind: dict[str, list[Piece]] = {}
     for piece in pieces:
         by_kind.setdefault(piece.evidence.evidence_type, []).append(piece)
-    order = list(here.published.kinds)
-    kinds: list[tuple[Kind, list[Piece]]] = [
-        (here.published.kind(name), by_kind[name])
-        for name in sorted(
-            by_kind, key=lambda one: order.index(one) if one in order else len(order)
-        )
-    ]
+    kinds: list[tuple[Kind, list[Piece]]] = sorted(
+        ((here.published.kind(name), found) for name, found in by_kind.items()),
+        key=lambda one: one[0].title.casefold(),
+    )
     return here.page(
         "information/information.html",
         kinds=kinds,
@@ -67,10 +66,16 @@ def piece(here: Here) -> Response:
         piece=found,
         newest=now.evidence.revision,
         is_old=is_old,
+        issued=_issued(here, found),
         holders=found.found.holders,
         sharing=_may_see(here, found),
         **_old(here, now),
     )
+
+
+def _issued(here: Here, piece: Piece) -> str:
+    text = piece.evidence.issued_date
+    return day(dt.date.fromisoformat(text), here.words) if text else ""
 
 
 @room.get("/information/{evidence_id:uuid}/changed")

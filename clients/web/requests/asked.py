@@ -206,7 +206,7 @@ def values_of(here: Here, piece: Evidence) -> Mapping[str, Any] | None:
     try:
         found = here.vault.evidence.GetEvidence(request).evidence.values
     except CallError as error:
-        if error.reason != "FRESH_SIGN_IN_REQUIRED":
+        if error.reason not in {"FRESH_SIGN_IN_REQUIRED", "CAPACITY_NOT_ALLOWED"}:
             raise
         return None
     values: Mapping[str, Any] | None = json.loads(found) if found else None

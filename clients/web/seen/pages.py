@@ -12,6 +12,7 @@ from clients.web.confirmations.records import checked, is_genuine
 from clients.web.room import Room
 from clients.web.seen.letters import Letter, Writer, facts, to_authority, to_organisation
 from clients.web.seen.timeline import KINDS, Wanted, known_services, line_of, name_of, stretch
+from clients.web.templates import sentence
 from clients.wording import entries
 from clients.wording.terms import parts_of, terms_of
 from clients.wording.words import LANGUAGES
@@ -63,7 +64,7 @@ def line(here: Here) -> Response:
         entry=entry,
         kind=_kind_of(entry),
         headline=headline(here, entry),
-        facts=facts(Writer(here.words, here.published), entry),
+        rows=[(name, sentence(text)) for name, text in _facts(here, entry)],
         checked=checked(here, entry),
         explanation=explanation,
         agreed=_agreed(here, explanation),
@@ -140,6 +141,10 @@ def _explained(here: Here, entry: HistoryEntry) -> Explanation:
     return explanation
 
 
+def _facts(here: Here, entry: HistoryEntry) -> list[tuple[str, str]]:
+    return facts(Writer(here.words, here.published), entry)
+
+
 def _agreed(here: Here, found: Explanation | None) -> list[tuple[str, str]]:
     """Return what she had agreed, as it stood then."""
     from vault.api.v1 import consent_pb2  # noqa: PLC0415
@@ -151,7 +156,7 @@ def _agreed(here: Here, found: Explanation | None) -> list[tuple[str, str]]:
     return [
         (words("column.state"), words.maybe(f"sharing.{state}")),
         *[(words("they.saw.kind", kind=kind), parts) for kind, parts in parts_of(here, sharing)],
-        *terms_of(here, sharing),
+        *((name, sentence(text)) for name, text in terms_of(here, sharing)),
     ]
 
 

@@ -184,16 +184,12 @@ def extended(here: Here, message: bytes, approval: Approval | None) -> Response:
 
 def _elsewhere(here: Here, sharing: Consent) -> Response | None:
     """Return where to go if it cannot be for longer: it is over, or she has to do it herself."""
-    if not shown.is_live(sharing) or _is_used_up(sharing):
+    if not shown.is_live(sharing) or shown.is_used_up(sharing):
         return here.to(shown.address(sharing))
     if here.is_assisted:
         name = here.published.who(sharing.service_id)
         return here.page("sharing/longer_herself.html", path=shown.address(sharing), name=name)
     return None
-
-
-def _is_used_up(sharing: Consent) -> bool:
-    return sharing.one_time and sharing.disclosure_count > 0
 
 
 def _form(

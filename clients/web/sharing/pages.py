@@ -69,18 +69,19 @@ def sharing(here: Here) -> Response:
 def _card(here: Here, sharing: Consent) -> dict[str, Any]:
     """Return what a list and a page say of it first."""
     words, state = here.words, shown.state(sharing)
+    said = "USED_UP" if state == "ACTIVE" and shown.is_used_up(sharing) else state
     return {
         "path": shown.address(sharing),
         "who": here.published.who(sharing.service_id),
         "purpose": here.published.purpose_title(sharing.purpose),
         "state": state,
-        "state_text": words(f"state.{state}", time=moment(sharing.start_time, words)),
+        "state_text": words(f"state.{said}", time=moment(sharing.start_time, words)),
         "is_live": shown.is_live(sharing),
         "parts": parts_of(here, sharing),
         "until": last_day(sharing.end_time, words),
         "stopped": moment(sharing.revoke_time, words) if state == "REVOKED" else "",
         "used": shown.used(here, sharing),
-        "is_used_up": sharing.one_time and sharing.disclosure_count > 0,
+        "is_used_up": shown.is_used_up(sharing),
         "is_unused": shown.is_unused(sharing, dt.datetime.now(dt.UTC)),
     }
 

@@ -82,6 +82,11 @@ def is_live(sharing: Consent) -> bool:
     return state_key(sharing) in _LIVE
 
 
+def is_used_up(sharing: Consent) -> bool:
+    """Say whether it was for one look, which they have had."""
+    return sharing.one_time and sharing.disclosure_count > 0
+
+
 def used(here: Here, sharing: Consent) -> str:
     """Return how often they saw something by it, and when last."""
     count = sharing.disclosure_count

@@ -81,6 +81,7 @@ def look(here: Here) -> Response:
         "staff/answer.html",
         asked=found,
         bundle=bundle,
+        fields_of=_fields_in_order(here),
         entry=record.leaf_index,
         seen=_seen(here, record),
         day=lambda text: times.day(dt.date.fromisoformat(text[:10]), here.words),
@@ -231,6 +232,15 @@ def _seen(here: Here, record: SignedRecord) -> str:
     time = Timestamp()
     time.FromJsonString(json.loads(record.facts)["time"])
     return times.moment(time, here.words)
+
+
+def _fields_in_order(here: Here) -> Any:
+    def fields_of(item: Mapping[str, Any]) -> list[Any]:
+        by_name = {field["name"]: field for field in item["fields"]}
+        kind = here.published.kind(item["evidence_type"])
+        return [by_name[name] for name in kind.in_order(by_name)]
+
+    return fields_of
 
 
 def _written(here: Here) -> Any:

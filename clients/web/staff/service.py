@@ -7,15 +7,15 @@ the service and the reference, so that a colleague may redeem what was asked a w
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
 import json
 import os
 import secrets
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from clients.oidc.access_token import service_in
+from clients.receipts import b64
 from clients.web.room import Role
 
 if TYPE_CHECKING:
@@ -32,26 +32,20 @@ _POSITION: Final = "staff.position"
 
 def service_of(here: Here) -> str:
     """Return the service for which somebody works, as her token says; the vault judges it."""
-    try:
-        part = here.session.token.split(".")[1]
-        claims: Any = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-        service_id = claims["service_id"]
-    except (binascii.Error, ValueError, LookupError, TypeError):
-        return ""
-    return service_id if isinstance(service_id, str) else ""
+    return service_in(here.session.token)
 
 
 def verifier_of(here: Here, reference: str) -> str:
     """Return the code verifier of a link: 43 characters, the same for the same reference."""
     named = json.dumps(["citizen-vault/web/link/1", service_of(here), reference]).encode()
     made = hmac.digest(_key(here.house.settings.data / _KEY_FILE), named, "sha256")
-    return base64.urlsafe_b64encode(made).rstrip(b"=").decode("ascii")
+    return b64(made)
 
 
 def challenge_of(verifier: str) -> str:
     """Return BASE64URL(SHA-256(verifier)) (RFC 7636 section 4.2)."""
     made = hashlib.sha256(verifier.encode("ascii")).digest()
-    return base64.urlsafe_b64encode(made).rstrip(b"=").decode("ascii")
+    return b64(made)
 
 
 def wrote(here: Here, position_token: str) -> None:

@@ -86,6 +86,7 @@ class _Sharing:
     state: str
     until: str
     used: str
+    is_used_up: bool
     is_unused: bool
 
 
@@ -130,6 +131,8 @@ def _in_short(here: Here, sharing: Consent) -> _Sharing:
     used = words("start.never")
     if sharing.disclosure_count:
         used = words("start.used", time=moment(sharing.last_disclosure_time, words))
+    if shown.is_used_up(sharing):
+        used = words("start.used.up", time=moment(sharing.last_disclosure_time, words))
     begins = words("sharing.begins", time=moment(sharing.start_time, words))
     return _Sharing(
         path=shown.address(sharing),
@@ -138,5 +141,6 @@ def _in_short(here: Here, sharing: Consent) -> _Sharing:
         state=begins if state == "LATER" else words(f"sharing.{state}"),
         until=last_day(sharing.end_time, words),
         used=used,
+        is_used_up=shown.is_used_up(sharing),
         is_unused=shown.is_unused(sharing, dt.datetime.now(dt.UTC)),
     )

@@ -26,7 +26,7 @@ from vault.api.v1.vault_pb2 import (
     HistoryEntry,
     Passkey,
 )
-from vault.server.development_issuer import DevelopmentIssuer
+from vault.server.development.issuer import DevelopmentIssuer
 
 LATER = ("sharing", "longer", "d0", "--until", "2999-01-31", "--yes")
 SHARE = ("share", "c0", "--choose", "postal_address:postalCode", "--yes")

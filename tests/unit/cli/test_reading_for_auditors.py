@@ -30,7 +30,7 @@ from vault.api.v1.audit_service_pb2 import (
 )
 from vault.api.v1.consent_service_pb2 import GetConsentReceiptResponse
 from vault.api.v1.log_pb2 import Record
-from vault.server.development_issuer import DevelopmentIssuer
+from vault.server.development.issuer import DevelopmentIssuer
 from vault.transparency.checkpoint import Checkpoint
 from vault.transparency.note import Note, Signer
 from vault.transparency.proof import InclusionProof

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from clients.cli.main import app
-from vault.server.development_issuer import DevelopmentIssuer
+from vault.server.development.issuer import DevelopmentIssuer
 
 HTTP = "http://127.0.0.1:8080"
 

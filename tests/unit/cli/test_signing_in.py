@@ -16,7 +16,7 @@ from clients.cli import browser
 from clients.cli.session import Session
 from tests.unit.cli.conftest import Terminal
 from tests.visitor import Visitor
-from vault.server.development_issuer import DevelopmentIssuer
+from vault.server.development.issuer import DevelopmentIssuer
 
 MAIR: Final = {"person": '["citizen", "mair", ""]'}
 Go = Callable[[str], object]

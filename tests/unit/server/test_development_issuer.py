@@ -16,7 +16,7 @@ from vault.api.v1.vault_pb2 import (
     ApprovalChallenge,
 )
 from vault.domain.canonical import b64
-from vault.server.development_issuer import ISSUER, DevelopmentIssuer
+from vault.server.development.issuer import ISSUER, DevelopmentIssuer
 from vault.server.issuer_keys import FixedKeys
 from vault.server.step_up import OpenIdStepUp
 

@@ -14,8 +14,8 @@ from joserfc import jws
 
 from clients.oidc.provider import Provider, SignInError, Tokens, new_secret
 from tests.visitor import BackError, Page, Visitor
-from vault.server.development_codes import CODE_SECONDS, Codes
-from vault.server.development_issuer import DevelopmentIssuer
+from vault.server.development.codes import CODE_SECONDS, Codes
+from vault.server.development.issuer import DevelopmentIssuer
 from vault.server.identity import Verifier
 from vault.server.issuer_keys import FixedKeys
 

@@ -173,8 +173,19 @@ def test_she_goes_back_by_a_link_or_with_the_code() -> None:
     assert "way-back" not in request_page()
 
 
-def sharing(*, is_unused: bool) -> _Sharing:
-    return _Sharing("/sharing/s", "BrightCare", "Visits", "sharing now", "3 Jan", "", is_unused)
+def sharing(*, is_unused: bool = False, is_used_up: bool = False) -> _Sharing:
+    return _Sharing(
+        "/sharing/s", "BrightCare", "Visits", "sharing now", "3 Jan", "", is_used_up, is_unused
+    )
+
+
+def test_what_was_for_one_look_is_not_said_to_be_shared_now() -> None:
+    shown: dict[str, Any] = {"waiting": [], "count_sharing": 1, "seen": []}
+    over = rendered("start/start.html", "start", sharing=[sharing(is_used_up=True)], **shown)
+    going_on = rendered("start/start.html", "start", sharing=[sharing()], **shown)
+
+    assert "until 3 Jan" not in over
+    assert "until 3 Jan" in going_on
 
 
 def test_what_nobody_looked_at_for_long_is_asked_about() -> None:

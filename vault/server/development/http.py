@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from vault.server.development_codes import Asked, AskedWrongError, GrantError, NobodyToTellError
-from vault.server.development_page import (
+from vault.server.development.codes import Asked, AskedWrongError, GrantError, NobodyToTellError
+from vault.server.development.page import (
     broken_page,
     chosen,
     content_security_policy,
@@ -18,7 +18,7 @@ from vault.server.development_page import (
 )
 
 if TYPE_CHECKING:
-    from vault.server.development_issuer import DevelopmentIssuer
+    from vault.server.development.issuer import DevelopmentIssuer
 
 LARGEST_FORM_BYTES: Final = 8192
 

@@ -2,7 +2,7 @@
 """A token issuer for development: it believes everybody, so it binds loopback and nothing else.
 
 Access tokens have the JWT profile of RFC 9068, discovery that of OpenID Connect Discovery 1.0.
-People sign in on a page (`development_page.py`), programs by a grant of our own. Who asks with a
+People sign in on a page (`page.py`), programs by a grant of our own. Who asks with a
 `nonce` gets it back in an ID token, as somebody who signed in just now (OpenID Connect Core 1.0
 section 2): that is how a decision is approved here. The key lies in the data folder and the name
 stays, so that a sign-in finds its vault again, and what was approved can be verified later.
@@ -25,7 +25,7 @@ from joserfc.jwk import ECKey
 
 from vault.configuration.approvals import DEVELOPMENT_CLIENT
 from vault.configuration.config import Environment
-from vault.server.development_codes import (
+from vault.server.development.codes import (
     ISSUER,
     Asked,
     Codes,
@@ -33,8 +33,8 @@ from vault.server.development_codes import (
     Person,
     SignedIn,
 )
-from vault.server.development_http import Server
-from vault.server.development_page import LONGEST_NAME, Known, read_people
+from vault.server.development.http import Server
+from vault.server.development.page import LONGEST_NAME, Known, read_people
 
 __all__ = ["ISSUER", "DevelopmentIssuer", "DevelopmentOnlyError"]
 

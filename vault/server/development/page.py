@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from vault.server.development_codes import Asked, Person
+from vault.server.development.codes import Asked, Person
 
 CITIZEN: Final = "citizen"
 OFFICIAL: Final = "official"
