@@ -13,7 +13,7 @@ from clients.cli.numbers import short
 from clients.cli.past import AsOf, state_as_of
 from clients.cli.session import Session
 from clients.cli.sharings import Number, all_sharings, id_of, sharing_of
-from clients.wording.entries import reported
+from clients.wording.entries import last_told
 from clients.wording.terms import parts_of, state_key, state_of, terms_of
 from clients.wording.times import exact, last_day, moment
 
@@ -63,7 +63,7 @@ def show(session: Session, number: Number) -> None:
             (words("for"), session.published.purpose_title(sharing.purpose)),
             *terms_of(session, sharing),
             (words("used"), _used(session, sharing)),
-            (words("told.last"), _told(session, sharing)),
+            (words("told.last"), last_told(session, sharing)),
         ]
     )
     output.heading(words("they.see" if state == "ACTIVE" else "they.saw"))
@@ -205,14 +205,6 @@ def _say_sharings(session: Session, found: Iterable[Consent]) -> None:
         unbroken=(0,),
         right=(5,),
     )
-
-
-def _told(session: Session, sharing: Consent) -> str:
-    if not sharing.HasField("last_report"):
-        return ""
-    told = sharing.last_report
-    time = moment(told.report_time, session.words)
-    return session.words("told.when", what=reported(session, told), time=time)
 
 
 def _used(session: Session, sharing: Consent) -> str:

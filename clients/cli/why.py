@@ -16,7 +16,7 @@ from clients.cli.entries import entry_of
 from clients.cli.past import place_of
 from clients.cli.session import Session
 from clients.wording.entries import lines, outcome, references, what, who
-from clients.wording.terms import parts_of, state_of, terms_of
+from clients.wording.terms import parts_of, state_of, terms_of, texts_read
 from clients.wording.times import exact
 
 if TYPE_CHECKING:
@@ -77,22 +77,11 @@ def _say_agreement(session: Session, found: Explanation) -> None:
 
 def _say_texts(session: Session, found: Explanation) -> None:
     words, output = session.words, session.output
-    texts = next(
-        (one for one in found.purpose.texts if one.language == found.consent.language), None
-    )
-    if texts is None:
+    read = texts_read(found, words)
+    if not read:
         return
     output.heading(words("why.read"))
-    output.facts(
-        [
-            (words("for"), texts.title),
-            (words("why"), texts.why),
-            (words("needed.by"), texts.needed_by),
-            (words("if.refused"), texts.if_refused),
-            (words("if.stopped"), texts.if_stopped),
-            (words("other.ways"), texts.other_ways),
-        ]
-    )
+    output.facts(read)
     are_same = found.texts_hash == found.consent.notice_hash
     output.say(words("texts.same" if are_same else "texts.differ"))
 

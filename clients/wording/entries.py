@@ -6,12 +6,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from clients.wording.terms import difference_rows, labels
-from clients.wording.times import exact
+from clients.wording.times import exact, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from clients.wording.reader import Reader
+    from vault.api.v1.consent_pb2 import Consent
     from vault.api.v1.disclosure_pb2 import RecipientReport
     from vault.api.v1.vault_pb2 import HistoryEntry
 
@@ -74,6 +75,15 @@ def happened(reader: Reader, entry: HistoryEntry) -> str:
 def told(reader: Reader, entry: HistoryEntry) -> str:
     """Return how far the matter is, where a service told her; "" elsewhere."""
     return reported(reader, entry.report) if entry.HasField("report") else ""
+
+
+def last_told(reader: Reader, sharing: Consent) -> str:
+    """Return how far the matter of a sharing is, as its service last told; "" if it never did."""
+    if not sharing.HasField("last_report"):
+        return ""
+    told = sharing.last_report
+    time = moment(told.report_time, reader.words)
+    return reader.words("told.when", what=reported(reader, told), time=time)
 
 
 def reported(reader: Reader, report: RecipientReport) -> str:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from clients.wording.reader import Reader
     from clients.wording.words import Words
+    from vault.api.v1.audit_pb2 import Explanation
     from vault.api.v1.consent_pb2 import (
         Consent,
         ConsentDifference,
@@ -75,6 +76,24 @@ def terms_of(reader: Reader, sharing: Consent) -> list[tuple[str, str]]:
         (words("kept.where"), where if sharing.retention_days else ""),
         (words("law"), law(sharing.legal_basis, words)),
         (words("choice"), whose_choice(sharing.decision_form, words)),
+    ]
+
+
+def texts_read(found: Explanation, words: Words) -> list[tuple[str, str]]:
+    """Return the texts of the purpose as she read them when she agreed; none if they are gone."""
+    read = found.consent.language
+    return [
+        row
+        for texts in found.purpose.texts
+        if texts.language == read
+        for row in (
+            (words("for"), texts.title),
+            (words("why"), texts.why),
+            (words("needed.by"), texts.needed_by),
+            (words("if.refused"), texts.if_refused),
+            (words("if.stopped"), texts.if_stopped),
+            (words("other.ways"), texts.other_ways),
+        )
     ]
 
 

@@ -14,7 +14,7 @@ from clients.web.seen.letters import Letter, Writer, facts, to_authority, to_org
 from clients.web.seen.timeline import KINDS, Wanted, known_services, line_of, name_of, stretch
 from clients.web.templates import sentence
 from clients.wording import entries
-from clients.wording.terms import parts_of, terms_of
+from clients.wording.terms import parts_of, terms_of, texts_read
 from clients.wording.words import LANGUAGES
 
 if TYPE_CHECKING:
@@ -163,24 +163,13 @@ def _agreed(here: Here, found: Explanation | None) -> list[tuple[str, str]]:
 def _read(here: Here, found: Explanation | None) -> dict[str, Any]:
     """Return the texts that she was shown before she agreed, in the language they were in."""
     words = here.words
-    texts = (
-        next((one for one in found.purpose.texts if one.language == found.consent.language), None)
-        if found
-        else None
-    )
-    if found is None or texts is None:
+    rows = texts_read(found, words) if found else []
+    if found is None or not rows:
         return {}
     return {
-        "language": texts.language,
+        "language": found.consent.language,
         "are_same": found.texts_hash == found.consent.notice_hash,
-        "rows": [
-            (words("for"), texts.title),
-            (words("why"), texts.why),
-            (words("needed.by"), texts.needed_by),
-            (words("if.refused"), texts.if_refused),
-            (words("if.stopped"), texts.if_stopped),
-            (words("other.ways"), texts.other_ways),
-        ],
+        "rows": rows,
     }
 
 

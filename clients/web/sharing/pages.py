@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from clients.web.room import Room
 from clients.web.sharing import shown
 from clients.web.templates import sentence
-from clients.wording.entries import happened, outcome, references, reported, what
+from clients.wording.entries import happened, last_told, outcome, references, what
 from clients.wording.published import whole_list
 from clients.wording.terms import parts_of, terms_of
 from clients.wording.times import last_day, moment
@@ -102,16 +102,8 @@ def _facts(here: Here, sharing: Consent) -> list[tuple[str, str]]:
         (words("for"), here.published.purpose_title(sharing.purpose)),
         (words("until"), "" if stopped else last_day(sharing.end_time, words)),
         (words("used"), sentence(shown.used(here, sharing))),
-        (words("told.last"), _told(here, sharing)),
+        (words("told.last"), last_told(here, sharing)),
     ]
-
-
-def _told(here: Here, sharing: Consent) -> str:
-    if not sharing.HasField("last_report"):
-        return ""
-    told = sharing.last_report
-    time = moment(told.report_time, here.words)
-    return here.words("told.when", what=reported(here, told), time=time)
 
 
 def _use(here: Here, line: HistoryEntry) -> dict[str, str]:
