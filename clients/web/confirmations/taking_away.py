@@ -13,6 +13,7 @@ from starlette.responses import StreamingResponse
 from clients.web.confirmations.archive import archived, is_too_large
 from clients.web.room import Room
 from clients.wording.times import zone
+from clients.wording.words import Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +84,8 @@ def take(here: Here) -> Response:
         raise
     now = dt.datetime.now(zone())
     name = f"{here.words('export.name')}-{now:%Y-%m-%d}"
-    content = _released_after(archived(parts, name, here.words, now), who)
+    # In the words that the command line uses, too: what is taken away is the same by either way.
+    content = _released_after(archived(parts, name, Words(here.language), now), who)
     # What has begun is ended when it is dropped, whether or not a byte of it is asked for.
     next(content)
     headers = {"content-disposition": f'attachment; filename="{name}.zip"'}

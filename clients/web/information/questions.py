@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MOST_IN_ORDER: Final = 60
 """More codes than this, as of countries, stand in the order of their words."""
 
+_HOME: Final = frozenset({"GB", "GBR"})
+
 
 def questions(kind: Kind, form: Form, words: Words, *, grown: str = "") -> tuple[Question, ...]:
     """Return the questions of a kind, with what a form brought.
@@ -244,7 +246,8 @@ class _Asking:
         order = {code: place for place, code in enumerate(codes)}
         found = [(code, words) for words, code in by_words.items()]
         if len(found) > MOST_IN_ORDER:
-            return tuple(sorted(found, key=lambda one: one[1].casefold()))
+            # Most people's own country stands first, not near the end of 250.
+            return tuple(sorted(found, key=lambda one: (one[0] not in _HOME, one[1].casefold())))
         return tuple(sorted(found, key=lambda one: order[one[0]]))
 
     def _pounds_hint(self, hint: str) -> str:
