@@ -327,6 +327,18 @@ def test_what_her_preferences_become_keeps_nothing_from_the_old_contact(
     assert teller.to(old) == ["Newidiwyd sut rydym yn cysylltu â chi"]
 
 
+def test_whoever_mutes_new_ways_in_is_told_of_that_once(world: World, teller: Teller) -> None:
+    """Else a session that was stolen could mute first, and then let somebody in."""
+    citizen = world.citizen()
+    address = reach(citizen)
+
+    reach(citizen, email=address, muted_kinds=[1, 2, 3, 4, 5])
+    reach(citizen, email=address, muted_kinds=[4, 5])
+    teller.round()
+
+    assert teller.to(address) == ["How we reach you was changed"]
+
+
 def test_other_preferences_for_the_same_address_are_not_told(world: World, teller: Teller) -> None:
     citizen = world.citizen()
     address = reach(citizen)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 WEEK: Final = timedelta(days=7)
 
+_NEW_SIGN_IN: Final = "new-sign-in"
+
 
 class Contacts:
     """Finds how somebody is reached, now or at an earlier event."""
@@ -104,7 +106,7 @@ class Settler:
     def _settle_one(self, one: Waiting, contact: Contact, now: Time) -> None:
         notice = one.notice
         is_wanted = bool(ways_of(contact, self._served)) and notice.kind not in contact.muted
-        is_safety = notice.kind == "new-sign-in"
+        is_safety = notice.kind == _NEW_SIGN_IN
         if is_wanted and contact.pace == "weekly" and not is_safety:
             due = later(now, seconds=WEEK.total_seconds())
             self._outbox.gather(one.number, notice.stream, due)
@@ -125,7 +127,9 @@ class Settler:
         before, version = await self._contacts.at(notice.stream, notice.version - 1)
         if notice.kind == "contact-changed":
             after, _ = await self._contacts.at(notice.stream, notice.version)
-            if before.addresses == after.addresses:
+            # Whoever holds her session could mute first, and then let somebody in.
+            is_hushed = _NEW_SIGN_IN in after.muted and _NEW_SIGN_IN not in before.muted
+            if before.addresses == after.addresses and not is_hushed:
                 return []
         return [
             _delivery((notice,), now, contact_version=version, way=way)
