@@ -243,12 +243,15 @@ def _sign_in_first(here: Here, *, typed: bool) -> Response:
 
 
 def _answered(here: Here, page: Page) -> Response:
+    began = here.session.notes.get("flow") or {}
     try:
         return page.handler(here)
     except CallError as error:
         return failure.of_call(here, error)
     except SignInError as error:
-        return failure.page(here, 400, f"sign.in.{error.reason}")
+        is_decision = began.get("why") == "decision"
+        back = str(began["back"]) if is_decision else ""
+        return failure.page(here, 400, f"sign.in.{error.reason}", back)
     except NotAsShownError:
         return failure.page(here, 409, "not.as.shown")
     except PasskeyAnswerError:

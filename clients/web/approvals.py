@@ -105,7 +105,11 @@ def begin(
         nonce = b64(challenge.challenge)
         kept = {"decision": decision, "message": base64.b64encode(data).decode("ascii")}
         acr_values = " ".join(challenge.step_up_acr_values)
-        return begin_flow(here, "decision", nonce=nonce, acr_values=acr_values, kept=kept)
+        # Who does not confirm it there comes back to the page on which she decided.
+        back = here.request.url.path
+        return begin_flow(
+            here, "decision", nonce=nonce, acr_values=acr_values, back=back, kept=kept
+        )
     return _complete(here, decision, data, None)
 
 

@@ -63,8 +63,12 @@ def of_call(here: Here, error: CallError) -> Response:
     )
 
 
-def page(here: Here, status: int, what: str) -> Response:
-    """Return a page about what went wrong, by its texts: `failed.WHAT.title` and so on."""
+def page(here: Here, status: int, what: str, back: str = "") -> Response:
+    """Return a page about what went wrong, by its texts: `failed.WHAT.title` and so on.
+
+    Args:
+        back: a path of ours to go back to, where she was in the middle of something.
+    """
     words = here.words
     return here.page(
         "failed.html",
@@ -73,6 +77,7 @@ def page(here: Here, status: int, what: str) -> Response:
         said=words(f"failed.{what}.happened"),
         step=words(f"failed.{what}.step"),
         call_id="",
+        back=back,
     )
 
 

@@ -200,6 +200,27 @@ def test_saying_no_needs_no_proof_and_tells_them_nothing(
     assert redeemed.consent_id == ""
 
 
+def test_who_does_not_confirm_it_comes_back_to_where_she_decided(
+    no_js: Page, signed_in: SignIn, mair: Person
+) -> None:
+    before = newest(mair).consent_id
+    link = asks.link(mair.story)
+    signed_in(no_js, mair)
+    no_js.goto(link.path)
+    no_js.locator("main form button").click()
+    choose(no_js)
+    check = no_js.url
+    no_js.locator("main form[action$='/check'] button[type=submit]").click()
+    no_js.get_by_role("button", name="Go back without signing in").click()
+    expect(no_js.locator("h1")).to_have_text("You did not sign in")
+    no_js.get_by_role("link", name="Go back to where you were").click()
+
+    no_js.wait_for_url(check)
+    assert newest(mair).consent_id == before
+    share(no_js, mair)
+    assert newest(mair).consent_id != before
+
+
 def test_she_may_go_back_to_them_and_decide_later(
     mobile: Page, signed_in: SignIn, mair: Person
 ) -> None:
