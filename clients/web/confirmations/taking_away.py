@@ -85,7 +85,7 @@ def take(here: Here) -> Response:
     now = dt.datetime.now(zone())
     name = f"{here.words('export.name')}-{now:%Y-%m-%d}"
     # In the words that the command line uses, too: what is taken away is the same by either way.
-    content = _released_after(archived(parts, name, Words(here.language), now), who)
+    content = _released_after(archived(parts, name, Words(here.words.language), now), who)
     # What has begun is ended when it is dropped, whether or not a byte of it is asked for.
     next(content)
     headers = {"content-disposition": f'attachment; filename="{name}.zip"'}
