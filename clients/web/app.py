@@ -6,6 +6,7 @@ headers → host → session → sign-in → form is ours → the page's functio
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import urllib.parse
 from typing import TYPE_CHECKING, Any, Final
@@ -120,8 +121,6 @@ def by_path() -> dict[str, dict[str, Page]]:
 
 
 def _lifespan(house: House) -> Callable[[Starlette], Any]:
-    import contextlib  # noqa: PLC0415
-
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         house.sessions.sweep()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 import uvicorn
 
 from clients.web.app import application
+from clients.web.quiet_log import WithoutMessages
 from clients.web.settings import USUAL_PORT, SettingsError, development_settings, read_settings
 
 
@@ -30,6 +32,7 @@ def serve(
         )
     except SettingsError as error:
         sys.exit(str(error))
+    logging.getLogger("uvicorn.error").addFilter(WithoutMessages())
     uvicorn.run(
         application(settings),
         host="localhost" if settings.is_development else "127.0.0.1",
